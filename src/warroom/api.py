@@ -1,0 +1,244 @@
+"""The whole contract between warroom and a plugin. A plugin imports this module and ``warroom.model``, nothing else.
+
+An entry point in the group ``warroom.plugins`` names a ``Plugin``. Every capability is optional. A plugin never sees
+the engine or the console; it gets a narrow ``Context``. Reading goes through ``ctx.read``; changing is only ever done by
+the runner, which executes the Calls that ``Operation.preview`` returned, and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, JsonValue
+
+from warroom.model.call import CallResult
+from warroom.model.plan import Look, Preview, Risk
+from warroom.model.release import Release, ReleaseDiff
+from warroom.model.signal import LogLine, Sample
+from warroom.model.verification import Verdict
+
+API_VERSION = 1
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """UTC, aware. For showing and recording."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds. For windows and timeouts: it never jumps."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class ReadDoor(Protocol):
+    """Everything read from outside goes through here: bounded in time and size, redacted, and in the command log."""
+
+    async def run(
+        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> CallResult:
+        """Runs a program that only reads. ``status`` is its exit status."""
+        ...
+
+    async def http(
+        self,
+        method: Literal["GET", "HEAD", "POST"],
+        url: str,
+        *,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, JsonValue] | None = None,
+        cookies: Mapping[str, str] | None = None,
+    ) -> CallResult:
+        """``status`` is the HTTP status, ``data`` the reply's JSON where it is JSON. POST is for probes that a runbook declares."""
+        ...
+
+    async def stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+        """Lines of a long reply, as they come."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a plugin gets at each call. ``config`` is an instance of the plugin's own ``config`` model."""
+
+    platform: str
+    config: Any
+    read: ReadDoor
+    clock: Clock
+    secret: SecretResolver
+
+
+class SecretResolver(Protocol):
+    def __call__(self, name: str) -> str:
+        """The value of a secret the configuration names (``env:NAME``, ``file:PATH``). Registers it for redaction.
+
+        Raises ``WarroomError`` saying which one is missing; never shows a value.
+        """
+        ...
+
+
+Facts = Mapping[str, JsonValue]
+
+
+class Operation(Protocol):
+    """One kind of change. ``args`` is a pydantic model with ``extra="forbid"``: wrong ones are refused at load time."""
+
+    name: str
+    title: str
+    risk: Risk
+    args: type[BaseModel]
+
+    async def facts(self, ctx: Context, args: Any) -> Facts:
+        """Reads what ``preview`` needs. No effect."""
+        ...
+
+    def preview(self, config: Any, args: Any, facts: Facts) -> Preview:
+        """Pure: the exact Calls, their inverse, and the facts that are pinned."""
+        ...
+
+    def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
+        """Pure: what later steps may refer to."""
+        ...
+
+    async def check(self, ctx: Context, args: Any, facts: Facts) -> Look:
+        """Read-only: is it not begun, partly done, done? ``facts`` are those the plan was made from."""
+        ...
+
+
+@dataclass(frozen=True)
+class SignalOffer:
+    title: str
+    unit: Literal["ratio", "ms", "s", "bytes", "count", "per-minute", "state"]
+
+
+class Signals(Protocol):
+    def offers(self, config: Any) -> Mapping[str, SignalOffer]:
+        """The signals that this configuration gives, by name."""
+        ...
+
+    def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncIterator[Sample]:
+        """Samples for ever. ``Sample.signal`` is the offer's name. May raise: it is started again, with a pause."""
+        ...
+
+
+class Logs(Protocol):
+    def follow(self, ctx: Context) -> AsyncIterator[LogLine]:
+        """Lines for ever, oldest first, all sources; raw text (ingress strips it)."""
+        ...
+
+
+class Releases(Protocol):
+    async def running(self, ctx: Context) -> Release | None:
+        """What really runs, by its own word and identity; None when it can't be told."""
+        ...
+
+    async def history(self, ctx: Context) -> Sequence[Release]:
+        """Newest deployed first."""
+        ...
+
+    async def resolve(self, ctx: Context, text: str) -> Release:
+        """A typed version, commit or digest → a release that exists. Raises ``WarroomError`` when there is none."""
+        ...
+
+    async def diff(self, ctx: Context, older: Release, newer: Release) -> ReleaseDiff: ...
+
+
+class Folder(Protocol):
+    """Where a collector puts its files: 0600, written to ``.part`` and renamed, disk space checked."""
+
+    def file(self, name: str, kind: str = "other") -> AbstractAsyncContextManager[Path]:
+        """``async with folder.file("db.dump") as part:`` – write to ``part``; it is kept only if the block ends well."""
+        ...
+
+    async def write(self, name: str, data: bytes, kind: str = "other") -> None:
+        """Text among ``data`` is redacted unless ``kind`` is ``dump``."""
+        ...
+
+    def counts(self, rows: Mapping[str, int]) -> None:
+        """Row counts by table, from the same snapshot as a dump."""
+        ...
+
+
+class Collector(Protocol):
+    """One source of evidence. ``kinds`` are those that steps name in ``Preview.destroys``."""
+
+    name: str
+    kinds: tuple[str, ...]
+    timeout_s: float
+
+    async def collect(self, ctx: Context, folder: Folder) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ready:
+    """One readiness row: red carries the reason and the fix."""
+
+    id: str
+    title: str
+    status: Literal["ready", "not-ready", "unknown"]
+    words: str
+    fix: str = ""
+
+
+class Readiness(Protocol):
+    async def ready(self, ctx: Context) -> Sequence[Ready]: ...
+
+
+@dataclass(frozen=True)
+class Probed:
+    verdict: Verdict
+    words: str
+    numbers: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+class Probe(Protocol):
+    """A read-only question asked at verification: does this critical flow work?"""
+
+    name: str
+    args: type[BaseModel]
+
+    async def probe(self, ctx: Context, args: Any) -> Probed: ...
+
+
+class Notifier(Protocol):
+    async def send(self, ctx: Context, message_id: str, text: str) -> str:
+        """Sends, and returns the channel's receipt. Raises ``WarroomError`` when it was not taken."""
+        ...
+
+
+class Identity(Protocol):
+    async def fingerprint(self, ctx: Context) -> str:
+        """What makes this platform this one (cluster UID, engine ID). Raises when it can't be read."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """What an entry point names. ``config`` is a pydantic model with ``extra="forbid"``."""
+
+    name: str
+    version: str
+    config: type[BaseModel]
+    api: int = API_VERSION
+    operations: Sequence[Operation] = ()
+    probes: Sequence[Probe] = ()
+    collectors: Sequence[Collector] = ()
+    signals: Signals | None = None
+    logs: Logs | None = None
+    releases: Releases | None = None
+    readiness: Readiness | None = None
+    notifier: Notifier | None = None
+    identity: Identity | None = None
+
+    def operation(self, name: str) -> Operation | None:
+        return next((o for o in self.operations if o.name == name), None)
+
+    def probe(self, name: str) -> Probe | None:
+        return next((p for p in self.probes if p.name == name), None)

@@ -1,0 +1,64 @@
+"""Every error a person may see has a title, a cause and a hint.
+
+WarroomError
+├── BadInput           what was read is wrong: what was found, what was expected, where
+├── ProgramMissing     a program that is needed is not on this host        (process)
+├── ProgramFailed      a program ended with a status that was not expected (process)
+├── TimedOut           something took longer than it was allowed to
+├── JournalDamaged     the journal's bytes, chain or head do not agree     (journal)
+├── JournalBusy        another engine holds the state folder               (journal)
+├── DoorRefused        a call was tried that nobody had been shown         (actions)
+├── PluginBroken       a plugin could not be loaded or raised              (plugins)
+└── Unreachable        something on the network did not answer
+"""
+
+from __future__ import annotations
+
+
+class WarroomError(Exception):
+    """``title`` says what happened, ``cause`` why, ``hint`` what to do next. Each is one plain sentence."""
+
+    def __init__(self, title: str, cause: str = "", hint: str = "") -> None:
+        super().__init__(title, cause, hint)
+        self.title = title
+        self.cause = cause
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return ". ".join(part.rstrip(".") for part in (self.title, self.cause, self.hint) if part)
+
+
+class BadInput(WarroomError):
+    pass
+
+
+class ProgramMissing(WarroomError):
+    pass
+
+
+class ProgramFailed(WarroomError):
+    pass
+
+
+class TimedOut(WarroomError):
+    pass
+
+
+class JournalDamaged(WarroomError):
+    pass
+
+
+class JournalBusy(WarroomError):
+    pass
+
+
+class DoorRefused(WarroomError):
+    pass
+
+
+class PluginBroken(WarroomError):
+    pass
+
+
+class Unreachable(WarroomError):
+    pass

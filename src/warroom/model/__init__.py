@@ -1,0 +1,1 @@
+"""Frozen facts that all layers speak. Nothing here does anything: no clock, no file, no network."""

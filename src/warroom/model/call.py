@@ -1,0 +1,135 @@
+"""Calls: what an operation would do to the world, as data. People are shown these, and the runner executes exactly these."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, model_validator
+
+from warroom.model.base import Fact
+
+
+class Secret(Fact):
+    """A value that is named, never carried: it is resolved inside the door and drawn as ‹secret: name›."""
+
+    secret: str
+    prefix: str = ""
+
+
+class Ref(Fact):
+    """A value not known yet: an earlier step's output. INTENDED holds the bound value."""
+
+    step: str
+    output: str
+
+
+Text = str | Ref
+Private = str | Ref | Secret
+
+
+def drawn(value: Private) -> str:
+    if isinstance(value, Secret):
+        return f"{value.prefix}‹secret: {value.secret}›"
+    if isinstance(value, Ref):
+        return f"‹{value.output} of {value.step}›"
+    return value
+
+
+class Until(Fact):
+    """A loop is one Call with a bound: repeat every ``every_s`` until ``field`` of the JSON reply equals ``equals``."""
+
+    field: str
+    equals: JsonValue
+    every_s: float = Field(gt=0)
+    at_most_s: float = Field(gt=0)
+
+
+class ProcessCall(Fact):
+    """A program and its arguments; never a shell string. Secrets may stand in ``env`` and ``stdin``, never in ``argv``."""
+
+    kind: Literal["process"] = "process"
+    argv: tuple[Text, ...] = Field(min_length=1)
+    cwd: str | None = None
+    env: dict[str, Private] = Field(default_factory=dict)
+    stdin: Private | None = None
+    timeout_s: float = Field(default=60, gt=0)
+    expect: tuple[int, ...] = (0,)
+
+    def paste(self) -> str:
+        env = [f"{name}={shlex.quote(drawn(value))}" for name, value in self.env.items()]
+        line = " ".join([*env, *(shlex.quote(drawn(part)) for part in self.argv)])
+        if self.stdin is not None:
+            line = f"printf %s {shlex.quote(drawn(self.stdin))} | {line}"
+        return f"(cd {shlex.quote(self.cwd)} && {line})" if self.cwd else line
+
+
+class HttpCall(Fact):
+    kind: Literal["http"] = "http"
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+    url: Text
+    headers: dict[str, Private] = Field(default_factory=dict)
+    body: dict[str, JsonValue | Ref] | None = None
+    timeout_s: float = Field(default=30, gt=0)
+    expect: tuple[int, ...] = (200, 201, 202, 204)
+    until: Until | None = None
+
+    def paste(self) -> str:
+        parts = ["curl", "-fsS", "-X", self.method]
+        for name, value in self.headers.items():
+            parts += ["-H", f"{name}: {drawn(value)}"]
+        if self.body is not None:
+            body = {k: drawn(v) if isinstance(v, Ref) else v for k, v in self.body.items()}
+            parts += ["-H", "Content-Type: application/json", "-d", json.dumps(body, ensure_ascii=False)]
+        parts.append(drawn(self.url))
+        line = " ".join(shlex.quote(part) for part in parts)
+        if self.until is not None:
+            line += f"  # every {self.until.every_s:g} s until {self.until.field} = {json.dumps(self.until.equals)}, at most {self.until.at_most_s:g} s"
+        return line
+
+
+class SqlCall(Fact):
+    """One statement on a connection named by the platform's configuration."""
+
+    kind: Literal["sql"] = "sql"
+    connection: str
+    statement: str
+    params: tuple[JsonValue | Ref, ...] = ()
+    timeout_s: float = Field(default=60, gt=0)
+
+    def paste(self) -> str:
+        values = "".join(
+            f"  -- ${i} = {drawn(p) if isinstance(p, Ref) else json.dumps(p)}" for i, p in enumerate(self.params, 1)
+        )
+        return f"{self.statement};{values}"
+
+
+class ManualCall(Fact):
+    """What a person does elsewhere: a sentence, and command lines to paste where there are any."""
+
+    kind: Literal["manual"] = "manual"
+    text: str
+    commands: tuple[str, ...] = ()
+    timeout_s: float = Field(default=3600, gt=0)
+
+    def paste(self) -> str:
+        return "\n".join([f"# {self.text}", *self.commands])
+
+
+Call = Annotated[ProcessCall | HttpCall | SqlCall | ManualCall, Field(discriminator="kind")]
+
+
+class CallResult(Fact):
+    """What came back: an exit status or an HTTP status, the reply's JSON where it is JSON, and the text (bounded, redacted)."""
+
+    status: int
+    text: str = ""
+    data: JsonValue = None
+    seconds: float = 0
+
+    @model_validator(mode="after")
+    def _bounded(self) -> CallResult:
+        if len(self.text) > 65536:
+            raise ValueError("a call's text is kept to 65,536 characters")
+        return self

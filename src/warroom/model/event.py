@@ -1,0 +1,402 @@
+"""Events: the journal's entries, and the only truth. Each body says one thing that happened.
+
+An event carries ``v``; a reader upcasts older bodies and shows newer or unknown ones raw, read-only.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from warroom.model.base import Fact, Instant
+from warroom.model.call import Call, CallResult
+from warroom.model.decision import Advice, TreeReading
+from warroom.model.plan import Look, Plan
+from warroom.model.release import Release, ReleaseDiff
+from warroom.model.runbook import Runbook
+from warroom.model.signal import Severity, TriggerReading
+from warroom.model.verification import Artifact, CheckResult, Verdict
+
+EVENT_VERSION = 1
+
+
+class Actor(Fact):
+    """Who: the name comes from the transport (the kernel's user id), never from an intent."""
+
+    name: str
+    kind: Literal["person", "engine", "autopilot"] = "person"
+    uid: int | None = None
+
+
+class IncidentOpened(Fact):
+    """Carries the whole runbook and what was seen at detection, so that a replay can't drift."""
+
+    type: Literal["incident-opened"] = "incident-opened"
+    incident: str
+    title: str
+    detected_at: Instant
+    severity: Severity | None
+    triggers: tuple[TriggerReading, ...]
+    running: Release | None
+    fingerprint: dict[str, str]
+    runbook: Runbook
+    runbook_hash: str
+    scenario: str | None = None
+    fault_at: Instant | None = None
+
+
+class EngineStarted(Fact):
+    type: Literal["engine-started"] = "engine-started"
+    pid: int
+    version: str
+
+
+class WheelTaken(Fact):
+    type: Literal["wheel-taken"] = "wheel-taken"
+
+
+class WheelReleased(Fact):
+    type: Literal["wheel-released"] = "wheel-released"
+
+
+class TriggerChanged(Fact):
+    type: Literal["trigger-changed"] = "trigger-changed"
+    was: str
+    reading: TriggerReading
+
+
+class ReleaseChanged(Fact):
+    type: Literal["release-changed"] = "release-changed"
+    was: Release | None
+    now: Release | None
+    seen_by: str
+
+
+class TreeChanged(Fact):
+    type: Literal["tree-changed"] = "tree-changed"
+    reading: TreeReading
+
+
+class TreeAnswered(Fact):
+    """A person's answer to a question of the tree; ``answer`` None takes it back."""
+
+    type: Literal["tree-answered"] = "tree-answered"
+    node: str
+    answer: str | None
+    reason: str
+    evidence: str = ""
+
+
+class Decided(Fact):
+    type: Literal["decided"] = "decided"
+    choice: Advice
+    reason: str
+    followed_advice: bool
+
+
+class ItemMarked(Fact):
+    """A person's mark on a checklist line; ``open`` takes a mark back."""
+
+    type: Literal["item-marked"] = "item-marked"
+    item: str
+    mark: Literal["ticked", "waived", "not-needed", "open"]
+    reason: str = ""
+
+
+class NoteAdded(Fact):
+    type: Literal["note-added"] = "note-added"
+    text: str
+    about: Literal["note", "cause", "impact", "well", "wrong", "action", "post-mortem-at"] = "note"
+
+
+class Acknowledged(Fact):
+    type: Literal["acknowledged"] = "acknowledged"
+    what: str
+
+
+class EvidenceStarted(Fact):
+    type: Literal["evidence-started"] = "evidence-started"
+    bundle: str
+    collectors: tuple[str, ...]
+
+
+class EvidenceCollected(Fact):
+    type: Literal["evidence-collected"] = "evidence-collected"
+    bundle: str
+    collector: str
+    artifacts: tuple[Artifact, ...]
+
+
+class EvidenceMissing(Fact):
+    """A collector that gave nothing: its absence is recorded, and never holds up a rollback."""
+
+    type: Literal["evidence-missing"] = "evidence-missing"
+    bundle: str
+    collector: str
+    reason: str
+
+
+class EvidenceSealed(Fact):
+    """``seal`` is the SHA-256 of the manifest; ``counts`` are row counts by table, from the dump's own snapshot."""
+
+    type: Literal["evidence-sealed"] = "evidence-sealed"
+    bundle: str
+    path: str
+    seal: str
+    files: int
+    size: int
+    kinds: tuple[str, ...]
+    counts: dict[str, int] = Field(default_factory=dict)
+
+
+class Attached(Fact):
+    type: Literal["attached"] = "attached"
+    name: str
+    sha256: str
+    size: int
+
+
+class TargetChosen(Fact):
+    type: Literal["target-chosen"] = "target-chosen"
+    release: Release
+    reason: str
+    typed: bool = False
+    diff: ReleaseDiff | None = None
+
+
+class PlanProposed(Fact):
+    type: Literal["plan-proposed"] = "plan-proposed"
+    plan: Plan
+    hash: str
+
+
+class PlanApproved(Fact):
+    type: Literal["plan-approved"] = "plan-approved"
+    hash: str
+
+
+class PlanVoided(Fact):
+    type: Literal["plan-voided"] = "plan-voided"
+    hash: str
+    reason: str
+
+
+class RunStarted(Fact):
+    """``waived`` are the guards that were overridden by the typed name, each with its words."""
+
+    type: Literal["run-started"] = "run-started"
+    hash: str
+    waived: tuple[str, ...] = ()
+
+
+class StepIntended(Fact):
+    """On disk before the first effect, with the exact Calls (every Ref bound) and the captured inverse."""
+
+    type: Literal["step-intended"] = "step-intended"
+    plan: str
+    step: str
+    attempt: int
+    calls: tuple[Call, ...]
+    inverse: tuple[Call, ...] | None
+    no_inverse: str = ""
+
+
+class CallMade(Fact):
+    """One Call of a step came back. Recorded so that a crash between two Calls is known to the Call."""
+
+    type: Literal["call-made"] = "call-made"
+    plan: str
+    step: str
+    attempt: int
+    index: int
+    result: CallResult
+
+
+class StepEnded(Fact):
+    type: Literal["step-ended"] = "step-ended"
+    plan: str
+    step: str
+    attempt: int
+    status: Literal["done", "failed", "cancelled", "unknown", "skipped", "claimed"]
+    detail: str
+    outputs: dict[str, str] = Field(default_factory=dict)
+    look: Look | None = None
+    seconds: float = 0
+
+
+class StepResolved(Fact):
+    """A person's choice for a step that was UNKNOWN (or failed): what happens to it next."""
+
+    type: Literal["step-resolved"] = "step-resolved"
+    plan: str
+    step: str
+    attempt: int
+    choice: Literal["done", "again", "undo", "skip"]
+    reason: str
+
+
+class AbortAsked(Fact):
+    type: Literal["abort-asked"] = "abort-asked"
+    hash: str
+
+
+class RunEnded(Fact):
+    type: Literal["run-ended"] = "run-ended"
+    hash: str
+    outcome: Literal["done", "failed", "cancelled", "unknown"]
+    detail: str
+    seconds: float
+
+
+class VerificationStarted(Fact):
+    type: Literal["verification-started"] = "verification-started"
+    checks: tuple[str, ...]
+
+
+class CheckEnded(Fact):
+    type: Literal["check-ended"] = "check-ended"
+    result: CheckResult
+
+
+class VerificationEnded(Fact):
+    """``next`` are the ways on after FAIL or INCONCLUSIVE, best first."""
+
+    type: Literal["verification-ended"] = "verification-ended"
+    verdict: Verdict
+    words: str
+    next: tuple[NextWay, ...] = ()
+
+
+class NextWay(Fact):
+    """One way on: ``release`` for another target, ``procedure`` for another procedure."""
+
+    kind: Literal["older-release", "procedure", "stop-writes", "escalate", "verify-again"]
+    title: str
+    release: Release | None = None
+    procedure: str | None = None
+
+
+class WatchStarted(Fact):
+    type: Literal["watch-started"] = "watch-started"
+    until: Instant
+    production_s: float
+    window_s: float
+
+
+class WatchEnded(Fact):
+    type: Literal["watch-ended"] = "watch-ended"
+    quiet: bool
+    words: str
+
+
+class MessageQueued(Fact):
+    type: Literal["message-queued"] = "message-queued"
+    message: str
+    template: str
+    channel: str
+    text: str
+
+
+class MessageSent(Fact):
+    """``receipt`` is what the channel gave back; ``by_hand`` when a person says that they sent it."""
+
+    type: Literal["message-sent"] = "message-sent"
+    message: str
+    receipt: str
+    by_hand: bool = False
+
+
+class MessageFailed(Fact):
+    type: Literal["message-failed"] = "message-failed"
+    message: str
+    reason: str
+    final: bool
+
+
+class Escalated(Fact):
+    type: Literal["escalated"] = "escalated"
+    step: int
+    sentence: str
+    contacts: tuple[str, ...]
+    elapsed_s: float
+
+
+class ReportWritten(Fact):
+    type: Literal["report-written"] = "report-written"
+    path: str
+    sha256: str
+
+
+class IncidentClosed(Fact):
+    type: Literal["incident-closed"] = "incident-closed"
+    outcome: Literal["recovered", "mitigated", "false-alarm", "unresolved"]
+    reason: str
+
+
+class Raw(Fact):
+    """A body of a version or type this warroom does not know: shown as it is, folded into nothing."""
+
+    type: Literal["raw"] = "raw"
+    body: JsonValue
+
+
+VerificationEnded.model_rebuild()
+
+Body = Annotated[
+    IncidentOpened
+    | EngineStarted
+    | WheelTaken
+    | WheelReleased
+    | TriggerChanged
+    | ReleaseChanged
+    | TreeChanged
+    | TreeAnswered
+    | Decided
+    | ItemMarked
+    | NoteAdded
+    | Acknowledged
+    | EvidenceStarted
+    | EvidenceCollected
+    | EvidenceMissing
+    | EvidenceSealed
+    | Attached
+    | TargetChosen
+    | PlanProposed
+    | PlanApproved
+    | PlanVoided
+    | RunStarted
+    | StepIntended
+    | CallMade
+    | StepEnded
+    | StepResolved
+    | AbortAsked
+    | RunEnded
+    | VerificationStarted
+    | CheckEnded
+    | VerificationEnded
+    | WatchStarted
+    | WatchEnded
+    | MessageQueued
+    | MessageSent
+    | MessageFailed
+    | Escalated
+    | ReportWritten
+    | IncidentClosed
+    | Raw,
+    Field(discriminator="type"),
+]
+
+
+class Event(Fact):
+    """``seq`` counts from 1 without gaps within an incident; order is by ``seq``, never by ``at``."""
+
+    v: int = EVENT_VERSION
+    seq: int = Field(ge=1)
+    at: Instant
+    id: str
+    actor: Actor
+    body: Body
+
+
+EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

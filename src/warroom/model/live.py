@@ -1,0 +1,235 @@
+"""Live frames' values: the newest of each key, coalesced, never folded into the state; and what can be queried."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from warroom.model.base import Fact, Instant
+from warroom.model.decision import TreeReading
+from warroom.model.event import Event
+from warroom.model.release import Release, ReleaseDiff
+from warroom.model.signal import ComponentReading, LogHead, LogLine, Sample, SignalReading, TriggerReading
+from warroom.model.verification import Artifact
+
+
+class StepProgress(Fact):
+    """A running step: ``output`` are its newest lines (bounded), ``expected_s`` None where nobody knows."""
+
+    kind: Literal["progress"] = "progress"
+    step: str
+    attempt: int
+    elapsed_s: float
+    expected_s: float | None = None
+    output: tuple[str, ...] = Field(default=(), max_length=20)
+    words: str = ""
+
+
+class Presence(Fact):
+    kind: Literal["presence"] = "presence"
+    names: tuple[str, ...]
+
+
+class PlatformReading(Fact):
+    """One platform of the runbook: loaded and reachable, or the one red row with its error."""
+
+    kind: Literal["platform"] = "platform"
+    id: str
+    plugin: str
+    status: Literal["ok", "broken", "unknown"]
+    words: str = ""
+    fingerprint: str | None = None
+
+
+class RunningRelease(Fact):
+    kind: Literal["running"] = "running"
+    release: Release | None
+    since: Instant | None = None
+
+
+class Busy(Fact):
+    """What the engine is doing now, in words: "sealing evidence", "checking recovery". Empty when nothing."""
+
+    kind: Literal["busy"] = "busy"
+    words: tuple[str, ...] = ()
+
+
+LiveValue = Annotated[
+    SignalReading
+    | TriggerReading
+    | ComponentReading
+    | LogHead
+    | StepProgress
+    | Presence
+    | PlatformReading
+    | RunningRelease
+    | TreeReading
+    | Busy,
+    Field(discriminator="kind"),
+]
+
+
+class LogQuery(Fact):
+    """Lines ``first`` … ``first + limit``; a negative ``first`` counts from the end of what matches. Empty filters pass all."""
+
+    ask: Literal["log"] = "log"
+    sources: tuple[str, ...] = ()
+    contains: str = ""
+    errors_only: bool = False
+    first: int = -200
+    limit: int = Field(default=200, ge=1, le=2000)
+
+
+class LogPage(Fact):
+    kind: Literal["log-page"] = "log-page"
+    lines: tuple[LogLine, ...]
+    first: int
+    matching: int
+    total: int
+    dropped: int = 0
+
+
+class SamplesQuery(Fact):
+    ask: Literal["samples"] = "samples"
+    signal: str
+    seconds: float = Field(default=900, gt=0, le=7 * 86400)
+
+
+class SamplesPage(Fact):
+    """``marks`` are release changes in the same span."""
+
+    kind: Literal["samples-page"] = "samples-page"
+    samples: tuple[Sample, ...]
+    marks: tuple[tuple[Instant, str], ...] = ()
+
+
+class TimelineQuery(Fact):
+    """Events before ``before`` (None: the newest), newest last."""
+
+    ask: Literal["timeline"] = "timeline"
+    before: int | None = None
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+class TimelinePage(Fact):
+    kind: Literal["timeline-page"] = "timeline-page"
+    events: tuple[Event, ...]
+    total: int
+
+
+class ReleasesQuery(Fact):
+    ask: Literal["releases"] = "releases"
+
+
+class ReleasesPage(Fact):
+    """Newest first. ``best`` is the index of the target warroom would choose, with its reason in words."""
+
+    kind: Literal["releases-page"] = "releases-page"
+    releases: tuple[Release, ...]
+    running: Release | None
+    best: int | None = None
+    reason: str = ""
+    problem: str = ""
+
+
+class DiffQuery(Fact):
+    ask: Literal["diff"] = "diff"
+    to: str
+
+
+class DiffPage(Fact):
+    kind: Literal["diff-page"] = "diff-page"
+    diff: ReleaseDiff | None
+    problem: str = ""
+
+
+class MessageQuery(Fact):
+    """The text of a template filled from the journal, for a preview."""
+
+    ask: Literal["message"] = "message"
+    template: str
+
+
+class MessagePage(Fact):
+    kind: Literal["message-page"] = "message-page"
+    template: str
+    text: str
+    channels: tuple[str, ...] = ()
+
+
+class GuardsQuery(Fact):
+    """Why can this plan not run yet?"""
+
+    ask: Literal["guards"] = "guards"
+
+
+class Guard(Fact):
+    """One reason why not. ``hard`` ones cannot be waived."""
+
+    id: str
+    words: str
+    hard: bool
+
+
+class GuardsPage(Fact):
+    kind: Literal["guards-page"] = "guards-page"
+    guards: tuple[Guard, ...]
+    name_to_type: str = ""
+
+
+class EvidenceQuery(Fact):
+    ask: Literal["evidence"] = "evidence"
+
+
+class EvidencePage(Fact):
+    kind: Literal["evidence-page"] = "evidence-page"
+    path: str
+    artifacts: tuple[Artifact, ...]
+
+
+class CommandsQuery(Fact):
+    """Commands and requests made so far, newest last, ready to paste."""
+
+    ask: Literal["commands"] = "commands"
+    limit: int = Field(default=200, ge=1, le=2000)
+
+
+class CommandLine(Fact):
+    at: Instant
+    door: Literal["read", "change"]
+    text: str
+    status: int | None = None
+    seconds: float | None = None
+
+
+class CommandsPage(Fact):
+    kind: Literal["commands-page"] = "commands-page"
+    commands: tuple[CommandLine, ...]
+
+
+Query = Annotated[
+    LogQuery
+    | SamplesQuery
+    | TimelineQuery
+    | ReleasesQuery
+    | DiffQuery
+    | MessageQuery
+    | GuardsQuery
+    | EvidenceQuery
+    | CommandsQuery,
+    Field(discriminator="ask"),
+]
+
+Page = Annotated[
+    LogPage
+    | SamplesPage
+    | TimelinePage
+    | ReleasesPage
+    | DiffPage
+    | MessagePage
+    | GuardsPage
+    | EvidencePage
+    | CommandsPage,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,45 @@
+"""Releases: what ran, what runs, and what lies between two of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from warroom.model.base import Fact, Instant
+
+
+class Release(Fact):
+    """One deployable version. ``digest`` is its identity; ``version`` is only its name.
+
+    ``verdict`` is what is known of how it ran: ``good`` (served without a trigger firing), ``bad``
+    (rolled away from, or a trigger fired on it), ``unknown`` otherwise.
+    """
+
+    version: str
+    commit: str | None = None
+    digest: str | None = None
+    created_at: Instant | None = None
+    deployed_at: Instant | None = None
+    verdict: Literal["good", "bad", "unknown"] = "unknown"
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.version or (self.commit or self.digest or "unknown")[:12]
+
+    def same_as(self, other: Release) -> bool | None:
+        """True or False by identity (digest, else commit); None when the two share no identity to compare."""
+        for mine, theirs in ((self.digest, other.digest), (self.commit, other.commit)):
+            if mine and theirs:
+                return mine == theirs
+        return None
+
+
+class ReleaseDiff(Fact):
+    """What changed from ``older`` to ``newer``: commits (newest first), files and migrations by name."""
+
+    older: str
+    newer: str
+    commits: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    migrations: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,192 @@
+"""An incident's state: a pure, bounded fold of its events. Long lists (timeline, log, samples) are queried instead."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from warroom.model.base import Fact, Instant
+from warroom.model.decision import Decision, TreeReading
+from warroom.model.event import NextWay
+from warroom.model.plan import Look, Plan, StepStatus
+from warroom.model.release import Release, ReleaseDiff
+from warroom.model.runbook import Proof
+from warroom.model.signal import Severity, TriggerReading
+from warroom.model.verification import CheckResult, Verdict
+
+KEPT = 50
+"""How many of each kind of recent thing the state keeps; the journal has them all."""
+
+
+class Incident(Fact):
+    id: str
+    title: str
+    severity: Severity | None
+    detected_at: Instant
+    opened_at: Instant
+    fingerprint: dict[str, str]
+    runbook_hash: str
+    scenario: str | None = None
+    fault_at: Instant | None = None
+    closed: Literal["recovered", "mitigated", "false-alarm", "unresolved"] | None = None
+    closed_at: Instant | None = None
+
+
+class Mark(Fact):
+    mark: Literal["ticked", "waived", "not-needed"]
+    by: str
+    reason: str
+    at: Instant
+
+
+class Proven(Fact):
+    words: str
+    at: Instant
+    by: str
+
+
+class Override(Fact):
+    answer: str
+    by: str
+    reason: str
+    at: Instant
+
+
+class Note(Fact):
+    text: str
+    about: str
+    by: str
+    at: Instant
+
+
+class Evidence(Fact):
+    status: Literal["collecting", "sealed"]
+    bundle: str
+    collectors: tuple[str, ...]
+    collected: tuple[str, ...] = ()
+    missing: dict[str, str] = Field(default_factory=dict)
+    files: int = 0
+    size: int = 0
+    path: str = ""
+    seal: str = ""
+    kinds: tuple[str, ...] = ()
+    counts: dict[str, int] = Field(default_factory=dict)
+    at: Instant
+
+
+class Target(Fact):
+    release: Release
+    reason: str
+    typed: bool
+    by: str
+    diff: ReleaseDiff | None
+    at: Instant
+
+
+class StepState(Fact):
+    """``calls_made`` counts the Calls known to have come back; after a crash the next one's effect is unknown."""
+
+    status: StepStatus = "planned"
+    attempt: int = 0
+    calls_made: int = 0
+    began_at: Instant | None = None
+    ended_at: Instant | None = None
+    detail: str = ""
+    outputs: dict[str, str] = Field(default_factory=dict)
+    look: Look | None = None
+    resolved: str = ""
+
+
+class PlanState(Fact):
+    plan: Plan
+    hash: str
+    status: Literal["proposed", "approved", "voided", "running", "done", "failed", "cancelled", "unknown"]
+    by: str
+    at: Instant
+    approvals: tuple[str, ...] = ()
+    void_reason: str = ""
+    waived: tuple[str, ...] = ()
+    steps: dict[str, StepState] = Field(default_factory=dict)
+    began_at: Instant | None = None
+    ended_at: Instant | None = None
+    aborting: bool = False
+    detail: str = ""
+
+    def unknown_steps(self) -> tuple[str, ...]:
+        """Steps that a person must resolve before anything else of this plan runs."""
+        return tuple(
+            s for s, state in self.steps.items() if state.status in ("unknown", "intended") and not state.resolved
+        )
+
+
+class Verification(Fact):
+    began_at: Instant
+    checks: tuple[str, ...]
+    results: dict[str, CheckResult] = Field(default_factory=dict)
+    verdict: Verdict | None = None
+    words: str = ""
+    next: tuple[NextWay, ...] = ()
+    ended_at: Instant | None = None
+
+
+class Watch(Fact):
+    began_at: Instant
+    until: Instant
+    window_s: float
+    production_s: float
+    quiet: bool | None = None
+    words: str = ""
+
+
+class Message(Fact):
+    id: str
+    template: str
+    channel: str
+    text: str
+    status: Literal["queued", "sent", "failed"]
+    receipt: str = ""
+    at: Instant
+
+
+class Escalation(Fact):
+    step: int
+    sentence: str
+    at: Instant
+
+
+class Change(Fact):
+    at: Instant
+    was: str
+    now: str
+
+
+class State(Fact):
+    """``seq`` is the last event folded in. ``incident`` None: nothing is open, warroom only watches."""
+
+    seq: int = 0
+    at: Instant | None = None
+    incident: Incident | None = None
+    driver: str | None = None
+    triggers: dict[str, TriggerReading] = Field(default_factory=dict)
+    tree: TreeReading | None = None
+    overrides: dict[str, Override] = Field(default_factory=dict)
+    decision: Decision | None = None
+    acknowledged: tuple[str, ...] = ()
+    marks: dict[str, Mark] = Field(default_factory=dict)
+    proofs: dict[Proof, Proven] = Field(default_factory=dict)
+    evidence: Evidence | None = None
+    sealed: tuple[Evidence, ...] = ()
+    running: Release | None = None
+    changes: tuple[Change, ...] = ()
+    target: Target | None = None
+    failed_targets: tuple[Release, ...] = ()
+    plan: PlanState | None = None
+    ended_runs: tuple[PlanState, ...] = ()
+    verification: Verification | None = None
+    watch: Watch | None = None
+    messages: dict[str, Message] = Field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+    report: str | None = None
+    unreadable: int = 0
