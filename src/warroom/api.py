@@ -1,8 +1,8 @@
 """The whole contract between warroom and a plugin. A plugin imports this module and ``warroom.model``, nothing else.
 
 An entry point in the group ``warroom.plugins`` names a ``Plugin``. Every capability is optional. A plugin never sees
-the engine or the console; it gets a narrow ``Context``. Reading goes through ``ctx.read``; changing is only ever done by
-the runner, which executes the Calls that ``Operation.preview`` returned, and no others.
+the engine or the console; it gets a narrow ``Context``. Reading goes through ``ctx.read``; changing is only ever
+done by the runner, which executes the Calls that ``Operation.preview`` returned, and no others.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ class ReadDoor(Protocol):
         body: Mapping[str, JsonValue] | None = None,
         cookies: Mapping[str, str] | None = None,
     ) -> CallResult:
-        """``status`` is the HTTP status, ``data`` the reply's JSON where it is JSON. POST is for probes that a runbook declares."""
+        """``status`` is the HTTP status, ``data`` the reply's JSON where it is JSON.
+
+        POST is for probes that a runbook declares.
+        """
         ...
 
     async def stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
@@ -154,7 +157,7 @@ class Folder(Protocol):
     """Where a collector puts its files: 0600, written to ``.part`` and renamed, disk space checked."""
 
     def file(self, name: str, kind: str = "other") -> AbstractAsyncContextManager[Path]:
-        """``async with folder.file("db.dump") as part:`` – write to ``part``; it is kept only if the block ends well."""
+        """``async with folder.file("db.dump") as part:`` – ``part`` is kept only if the block ends well."""
         ...
 
     async def write(self, name: str, data: bytes, kind: str = "other") -> None:

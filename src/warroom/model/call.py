@@ -1,4 +1,7 @@
-"""Calls: what an operation would do to the world, as data. People are shown these, and the runner executes exactly these."""
+"""Calls: what an operation would do to the world, as data.
+
+People are shown these, and the runner executes exactly these.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ class Until(Fact):
 
 
 class ProcessCall(Fact):
-    """A program and its arguments; never a shell string. Secrets may stand in ``env`` and ``stdin``, never in ``argv``."""
+    """A program and its arguments; never a shell string. Secrets stand in ``env`` and ``stdin``, never in ``argv``."""
 
     kind: Literal["process"] = "process"
     argv: tuple[Text, ...] = Field(min_length=1)
@@ -75,6 +78,12 @@ class HttpCall(Fact):
     expect: tuple[int, ...] = (200, 201, 202, 204)
     until: Until | None = None
 
+    @model_validator(mode="after")
+    def _only_reads_repeat(self) -> HttpCall:
+        if self.until is not None and self.method not in ("GET", "HEAD"):
+            raise ValueError("only a GET or HEAD may be repeated until a field has a value")
+        return self
+
     def paste(self) -> str:
         parts = ["curl", "-fsS", "-X", self.method]
         for name, value in self.headers.items():
@@ -85,24 +94,10 @@ class HttpCall(Fact):
         parts.append(drawn(self.url))
         line = " ".join(shlex.quote(part) for part in parts)
         if self.until is not None:
-            line += f"  # every {self.until.every_s:g} s until {self.until.field} = {json.dumps(self.until.equals)}, at most {self.until.at_most_s:g} s"
+            until = self.until
+            line += f"  # every {until.every_s:g} s until {until.field} = {json.dumps(until.equals)}"
+            line += f", at most {until.at_most_s:g} s"
         return line
-
-
-class SqlCall(Fact):
-    """One statement on a connection named by the platform's configuration."""
-
-    kind: Literal["sql"] = "sql"
-    connection: str
-    statement: str
-    params: tuple[JsonValue | Ref, ...] = ()
-    timeout_s: float = Field(default=60, gt=0)
-
-    def paste(self) -> str:
-        values = "".join(
-            f"  -- ${i} = {drawn(p) if isinstance(p, Ref) else json.dumps(p)}" for i, p in enumerate(self.params, 1)
-        )
-        return f"{self.statement};{values}"
 
 
 class ManualCall(Fact):
@@ -117,11 +112,14 @@ class ManualCall(Fact):
         return "\n".join([f"# {self.text}", *self.commands])
 
 
-Call = Annotated[ProcessCall | HttpCall | SqlCall | ManualCall, Field(discriminator="kind")]
+Call = Annotated[ProcessCall | HttpCall | ManualCall, Field(discriminator="kind")]
 
 
 class CallResult(Fact):
-    """What came back: an exit status or an HTTP status, the reply's JSON where it is JSON, and the text (bounded, redacted)."""
+    """What came back: an exit status or an HTTP status, the reply's JSON where it is JSON, and the text.
+
+    The text is redacted and bounded.
+    """
 
     status: int
     text: str = ""

@@ -10,7 +10,7 @@ Advice = Literal["monitor", "rollback", "rollback-now", "hotfix"]
 
 
 class TreeAnswer(Fact):
-    """One question on the path. ``answer`` None is an open question; ``evidence`` are the words and numbers behind it."""
+    """One question on the path. ``answer`` None: it is open. ``evidence`` are the words and numbers behind it."""
 
     node: str
     ask: str

@@ -29,7 +29,10 @@ class ReleaseWheel(Fact):
 
 
 class AnswerQuestion(Fact):
-    """Answers a question of the tree, or overrides what signals answered (then ``reason`` is needed); None takes it back."""
+    """Answers a question of the tree, or overrides what signals answered (then ``reason`` is needed).
+
+    None takes it back.
+    """
 
     type: Literal["answer-question"] = "answer-question"
     node: str
@@ -100,7 +103,10 @@ class ApprovePlan(Fact):
 
 
 class RunPlan(Fact):
-    """``confirm`` is the service's name as typed (a drill does not ask for it). ``waive`` names guards overridden, with ``reason``."""
+    """``confirm`` is the service's name as typed (a drill does not ask for it).
+
+    ``waive`` names guards overridden, with ``reason``.
+    """
 
     type: Literal["run-plan"] = "run-plan"
     hash: str

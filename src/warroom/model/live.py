@@ -71,7 +71,10 @@ LiveValue = Annotated[
 
 
 class LogQuery(Fact):
-    """Lines ``first`` … ``first + limit``; a negative ``first`` counts from the end of what matches. Empty filters pass all."""
+    """Lines ``first`` … ``first + limit``; a negative ``first`` counts from the end of what matches.
+
+    Empty filters pass all.
+    """
 
     ask: Literal["log"] = "log"
     sources: tuple[str, ...] = ()

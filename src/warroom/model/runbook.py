@@ -41,7 +41,10 @@ Proof = Literal[
 
 
 class Environment(Fact):
-    """``fingerprints`` holds, per platform, the identity this runbook was written for; a differing one blocks every change."""
+    """``fingerprints`` holds, per platform, the identity this runbook was written for.
+
+    A differing one blocks every change.
+    """
 
     kind: Literal["production", "staging", "drill"]
     name: str = ""
@@ -188,7 +191,8 @@ class ManualStep(Fact):
 class StepDecl(Fact):
     """Either an operation ``op: platform.operation`` with arguments, or ``manual``. Never both.
 
-    Arguments may hold ``${target.version}``, ``${target.commit}``, ``${target.digest}``, ``${running.…}`` and ``${incident}``.
+    Arguments may hold ``${target.version}``, ``${target.commit}``, ``${target.digest}``, ``${running.…}`` and
+    ``${incident}``.
     ``why`` says in a line why this differs from the commands people know.
     """
 
@@ -203,7 +207,7 @@ class StepDecl(Fact):
 
 
 class Procedure(Fact):
-    """An ordered list of steps. ``needs`` names the platforms it must have; ``lane`` whether the emergency lane may use it."""
+    """An ordered list of steps. ``needs`` names the platforms it must have."""
 
     title: str
     use_when: str
@@ -216,7 +220,8 @@ class Procedure(Fact):
 class CheckDecl(Fact):
     """One verification check: ``use`` is ``platform.check`` of a plugin, or a built-in check by its bare name.
 
-    Built in: ``running-is-target``, ``signal-within``, ``logs-clean``, ``counts-match``, ``triggers-quiet``, ``ask-a-person``.
+    Built in: ``running-is-target``, ``signal-within``, ``logs-clean``, ``counts-match``, ``triggers-quiet``,
+    ``ask-a-person``.
     """
 
     sentence: str

@@ -82,7 +82,7 @@ Level = Literal["debug", "info", "warning", "error", "unknown"]
 
 
 class LogLine(Fact):
-    """``text`` is data: control bytes and secrets are already replaced. ``at`` is the source's own time where it has one."""
+    """``text`` is data: control bytes and secrets are already replaced. ``at`` is the source's own time, if any."""
 
     source: str
     text: str

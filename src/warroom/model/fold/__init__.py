@@ -13,7 +13,7 @@ __all__ = ["acting", "fold", "fold_all", "preparing"]
 
 
 def fold(state: State, event: Event) -> State:
-    """The state after ``event``. An event that does not fit (an answer to a plan that is not there) changes only ``seq``."""
+    """The state after ``event``. One that does not fit (about a plan that is not there) changes only ``seq``."""
     change = FOLDS.get(type(event.body))
     after = change(state, event, event.body) if change is not None else state
     return after.model_copy(update={"seq": event.seq, "at": event.at})
