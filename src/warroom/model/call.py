@@ -9,7 +9,7 @@ import json
 import shlex
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from warroom.model.base import Fact
 
@@ -24,12 +24,22 @@ class Secret(Fact):
 class Ref(Fact):
     """A value not known yet: an earlier step's output. INTENDED holds the bound value."""
 
+    kind: Literal["ref"] = "ref"
     step: str
     output: str
 
 
+def _tagged(value: object) -> object:
+    """Among plain JSON only an object tagged as a Ref is one: the others would read it as data."""
+    if isinstance(value, dict) and value.get("kind") == "ref" and value.keys() == {"kind", "step", "output"}:
+        return Ref.model_validate(value)
+    return value
+
+
 Text = str | Ref
 Private = str | Ref | Secret
+BodyValue = Annotated[JsonValue | Ref, BeforeValidator(_tagged)]
+"""A field of a request's body: JSON, or a Ref. A Ref stands at the top level only."""
 
 
 def drawn(value: Private) -> str:
@@ -73,7 +83,7 @@ class HttpCall(Fact):
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
     url: Text
     headers: dict[str, Private] = Field(default_factory=dict)
-    body: dict[str, JsonValue | Ref] | None = None
+    body: dict[str, BodyValue] | None = None
     timeout_s: float = Field(default=30, gt=0)
     expect: tuple[int, ...] = (200, 201, 202, 204)
     until: Until | None = None
