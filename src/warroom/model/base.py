@@ -22,7 +22,13 @@ from pydantic import (
 class Fact(BaseModel):
     """Frozen, and an unknown key is an error. NaN and infinity are refused: JSON has neither."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        ser_json_inf_nan="null",
+        serialize_by_alias=True,  # what is written must be readable again
+    )
 
 
 def _utc(value: datetime) -> datetime:
