@@ -9,7 +9,8 @@ WarroomError
 ├── JournalBusy        another engine holds the state folder               (journal)
 ├── DoorRefused        a call was tried that nobody had been shown         (actions)
 ├── PluginBroken       a plugin could not be loaded or raised              (plugins)
-└── Unreachable        something on the network did not answer
+├── Unreachable        something on the network did not answer
+└── TryLater           the other side asked to be left alone for a while (Retry-After)
 """
 
 from __future__ import annotations
@@ -62,3 +63,11 @@ class PluginBroken(WarroomError):
 
 class Unreachable(WarroomError):
     pass
+
+
+class TryLater(WarroomError):
+    """``after_s`` is how long the other side asked us to wait, in seconds; None when it did not say."""
+
+    def __init__(self, title: str, cause: str = "", hint: str = "", *, after_s: float | None = None) -> None:
+        super().__init__(title, cause, hint)
+        self.after_s = after_s
