@@ -128,13 +128,14 @@ Call = Annotated[ProcessCall | HttpCall | ManualCall, Field(discriminator="kind"
 class CallResult(Fact):
     """What came back: an exit status or an HTTP status, the reply's JSON where it is JSON, and the text.
 
-    The text is redacted and bounded.
+    ``text`` is bounded. ``cookies`` are those the reply set; only the read door gives them, nothing keeps them.
     """
 
     status: int
     text: str = ""
     data: JsonValue = None
     seconds: float = 0
+    cookies: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _bounded(self) -> CallResult:

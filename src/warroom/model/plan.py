@@ -37,6 +37,12 @@ class Preview(Fact):
 
 
 class Step(Fact):
+    """One operation with its arguments, previewed. ``facts`` are what the preview was made from, for ``check``.
+
+    A ``manual`` step is done by a person elsewhere. One that ``undoes`` runs a captured inverse: its operation's
+    ``check`` must then see "not begun".
+    """
+
     id: str
     title: str
     platform: str
@@ -48,11 +54,13 @@ class Step(Fact):
     role: Role = "other"
     preview: Preview
     manual: bool = False
+    undoes: bool = False
+    facts: dict[str, JsonValue] = Field(default_factory=dict)
 
     def bound(self) -> JsonValue:
-        """What the hash covers of this step: not its title, its estimate or its notes."""
+        """What the hash covers of this step: not its title, its estimate, its notes or its unpinned facts."""
         preview = self.preview.model_dump(mode="json", exclude={"expected_s", "notes"})
-        return {**self.model_dump(mode="json", exclude={"title", "preview"}), "preview": preview}
+        return {**self.model_dump(mode="json", exclude={"title", "preview", "facts"}), "preview": preview}
 
 
 class Plan(Fact):

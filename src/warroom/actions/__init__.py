@@ -1,0 +1,1 @@
+"""Acting: plans made and run, evidence sealed, recovery checked. Only the engine calls this."""

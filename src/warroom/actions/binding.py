@@ -1,0 +1,57 @@
+"""Placeholders of a runbook's arguments, and Refs of a plan's Calls, replaced by what they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue, TypeAdapter
+
+from warroom.errors import BadInput
+from warroom.model.call import Call
+
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+_CALLS: TypeAdapter[Call] = TypeAdapter(Call)
+
+
+def fill(value: JsonValue, names: Mapping[str, str | None]) -> JsonValue:
+    """Replaces ``${target.version}`` and the like in any string. An unknown or empty name is an error, never blank."""
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda found: _known(found.group(1), names), value)
+    if isinstance(value, list):
+        return [fill(each, names) for each in value]
+    if isinstance(value, dict):
+        return {key: fill(each, names) for key, each in value.items()}
+    return value
+
+
+def _known(name: str, names: Mapping[str, str | None]) -> str:
+    if name not in names:
+        raise BadInput(
+            f"the runbook uses ${{{name}}}", f"known names are: {', '.join(sorted(names))}", "correct the runbook"
+        )
+    value = names[name]
+    if not value:
+        raise BadInput(f"{name} is not known", "the plan needs it", "choose another target, or type it")
+    return value
+
+
+def bind(call: Call, outputs: Mapping[str, Mapping[str, str]]) -> Call:
+    """The same Call with every Ref replaced by the output it names. Raises BadInput where there is no such output."""
+    return _CALLS.validate_python(_bind(call.model_dump(mode="json"), outputs))
+
+
+def _bind(value: Any, outputs: Mapping[str, Mapping[str, str]]) -> Any:
+    if isinstance(value, dict):
+        if value.get("kind") == "ref" and value.keys() == {"kind", "step", "output"}:
+            found = outputs.get(value["step"], {}).get(value["output"])
+            if found is None:
+                raise BadInput(
+                    f"step {value['step']} gave no {value['output']}", "a later step needs it", "do it by hand"
+                )
+            return found
+        return {key: _bind(each, outputs) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_bind(each, outputs) for each in value]
+    return value

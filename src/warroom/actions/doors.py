@@ -1,0 +1,288 @@
+"""The two doors to the world. Reading has its own; changing executes exactly the Calls it was given, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import JsonValue
+
+from warroom import process
+from warroom.actions.commands import CommandLog
+from warroom.actions.ingress import Cleaner, clean_json
+from warroom.api import Clock, SecretResolver
+from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
+from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret
+
+if TYPE_CHECKING:
+    import httpx
+
+TEXT_LIMIT = 65536
+BODY_LIMIT = 8 * 1024 * 1024
+
+
+class HttpClient:
+    """One httpx client, made on first use. No redirects, no proxies or netrc from the environment unless asked."""
+
+    def __init__(self) -> None:
+        self._client: httpx.AsyncClient | None = None
+
+    def get(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            self._client = httpx.AsyncClient(follow_redirects=False, limits=httpx.Limits(max_connections=32))
+        return self._client
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        cookies: Mapping[str, str] | None = None,
+    ) -> CallResult:
+        """Raises Unreachable or TimedOut; any HTTP status is an answer. A body is read up to ``BODY_LIMIT`` bytes."""
+        import httpx
+
+        sent = dict(headers or {})
+        if cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(timeout):
+                request = self.get().build_request(method, url, headers=sent, json=body, timeout=timeout)
+                response = await self.get().send(request, stream=True)
+                try:
+                    data = await _bounded(response)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise TimedOut(f"{_host(url)} did not answer in {timeout:g} s", type(error).__name__) from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise Unreachable(f"{_host(url)} could not be reached", str(error) or type(error).__name__) from None
+        return _result(response, data, asyncio.get_running_loop().time() - began)
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            break
+    return b"".join(chunks)[:BODY_LIMIT]
+
+
+def _result(response: httpx.Response, data: bytes, seconds: float) -> CallResult:
+    import json
+
+    text = data.decode("utf-8", "replace")
+    parsed: JsonValue = None
+    if "json" in response.headers.get("content-type", ""):
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            parsed = None
+    cookies = {cookie.name: cookie.value or "" for cookie in response.cookies.jar}
+    return CallResult(
+        status=response.status_code, text=text[:TEXT_LIMIT], data=parsed, seconds=seconds, cookies=cookies
+    )
+
+
+def _host(url: str) -> str:
+    import httpx
+
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        return "the address"
+    return parsed.netloc.decode("ascii", "replace").rpartition("@")[2]
+
+
+class Reading:
+    """``warroom.api.ReadDoor``. What comes back is raw: whatever is kept of it passes the ingress first."""
+
+    def __init__(self, http: HttpClient, log: CommandLog, clock: Clock, cleaner: Cleaner) -> None:
+        self._http = http
+        self._log = log
+        self._clock = clock
+        self._cleaner = cleaner
+
+    async def run(
+        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> CallResult:
+        at = self._clock.now()
+        whole = {**os.environ, **env} if env else None
+        done = await process.run(argv, timeout=timeout, env=whole, cwd=cwd, output_limit=BODY_LIMIT)
+        text = (done.stdout + done.stderr).decode("utf-8", "replace")[:TEXT_LIMIT]
+        self._log.add(at, "read", self._cleaner.clean(shlex.join(argv)), done.returncode, done.duration)
+        return CallResult(status=done.returncode, text=text, seconds=done.duration)
+
+    async def http(
+        self,
+        method: Literal["GET", "HEAD", "POST"],
+        url: str,
+        *,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, JsonValue] | None = None,
+        cookies: Mapping[str, str] | None = None,
+    ) -> CallResult:
+        at = self._clock.now()
+        line = self._cleaner.clean(f"curl -fsS -X {method} {shlex.quote(url)}")
+        try:
+            result = await self._http.request(method, url, timeout=timeout, headers=headers, body=body, cookies=cookies)
+        except WarroomError as error:
+            self._log.add(at, "read", f"{line}  # {error.title}", None, None)
+            raise
+        self._log.add(at, "read", line, result.status, result.seconds)
+        return result
+
+    async def stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+        """Returns the lines as an async iterator. Raises Unreachable where it can't be opened or breaks."""
+        self._log.add(self._clock.now(), "read", self._cleaner.clean(f"curl -fsSN {shlex.quote(url)}"), None, None)
+        return self._lines(url, headers)
+
+    async def _lines(self, url: str, headers: Mapping[str, str] | None) -> AsyncIterator[str]:
+        import httpx
+
+        try:
+            client = self._http.get()
+            async with client.stream(
+                "GET", url, headers=dict(headers or {}), timeout=httpx.Timeout(10, read=None)
+            ) as got:
+                if got.status_code != 200:
+                    raise Unreachable(f"{_host(url)} answered {got.status_code}", "a stream of lines was expected")
+                async for line in got.aiter_lines():
+                    yield line
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{_host(url)} could not be followed", str(error) or type(error).__name__) from None
+
+
+class Changing:
+    """The change door of one step: it holds the step's bound Calls and refuses any other, before it has an effect."""
+
+    def __init__(
+        self,
+        calls: Sequence[Call],
+        *,
+        http: HttpClient,
+        log: CommandLog,
+        clock: Clock,
+        cleaner: Cleaner,
+        secret: SecretResolver,
+    ) -> None:
+        self._calls = tuple(calls)
+        self._next = 0
+        self._http = http
+        self._log = log
+        self._clock = clock
+        self._cleaner = cleaner
+        self._secret = secret
+
+    async def execute(self, call: Call, on_line: process.OnLine | None = None) -> CallResult:
+        """Executes the next Call, and refuses any other (DoorRefused).
+
+        TimedOut or Unreachable say that its effect is not known.
+        """
+        if self._next >= len(self._calls) or call != self._calls[self._next]:
+            raise DoorRefused(
+                "a call was tried that the plan does not show", _first_line(call.paste()), "nothing was done"
+            )
+        self._next += 1
+        at = self._clock.now()
+        try:
+            result = await self._perform(call, on_line)
+        except WarroomError as error:
+            self._log.add(at, "change", f"{call.paste()}  # {error.title}", None, None)
+            raise
+        self._log.add(at, "change", call.paste(), result.status, result.seconds)
+        return CallResult(
+            status=result.status,
+            text=self._cleaner.clean(result.text)[:TEXT_LIMIT],
+            data=clean_json(self._cleaner, result.data),
+            seconds=result.seconds,
+        )
+
+    async def _perform(self, call: Call, on_line: process.OnLine | None) -> CallResult:
+        if isinstance(call, ProcessCall):
+            return await self._process(call, on_line)
+        if isinstance(call, HttpCall):
+            return await self._request(call) if call.until is None else await self._poll(call)
+        raise DoorRefused("a manual step can't be executed", "a person does it and says so", "")
+
+    async def _process(self, call: ProcessCall, on_line: process.OnLine | None) -> CallResult:
+        argv = [_bound(part) for part in call.argv]
+        env = {**os.environ, **{name: self._value(value) for name, value in call.env.items()}} if call.env else None
+        stdin = self._value(call.stdin).encode() if call.stdin is not None else None
+        done = await process.run(argv, timeout=call.timeout_s, cwd=call.cwd, env=env, stdin=stdin, on_line=on_line)
+        text = (done.stdout + done.stderr).decode("utf-8", "replace")[-TEXT_LIMIT:]
+        return CallResult(status=done.returncode, text=text, seconds=done.duration)
+
+    async def _request(self, call: HttpCall) -> CallResult:
+        headers = {name: self._value(value) for name, value in call.headers.items()}
+        return await self._http.request(
+            call.method, _bound(call.url), timeout=call.timeout_s, headers=headers, body=call.body
+        )
+
+    async def _poll(self, call: HttpCall) -> CallResult:
+        """A loop is one Call with a bound. An answer that can't be had is asked for again until the bound."""
+        assert call.until is not None
+        ends = self._clock.monotonic() + call.until.at_most_s
+        last: CallResult | None = None
+        problem = ""
+        while True:
+            try:
+                last = await self._request(call)
+                problem = ""
+            except (TimedOut, Unreachable) as error:
+                problem = error.title
+            else:
+                if last.status in call.expect and _field(last.data, call.until.field) == call.until.equals:
+                    return last
+            if self._clock.monotonic() >= ends:
+                seen = problem or f"{call.until.field} is {_field(last.data if last else None, call.until.field)!r}"
+                raise TimedOut(
+                    f"{call.until.field} did not become {call.until.equals!r} in {call.until.at_most_s:g} s", seen
+                )
+            await self._clock.sleep(call.until.every_s)
+
+    def _value(self, value: Private) -> str:
+        if isinstance(value, Secret):
+            return value.prefix + self._secret(value.secret)
+        return _bound(value)
+
+
+def _bound(value: str | Ref) -> str:
+    if isinstance(value, Ref):
+        raise DoorRefused("a value is not known yet", f"{value.output} of step {value.step}", "run that step first")
+    return value
+
+
+def _field(data: JsonValue, path: str) -> JsonValue:
+    """``a.b.c`` into nested objects; None where it is missing."""
+    for part in path.split("."):
+        if not isinstance(data, dict):
+            return None
+        data = data.get(part)
+    return data
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0][:200] if text else ""
+
+
+def expected(call: Call, result: CallResult) -> bool:
+    return isinstance(call, ManualCall) or result.status in call.expect

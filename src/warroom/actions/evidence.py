@@ -1,0 +1,233 @@
+"""An evidence bundle: a folder of files, each hashed, sealed by the hash of its manifest.
+
+Files are written to ``.part``, flushed and renamed; 0600 in folders 0700 under any umask; links are not followed. A
+file that did not end well is not offered as evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from warroom.actions.ingress import Cleaner
+from warroom.api import Clock
+from warroom.errors import BadInput, WarroomError
+from warroom.model.base import sha256, stored
+from warroom.model.verification import Artifact
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+LEAST_FREE = 64 * 1024 * 1024
+CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Sealed:
+    path: Path
+    seal: str
+    artifacts: tuple[Artifact, ...]
+    kinds: tuple[str, ...]
+    counts: dict[str, int]
+
+    @property
+    def size(self) -> int:
+        return sum(artifact.size for artifact in self.artifacts)
+
+
+class Bundle:
+    """One capture. ``for_collector`` gives each collector its own folder in it; ``seal`` ends it."""
+
+    def __init__(self, root: Path, bundle_id: str, incident: str, clock: Clock, cleaner: Cleaner) -> None:
+        self.id = bundle_id
+        self.path = root / bundle_id
+        self._incident = incident
+        self._clock = clock
+        self._cleaner = cleaner
+        self._artifacts: list[Artifact] = []
+        self._counts: dict[str, int] = {}
+        private_folder(root)
+        private_folder(self.path, must_be_new=True)
+
+    def for_collector(self, name: str) -> CollectorFolder:
+        return CollectorFolder(self, name, self._clock, self._cleaner)
+
+    def keep(self, artifact: Artifact) -> None:
+        self._artifacts.append(artifact)
+
+    def count(self, rows: Mapping[str, int]) -> None:
+        self._counts.update({self._cleaner.clean(table): int(count) for table, count in rows.items()})
+
+    def of(self, collector: str) -> tuple[Artifact, ...]:
+        return tuple(artifact for artifact in self._artifacts if artifact.collector == collector)
+
+    def seal(self, missing: Mapping[str, str], versions: Mapping[str, str]) -> Sealed:
+        """Writes the manifest and returns its hash. Raises WarroomError when the disk will not take it."""
+        artifacts = tuple(sorted(self._artifacts, key=lambda artifact: artifact.name))
+        manifest = {
+            "format": FORMAT,
+            "incident": self._incident,
+            "bundle": self.id,
+            "sealed_at": self._clock.now().isoformat(),
+            "files": [artifact.model_dump(mode="json") for artifact in artifacts],
+            "missing": dict(missing),
+            "versions": dict(versions),
+            "counts": self._counts,
+        }
+        data = stored(manifest)
+        write_private(self.path / MANIFEST, data)
+        kinds = tuple(sorted({artifact.kind for artifact in artifacts}))
+        return Sealed(self.path, sha256(data), artifacts, kinds, dict(self._counts))
+
+
+class CollectorFolder:
+    """``warroom.api.Folder``: one collector's corner of a bundle."""
+
+    def __init__(self, bundle: Bundle, collector: str, clock: Clock, cleaner: Cleaner) -> None:
+        self._bundle = bundle
+        self._collector = collector
+        self._clock = clock
+        self._cleaner = cleaner
+        self._open = True
+
+    def close(self) -> None:
+        """After this (its time is over) nothing that the collector still writes is taken."""
+        self._open = False
+
+    @asynccontextmanager
+    async def file(self, name: str, kind: str = "other") -> AsyncIterator[Path]:
+        final = self._place(name)
+        part = final.with_name(final.name + ".part")
+        _room(self._bundle.path)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        try:
+            yield part
+            self._finish(part, final, kind)
+        finally:
+            part.unlink(missing_ok=True)
+
+    async def write(self, name: str, data: bytes, kind: str = "other") -> None:
+        if kind != "dump":
+            data = self._cleaner.clean(data.decode("utf-8", "replace")).encode()
+        async with self.file(name, kind) as part:
+            with _open(part) as out:
+                out.write(data)
+
+    def counts(self, rows: Mapping[str, int]) -> None:
+        self._bundle.count(rows)
+
+    def _place(self, name: str) -> Path:
+        path = PurePosixPath(name)
+        plain = all(part not in ("", ".", "..") and not part.startswith("-") for part in path.parts)
+        if path.is_absolute() or not path.parts or not plain or "\0" in name or name.endswith(".part"):
+            raise BadInput(f"{name!r} is no name for an evidence file", "a relative path without .. was expected", "")
+        final = self._bundle.path / self._collector / path
+        private_folder(self._bundle.path / self._collector)
+        for parent in reversed(final.parents):
+            if self._bundle.path in parent.parents:
+                private_folder(parent)
+        return final
+
+    def _finish(self, part: Path, final: Path, kind: str) -> None:
+        if not self._open:
+            raise WarroomError(f"{final.name} came too late", "its collector's time was over", "")
+        with _open(part, append=True) as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.flush()
+            os.fsync(file.fileno())
+        digest, size = hash_file(part)
+        os.rename(part, final)
+        name = final.relative_to(self._bundle.path).as_posix()
+        self._bundle.keep(
+            Artifact(name=name, collector=self._collector, size=size, sha256=digest, at=self._clock.now(), kind=kind)
+        )
+
+
+def verify(path: Path) -> list[str]:
+    """What is wrong with a bundle: every changed, missing and added file by name. Empty: nothing is."""
+    try:
+        data = json.loads(_read_plain(path / MANIFEST))
+        files = {str(entry["name"]): entry for entry in data["files"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [f"{MANIFEST}: can't be read: {error}"]
+    problems = []
+    for name, entry in sorted(files.items()):
+        file = path / name
+        if file.is_symlink() or not file.is_file():
+            problems.append(f"{name}: missing")
+            continue
+        digest, size = hash_file(file)
+        if size != entry["size"] or digest != entry["sha256"]:
+            problems.append(
+                f"{name}: changed: {size:,} bytes, sha256 {digest[:12]}…, sealed as {entry['sha256'][:12]}…"
+            )
+    found = {each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_symlink() or not each.is_dir()}
+    problems += [f"{name}: not in the manifest" for name in sorted(found - set(files) - {MANIFEST})]
+    return problems
+
+
+def seal_of(path: Path) -> str:
+    """The hash of the manifest as it lies there, to hold against the journal's."""
+    return sha256(_read_plain(path / MANIFEST))
+
+
+def hash_file(path: Path) -> tuple[str, int]:
+    """(SHA-256 in hex, bytes)."""
+    digest = hashlib.sha256()
+    size = 0
+    with _open(path, read=True) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def private_folder(path: Path, *, must_be_new: bool = False) -> None:
+    """A folder only its owner can read, whatever the umask. A link in its place is refused."""
+    if path.is_symlink():
+        raise WarroomError(f"{path} is a link", "evidence is not written through links", "remove it")
+    path.mkdir(mode=0o700, parents=not must_be_new, exist_ok=not must_be_new)
+    os.chmod(path, 0o700)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Whole or not at all: ``.part``, flushed, renamed; 0600."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise WarroomError(
+            f"{path.name} could not be written", error.strerror or str(error), "free some disk"
+        ) from error
+
+
+def _room(path: Path) -> None:
+    free = shutil.disk_usage(path).free
+    if free < LEAST_FREE:
+        raise WarroomError(
+            f"only {free // 1024 // 1024} MB are free where evidence is kept",
+            f"at least {LEAST_FREE // 1024 // 1024} MB are wanted",
+            "free some disk, or point WARROOM_STATE elsewhere",
+        )
+
+
+def _open(path: Path, *, append: bool = False, read: bool = False) -> IO[bytes]:
+    flags = os.O_RDONLY if read else os.O_WRONLY | (os.O_APPEND if append else 0)
+    return open(os.open(path, flags | os.O_NOFOLLOW), "rb" if read else "ab" if append else "wb")
+
+
+def _read_plain(path: Path) -> bytes:
+    with _open(path, read=True) as file:
+        return file.read(64 * 1024 * 1024)

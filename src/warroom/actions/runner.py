@@ -1,0 +1,260 @@
+"""Runs a plan: INTENDED on disk, then exactly the Calls that were shown, then a look, then the outcome.
+
+The runner knows nothing of the engine. It is given ``record`` (which returns once its events are durable), ``progress``
+and doors. "Done" is what the operation's ``check`` saw, never an exit status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from warroom.actions.binding import bind
+from warroom.actions.doors import Changing, expected
+from warroom.actions.ingress import Cleaner, clean_fact
+from warroom.actions.pinned import Fingerprint, moved
+from warroom.actions.platform import ActivePlatform
+from warroom.api import Clock
+from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
+from warroom.model.call import Call, CallResult
+from warroom.model.event import CallMade, PlanVoided, RunEnded, StepEnded, StepIntended
+from warroom.model.live import StepProgress
+from warroom.model.plan import Look, Plan, Step
+from warroom.model.state import StepState
+
+Outcome = Literal["done", "failed", "cancelled", "unknown"]
+SETTLED = ("done", "skipped", "claimed")
+
+
+@dataclass
+class Ports:
+    """What a run needs from the engine."""
+
+    record: Callable[..., Awaitable[None]]
+    progress: Callable[[StepProgress], None]
+    changing: Callable[[ActivePlatform, tuple[Call, ...]], Changing]
+    platforms: Mapping[str, ActivePlatform]
+    read_fingerprint: Fingerprint
+    clock: Clock
+    cleaner: Cleaner
+
+
+@dataclass
+class Ended:
+    status: Literal["done", "failed", "cancelled", "unknown", "claimed"]
+    detail: str
+    look: Look | None = None
+    outputs: dict[str, str] = field(default_factory=dict)
+
+
+class Runner:
+    def __init__(self, plan: Plan, plan_hash: str, steps: Mapping[str, StepState], ports: Ports) -> None:
+        self.plan = plan
+        self.hash = plan_hash
+        self._steps = dict(steps)
+        self._outputs = {step_id: state.outputs for step_id, state in steps.items()}
+        self._ports = ports
+        self._abort = asyncio.Event()
+        self._claims: dict[str, asyncio.Future[str]] = {}
+
+    def abort(self) -> None:
+        """Stops the running Call and ends the run after a look. What was done stays done."""
+        self._abort.set()
+
+    def waits_for(self, step_id: str) -> bool:
+        return step_id in self._claims and not self._claims[step_id].done()
+
+    def claim(self, step_id: str, output: str) -> bool:
+        """A person did the manual step. False when that step is not waiting for anyone."""
+        if not self.waits_for(step_id):
+            return False
+        self._claims[step_id].set_result(output)
+        return True
+
+    async def run(self) -> Outcome:
+        began = self._ports.clock.monotonic()
+        outcome, detail = await self._all()
+        seconds = self._ports.clock.monotonic() - began
+        await self._ports.record(RunEnded(hash=self.hash, outcome=outcome, detail=detail, seconds=seconds))
+        return outcome
+
+    async def _all(self) -> tuple[Outcome, str]:
+        changed: set[str] = set()
+        for step in self.plan.steps:
+            before = self._steps[step.id]
+            if before.status in SETTLED:
+                changed.update(step.preview.changes)
+                continue
+            if self._abort.is_set():
+                return "cancelled", f"aborted before {step.title}"
+            ports = self._ports
+            reason = await moved(self.plan, step, ports.platforms, ports.read_fingerprint, changed)
+            if reason:
+                await self._ports.record(PlanVoided(hash=self.hash, reason=reason))
+                return "failed", f"stopped before {step.title}: {reason}"
+            ended = await self._one(step, before.attempt + 1)
+            if ended.status in ("failed", "cancelled", "unknown"):
+                return ended.status, f"{step.title}: {ended.detail}"
+            self._outputs[step.id] = ended.outputs
+            changed.update(step.preview.changes)
+        return "done", f"all {len(self.plan.steps)} steps done"
+
+    async def _one(self, step: Step, attempt: int) -> Ended:
+        clock = self._ports.clock
+        began = clock.monotonic()
+        calls = tuple(bind(call, self._outputs) for call in step.preview.calls)
+        await self._ports.record(
+            StepIntended(
+                plan=self.hash,
+                step=step.id,
+                attempt=attempt,
+                calls=calls,
+                inverse=step.preview.inverse,
+                no_inverse=step.preview.no_inverse,
+            )
+        )
+        watcher = _Progress(step, attempt, self._ports)
+        ticker = asyncio.create_task(watcher.tick())
+        try:
+            ended = await self._act(step, attempt, calls, watcher)
+        finally:
+            ticker.cancel()
+        await self._ports.record(
+            StepEnded(
+                plan=self.hash,
+                step=step.id,
+                attempt=attempt,
+                status=ended.status,
+                detail=ended.detail,
+                outputs=ended.outputs,
+                look=ended.look,
+                seconds=clock.monotonic() - began,
+            )
+        )
+        return ended
+
+    async def _act(self, step: Step, attempt: int, calls: tuple[Call, ...], watcher: _Progress) -> Ended:
+        work = asyncio.create_task(self._by_hand(step) if step.manual else self._execute(step, attempt, calls, watcher))
+        stop = asyncio.create_task(self._abort.wait())
+        try:
+            await asyncio.wait({work, stop}, timeout=step.preview.timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return await self._outcome(step, work)
+            aborted = self._abort.is_set()
+            work.cancel()
+            await asyncio.wait({work})
+            look = await self.look(step)
+            if aborted:
+                return Ended("cancelled", f"aborted; {look.seen}", look)
+            return _by_look(step, look, f"not ended within {step.preview.timeout_s:g} s")
+        finally:
+            stop.cancel()
+            work.cancel()
+
+    async def _outcome(self, step: Step, work: asyncio.Task[Ended]) -> Ended:
+        try:
+            return work.result()
+        except DoorRefused as error:
+            return Ended("failed", str(error))
+        except (TimedOut, Unreachable) as error:
+            return _by_look(step, await self.look(step), str(error))
+        except WarroomError as error:
+            return Ended("failed", str(error), await self.look(step))
+
+    async def _execute(self, step: Step, attempt: int, calls: tuple[Call, ...], watcher: _Progress) -> Ended:
+        platform = self._ports.platforms[step.platform]
+        door = self._ports.changing(platform, calls)
+        results: list[CallResult] = []
+        for index, call in enumerate(calls):
+            result = await door.execute(call, watcher.line)
+            await self._ports.record(
+                CallMade(plan=self.hash, step=step.id, attempt=attempt, index=index, result=result)
+            )
+            if not expected(call, result):
+                look = await self.look(step)
+                return Ended(
+                    "failed", f"call {index + 1} answered {result.status}: {_brief(result.text)}; {look.seen}", look
+                )
+            results.append(result)
+        look = await self.look(step)
+        ended = _by_look(step, look, "every call came back as expected, yet it is not done")
+        if ended.status == "done" and not step.undoes:
+            ended.outputs = dict(platform.operation(step.operation).outputs(results))
+        return ended
+
+    async def _by_hand(self, step: Step) -> Ended:
+        claim: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._claims[step.id] = claim
+        output = await claim
+        words = f"a person says it is done{': ' + _brief(output) if output else ''}"
+        if not step.platform:
+            return Ended("claimed", words)
+        look = await self.look(step)
+        proven = look.verdict == ("not-begun" if step.undoes else "done")
+        return Ended("done" if proven else "claimed", f"{words}; {look.seen}", look)
+
+    async def look(self, step: Step) -> Look:
+        """The operation's own read-only check; what it raises is "cannot tell"."""
+        return await look(step, self._ports.platforms, self._ports.cleaner)
+
+
+async def look(step: Step, platforms: Mapping[str, ActivePlatform], cleaner: Cleaner, timeout_s: float = 20) -> Look:
+    """What ``check`` sees of ``step`` now. Read-only; also used after a crash."""
+    platform = platforms.get(step.platform)
+    if platform is None:
+        return Look(verdict="cannot-tell", seen="only a person can see whether this was done")
+    try:
+        operation = platform.operation(step.operation)
+        args = operation.args.model_validate(step.args)
+        async with asyncio.timeout(timeout_s):
+            return clean_fact(cleaner, await operation.check(platform.context, args, step.facts))
+    except TimeoutError:
+        return Look(verdict="cannot-tell", seen=f"no answer within {timeout_s:g} s")
+    except WarroomError as error:
+        return Look(verdict="cannot-tell", seen=cleaner.clean(str(error)))
+    except Exception as error:  # noqa: BLE001 - a plugin's fault is a row, never a crash
+        return Look(verdict="cannot-tell", seen=cleaner.clean(f"the plugin failed: {type(error).__name__}: {error}"))
+
+
+def _by_look(step: Step, seen: Look, otherwise: str) -> Ended:
+    wanted = "not-begun" if step.undoes else "done"
+    if seen.verdict == wanted:
+        return Ended("done", seen.seen, seen)
+    if seen.verdict == "cannot-tell":
+        return Ended("unknown", f"{otherwise}; {seen.seen}", seen)
+    return Ended("failed", f"{otherwise}; {seen.seen}", seen)
+
+
+def _brief(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= 200 else line[:199] + "…"
+
+
+class _Progress:
+    """Live progress of one step: four times a second while it runs; its newest output lines."""
+
+    def __init__(self, step: Step, attempt: int, ports: Ports) -> None:
+        self._step = step
+        self._attempt = attempt
+        self._ports = ports
+        self._began = ports.clock.monotonic()
+        self._output: list[str] = []
+
+    def line(self, stream: str, line: str) -> None:
+        self._output = [*self._output[-19:], self._ports.cleaner.clean(line)[:500]]
+
+    async def tick(self) -> None:
+        while True:
+            self._ports.progress(
+                StepProgress(
+                    step=self._step.id,
+                    attempt=self._attempt,
+                    elapsed_s=self._ports.clock.monotonic() - self._began,
+                    expected_s=self._step.preview.expected_s or None,
+                    output=tuple(self._output),
+                    words="waiting for a person" if self._step.manual else "",
+                )
+            )
+            await asyncio.sleep(0.25)

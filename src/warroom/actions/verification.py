@@ -1,0 +1,240 @@
+"""Is it really recovered? Each check passes, fails or is inconclusive; too little data never passes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import Field, JsonValue, ValidationError
+
+from warroom.actions.ingress import Cleaner, clean_fact
+from warroom.actions.platform import ActivePlatform
+from warroom.api import Clock
+from warroom.errors import WarroomError
+from warroom.model.base import Duration, Fact
+from warroom.model.release import Release
+from warroom.model.runbook import CheckDecl, Runbook
+from warroom.model.signal import LogLine, Sample, TriggerReading
+from warroom.model.verification import CheckResult, Verdict
+
+CHECK_TIMEOUT = 90.0
+
+
+@dataclass
+class Eyes:
+    """What verification may look at. ``since`` is when the rollback ended, on the monotonic clock and as an instant."""
+
+    platforms: Mapping[str, ActivePlatform]
+    running: Callable[[], Awaitable[Release | None]]
+    target: Release | None
+    since_monotonic: float
+    samples: Callable[[str, float], Sequence[Sample]]
+    error_lines: Callable[[], tuple[int, Sequence[LogLine]]]
+    triggers: Callable[[], Mapping[str, TriggerReading]]
+    counts_then: Mapping[str, int]
+    said_by_a_person: Callable[[str], str]
+    clock: Clock
+    cleaner: Cleaner
+
+
+@dataclass(frozen=True)
+class _Seen:
+    verdict: Verdict
+    words: str
+    numbers: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+async def check(check_id: str, decl: CheckDecl, eyes: Eyes) -> CheckResult:
+    """One check. A fault of its own is inconclusive, with the reason: it proves neither way."""
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            seen = await _run(check_id, decl, eyes)
+    except TimeoutError:
+        seen = _Seen("inconclusive", f"no answer within {CHECK_TIMEOUT:g} s")
+    except ValidationError as error:
+        first = error.errors()[0]
+        seen = _Seen("inconclusive", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except WarroomError as error:
+        seen = _Seen("inconclusive", str(error))
+    except Exception as error:  # noqa: BLE001 - a plugin's fault must not end the verification
+        seen = _Seen("inconclusive", f"the check failed itself: {type(error).__name__}: {error}")
+    result = CheckResult(
+        id=check_id,
+        title=decl.sentence,
+        verdict=seen.verdict,
+        words=seen.words,
+        numbers=dict(seen.numbers),
+        proves=decl.proves or "",
+    )
+    return clean_fact(eyes.cleaner, result)
+
+
+def verdict(runbook: Runbook, results: Mapping[str, CheckResult]) -> tuple[Verdict, str]:
+    """FAIL if a required check failed, INCONCLUSIVE if one could not tell, else PASS; with the reason in words."""
+    required = [results[name] for name, decl in runbook.verification.items() if decl.required and name in results]
+    for worst in ("fail", "inconclusive"):
+        named = [f"{r.title}: {r.words}" for r in required if r.verdict == worst]
+        if named:
+            return ("fail" if worst == "fail" else "inconclusive"), "; ".join(named)
+    if not required:
+        return "inconclusive", "the runbook declares no check that has to pass"
+    return "pass", f"all {len(required)} required checks passed"
+
+
+async def _run(check_id: str, decl: CheckDecl, eyes: Eyes) -> _Seen:
+    if "." in decl.use:
+        return await _probe(decl.use, decl.with_, eyes)
+    return await BUILT_IN[decl.use](check_id, decl.with_, eyes)
+
+
+async def _probe(use: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
+    platform_id, _, name = use.partition(".")
+    platform = eyes.platforms.get(platform_id)
+    if platform is None:
+        return _Seen("inconclusive", f"the platform {platform_id} is not there")
+    probe = platform.plugin.probe(name)
+    if probe is None:
+        return _Seen("inconclusive", f"{platform.plugin.name} has no check {name}")
+    probed = await probe.probe(platform.context, probe.args.model_validate(dict(args)))
+    return _Seen(probed.verdict, probed.words, probed.numbers)
+
+
+async def _running_is_target(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
+    """Identity, not exit status: the digest (else commit) that runs is the target's."""
+    NoArgs.model_validate(dict(args))
+    if eyes.target is None:
+        return _Seen("inconclusive", "no target was chosen")
+    running = await eyes.running()
+    if running is None:
+        return _Seen("inconclusive", "what runs can't be read")
+    same = running.same_as(eyes.target)
+    numbers = {"running": running.digest or running.commit, "target": eyes.target.digest or eyes.target.commit}
+    if same is None:
+        return _Seen("inconclusive", "the running release and the target share no identity to compare", numbers)
+    identity = (running.digest or running.commit or "")[:19]
+    if same:
+        return _Seen("pass", f"{running.name} runs, {identity}, as the target says", numbers)
+    return _Seen("fail", f"{running.name} runs ({identity}), not {eyes.target.name}", numbers)
+
+
+async def _signal_within(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
+    """The signal since the rollback ended, on the right side of its limit, with enough observations behind it."""
+    wanted = SignalWithin.model_validate(dict(args))
+    ends = eyes.clock.monotonic() + wanted.wait
+    while True:
+        since = max(0.5, eyes.clock.monotonic() - eyes.since_monotonic)
+        known = [s for s in eyes.samples(wanted.signal, since) if s.value is not None]
+        count = sum(s.count if s.count is not None else 1 for s in known)
+        if count >= wanted.at_least or eyes.clock.monotonic() >= ends:
+            break
+        await eyes.clock.sleep(0.5)
+    if not known or count < wanted.at_least:
+        return _Seen("inconclusive", f"{count} observations since the rollback, {wanted.at_least} are wanted")
+    weights = [s.count if s.count is not None else 1 for s in known]
+    mean = sum((s.value or 0) * w for s, w in zip(known, weights, strict=True)) / max(1, sum(weights))
+    words = f"{wanted.signal} is {mean:.4g} over {count:,} observations since the rollback"
+    numbers: dict[str, JsonValue] = {"value": mean, "count": count, "below": wanted.below, "above": wanted.above}
+    if wanted.below is not None and not mean < wanted.below:
+        return _Seen("fail", f"{words}, it must be below {wanted.below:g}", numbers)
+    if wanted.above is not None and not mean > wanted.above:
+        return _Seen("fail", f"{words}, it must be above {wanted.above:g}", numbers)
+    return _Seen("pass", words, numbers)
+
+
+async def _logs_clean(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
+    wanted = LogsClean.model_validate(dict(args))
+    await eyes.clock.sleep(max(0.0, wanted.settle - (eyes.clock.monotonic() - eyes.since_monotonic)))
+    lines, errors = eyes.error_lines()
+    numbers: dict[str, JsonValue] = {"lines": lines, "errors": len(errors)}
+    if lines == 0:
+        return _Seen("inconclusive", "not one log line since the rollback", numbers)
+    if len(errors) > wanted.allow:
+        return _Seen("fail", f"{len(errors)} error lines since the rollback, first: {errors[0].text[:160]}", numbers)
+    return _Seen("pass", f"{len(errors)} error lines among {lines:,} since the rollback", numbers)
+
+
+async def _counts_match(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
+    """Row counts against the evidence's own snapshot. The service writes meanwhile, so more is well and fewer is not."""
+    wanted = CountsMatch.model_validate(dict(args))
+    if not eyes.counts_then:
+        return _Seen("inconclusive", "no row counts were captured before the rollback")
+    now = await _probe(wanted.probe, {}, eyes)
+    if now.verdict != "pass":
+        return now
+    fewer, shown = [], []
+    for table, then in eyes.counts_then.items():
+        count = now.numbers.get(table)
+        if not isinstance(count, int):
+            return _Seen("inconclusive", f"{table} was not counted", now.numbers)
+        shown.append(f"{table} {then:,} → {count:,}")
+        if count < then:
+            fewer.append(f"{table} has {count:,} rows, {then:,} before")
+    if fewer:
+        return _Seen("fail", "; ".join(fewer), now.numbers)
+    return _Seen("pass", "no table has fewer rows than before: " + ", ".join(shown), now.numbers)
+
+
+async def _triggers_quiet(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
+    """No trigger fires or counts towards firing, and what was measured before is measured still."""
+    wanted = TriggersQuiet.model_validate(dict(args))
+    ends = eyes.clock.monotonic() + wanted.wait
+    while True:
+        readings = eyes.triggers()
+        loud = [r for r in readings.values() if r.status in ("firing", "pending", "clearing")]
+        if not loud or eyes.clock.monotonic() >= ends:
+            break
+        await eyes.clock.sleep(0.5)
+    if any(r.status == "firing" for r in loud):
+        return _Seen("fail", "; ".join(f"{r.title}: {r.words}" for r in loud if r.status == "firing"))
+    if loud:
+        return _Seen("inconclusive", "; ".join(f"{r.title} is {r.status}: {r.words}" for r in loud))
+    measured = [r for r in readings.values() if r.status == "ok"]
+    if not measured:
+        return _Seen("inconclusive", "not one trigger is measured")
+    return _Seen("pass", f"{len(measured)} measured triggers are quiet")
+
+
+async def _ask_a_person(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
+    NoArgs.model_validate(dict(args))
+    said = eyes.said_by_a_person(check_id)
+    return _Seen("pass", said) if said else _Seen("inconclusive", "nobody has said so yet")
+
+
+class NoArgs(Fact):
+    pass
+
+
+class SignalWithin(Fact):
+    signal: str
+    below: float | None = None
+    above: float | None = None
+    at_least: int = Field(default=1, ge=1)
+    wait: Duration = 60
+
+
+class LogsClean(Fact):
+    """``allow`` error lines at most; ``settle`` is how long after the rollback to look at the least."""
+
+    allow: int = Field(default=0, ge=0)
+    settle: Duration = 5
+
+
+class CountsMatch(Fact):
+    """``probe`` is the platform's check that gives row counts by table as its numbers."""
+
+    probe: str
+
+
+class TriggersQuiet(Fact):
+    wait: Duration = 60
+
+
+BUILT_IN: dict[str, Callable[[str, Mapping[str, JsonValue], Eyes], Awaitable[_Seen]]] = {
+    "running-is-target": _running_is_target,
+    "signal-within": _signal_within,
+    "logs-clean": _logs_clean,
+    "counts-match": _counts_match,
+    "triggers-quiet": _triggers_quiet,
+    "ask-a-person": _ask_a_person,
+}
