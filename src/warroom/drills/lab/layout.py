@@ -1,0 +1,94 @@
+"""Where a lab keeps its things."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from warroom.errors import BadInput
+
+# A Unix socket's path may have 107 bytes; the longest name put into the run folder is PostgreSQL's lock file's.
+LONGEST_RUN_FOLDER = 70
+
+
+@dataclass(frozen=True)
+class Layout:
+    """``state`` is the folder given; ``run`` holds the sockets, elsewhere when the state folder's path is long."""
+
+    state: Path
+    run: Path
+
+    @property
+    def repository(self) -> Path:
+        return self.state / "repository"
+
+    @property
+    def checkouts(self) -> Path:
+        return self.state / "checkouts"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def operations(self) -> Path:
+        return self.state / "operations"
+
+    @property
+    def announcement(self) -> Path:
+        """``lab.json``: there once the lab is ready, gone when it has ended in good order."""
+        return self.state / "lab.json"
+
+    def log(self, source: str) -> Path:
+        return self.logs / f"{source}.log"
+
+
+def prepare(state: Path) -> Layout:
+    """Make the folders, all 0700. Raises BadInput when the state folder is someone else's or no folder."""
+    state = state.absolute()
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput("The lab's state folder can't be made", f"{state}: {error.strerror}") from error
+    found = os.lstat(state)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise BadInput(
+            "The lab's state folder is not its own",
+            f"{state} is a link or belongs to another user",
+            "Name a folder that is yours, or one that is not there yet.",
+        )
+    run = state / "run"
+    if len(os.fsencode(run)) > LONGEST_RUN_FOLDER:
+        run = Path(tempfile.mkdtemp(prefix="warroom-lab-"))
+    layout = Layout(state, run)
+    for folder in (run, layout.checkouts, layout.logs, layout.operations):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return layout
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace the file as a whole, 0600: a reader sees the old one or the new one."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, sort_keys=True)
+    part.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The file's value; None when there is no such file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def remove_tree(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""ai-saas-app: accounts, conversations and payments over HTTP."""

@@ -1,0 +1,144 @@
+"""The rows a lab begins with: the same ones every time."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+
+USERS = 3000
+CONVERSATIONS = 4500
+MESSAGES = 12000
+PAYMENTS = 800
+PASSWORDS = 40
+TEST_EMAIL = "test@example.com"
+TEST_PASSWORD = "Test123!"
+
+_BEGIN = datetime(2025, 1, 1)  # noqa: DTZ001 - Prisma's TIMESTAMP(3) columns have no zone; they are UTC
+_COUNTRIES = ("AT", "DE", "FR", "GB", "US")
+# People are asked for their country when they first pay; most never have.
+_SHARE_WITH_COUNTRY = 0.5
+_WORDS = (
+    "plan",
+    "draft",
+    "report",
+    "budget",
+    "kitchen",
+    "garden",
+    "Lisbon",
+    "taxes",
+    "résumé",
+    "migration",
+    "recipe",
+    "syllabus",
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Someone the traffic can sign in as."""
+
+    id: str
+    email: str
+    password: str
+
+
+def password_of(number: int) -> str:
+    """Seeded people share a few dozen passwords, because a real hash for each would take the lab's start seconds."""
+    return f"Seeded-{number % PASSWORDS:02d}!"
+
+
+def accounts() -> list[Account]:
+    return [Account(f"u{number:07d}", f"person{number}@example.com", password_of(number)) for number in range(USERS)]
+
+
+def _hash(password: str) -> str:
+    salt = hashlib.sha256(b"seed " + password.encode()).digest()[:16]
+    digest = hashlib.scrypt(password.encode(), salt=salt, n=1024, r=8, p=1, dklen=32)
+    return f"scrypt$1024$8$1${salt.hex()}${digest.hex()}"
+
+
+def _users(chance: random.Random) -> Iterator[tuple[object, ...]]:
+    hashes = [_hash(password_of(number)) for number in range(PASSWORDS)]
+    for number in range(USERS):
+        country = chance.choice(_COUNTRIES) if chance.random() < _SHARE_WITH_COUNTRY else None
+        tier = "pro" if country and chance.random() < 0.3 else "free"
+        yield (
+            f"u{number:07d}",
+            f"person{number}@example.com",
+            f"Person {number}",
+            hashes[number % PASSWORDS],
+            country,
+            tier,
+            _BEGIN + timedelta(minutes=73 * number),
+        )
+    yield "utest", TEST_EMAIL, "Test Account", _hash(TEST_PASSWORD), "US", "free", _BEGIN
+
+
+def _conversations(chance: random.Random) -> Iterator[tuple[object, ...]]:
+    """One for each person, the test account too, and the rest for whoever."""
+    for number in range(CONVERSATIONS):
+        owner = f"u{number:07d}" if number < USERS else f"u{chance.randrange(USERS):07d}"
+        at = _BEGIN + timedelta(days=229, minutes=11 * number)
+        title = f"{chance.choice(_WORDS)} {chance.choice(_WORDS)}"
+        yield f"c{number:07d}", "utest" if number == CONVERSATIONS - 1 else owner, title, at, at
+
+
+def _messages(chance: random.Random) -> Iterator[tuple[object, ...]]:
+    for number in range(MESSAGES):
+        content = " ".join(chance.choices(_WORDS, k=8))
+        conversation = f"c{chance.randrange(CONVERSATIONS):07d}"
+        at = _BEGIN + timedelta(days=265, minutes=number)
+        yield f"m{number:07d}", conversation, ("user", "assistant")[number % 2], content, at
+
+
+def _payments(chance: random.Random) -> Iterator[tuple[object, ...]]:
+    for number in range(PAYMENTS):
+        at = _BEGIN + timedelta(days=200, minutes=97 * number)
+        payer = f"u{chance.randrange(USERS):07d}"
+        yield (
+            f"p{number:07d}",
+            f"evt_seed_{number:06d}",
+            payer,
+            chance.choice((900, 1900, 9900)),
+            "EUR",
+            "succeeded",
+            at,
+        )
+
+
+_TABLES = {
+    '"User" ("id", "email", "name", "passwordHash", "country", "tier", "createdAt")': _users,
+    '"Conversation" ("id", "userId", "title", "createdAt", "updatedAt")': _conversations,
+    '"Message" ("id", "conversationId", "role", "content", "createdAt")': _messages,
+    '"Payment" ("id", "eventId", "userId", "amountCents", "currency", "status", "createdAt")': _payments,
+}
+
+
+async def seed(url: str) -> None:
+    """Fill the empty tables, all in one transaction."""
+    chance = random.Random(20250105)
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        for table, rows in _TABLES.items():
+            async with connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                for row in rows(chance):
+                    await copy.write_row(row)
+        await connection.commit()
+        await connection.set_autocommit(True)
+        await connection.execute("ANALYZE")
+
+
+async def counts(url: str) -> dict[str, int]:
+    """How many rows each of the app's tables has, all at one moment."""
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        cursor = await connection.execute(
+            'SELECT (SELECT count(*) FROM "User"), (SELECT count(*) FROM "Conversation"),'
+            ' (SELECT count(*) FROM "Message"), (SELECT count(*) FROM "Payment")'
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    return dict(zip(("User", "Conversation", "Message", "Payment"), row, strict=True))

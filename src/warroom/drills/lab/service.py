@@ -1,0 +1,305 @@
+"""The lab: everything wired together, started and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+from redis.exceptions import RedisError
+
+from warroom import process
+from warroom.drills.lab import seed
+from warroom.drills.lab.builder import build
+from warroom.drills.lab.control import Control
+from warroom.drills.lab.deployer import Deployer
+from warroom.drills.lab.front import Front
+from warroom.drills.lab.layout import prepare, read_json, remove_tree, write_json
+from warroom.drills.lab.ledger import Ledger, clear_up
+from warroom.drills.lab.logs import SOURCES, OwnLog
+from warroom.drills.lab.operations import Operations, Step, Work, now
+from warroom.drills.lab.postgres import DATABASE, PORT, USER, Postgres, confine
+from warroom.drills.lab.redis_server import RedisServer
+from warroom.drills.lab.repository import Repository
+from warroom.drills.lab.traffic import Traffic
+from warroom.errors import BadInput, WarroomError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    state: Path
+    revert_fault: bool = False
+    fault_in_target: bool = False
+    postgres_as: str = "auto"
+
+    def what_is_built(self) -> dict[str, object]:
+        return {"format": FORMAT, "revert_fault": self.revert_fault, "fault_in_target": self.fault_in_target}
+
+
+class Lab:
+    """`start` brings it up as far as traffic; `stop` takes it down in the opposite order, however far it came."""
+
+    repository: Repository
+    operations: Operations
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._ends = contextlib.AsyncExitStack()
+        self._started_at = now()
+
+    async def start(self) -> None:
+        self._take(self._options.state)
+        left = await clear_up(self._options.state)
+        self.layout = prepare(self._options.state)
+        ledger = self._begin_ledger()
+        self.note = OwnLog(self.layout.log("lab"))
+        self._ends.callback(self.note.close)
+        if left:
+            self.note("ended what an earlier lab had left running", processes=left)
+        built = self._what_stands()
+        secret = self._secrets()
+        self.fingerprint: str = secret["fingerprint"]
+        self._postgres = Postgres(self.layout, ledger, await confine(self.layout, ledger, self._options.postgres_as))
+        self._redis = RedisServer(self.layout, ledger)
+        self._ends.push_async_callback(self._redis.stop)
+        self._ends.push_async_callback(self._postgres.stop)
+        # A server under an unprivileged number keeps its data elsewhere, and that went with the lab that made it.
+        built = built and self._postgres.data_is_there
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._redis.start())
+            group.create_task(self._postgres.start() if built else self._postgres.make())
+            building = group.create_task(self._open_repository(built))
+        self.repository = building.result()
+        self.operations = Operations(self.layout.operations)
+        self._front = Front()
+        await self._front.start()
+        self._ends.push_async_callback(self._front.stop)
+        self._deployer = Deployer(
+            self.layout, ledger, self.repository, self._front, self.note, lambda: self._app_settings(secret)
+        )
+        self._ends.push_async_callback(self._deployer.stop)
+        await (self._bring_back() if built else self._first_releases())
+        self._traffic = Traffic(self._front.base_url, seed.accounts(), secret["payment_secret"])
+        self._traffic.start()
+        self._ends.push_async_callback(self._traffic.stop)
+        self._control = Control(self)
+        await self._control.start()
+        self._ends.push_async_callback(self._control.stop)
+        self._ends.push_async_callback(self.operations.close)
+        self._announce()
+        self._ends.callback(self.layout.announcement.unlink, missing_ok=True)
+        self.note("ready", base_url=self._front.base_url, postgres=self._postgres.mode)
+
+    async def stop(self) -> None:
+        await self._ends.aclose()
+
+    # ---- starting, piece by piece --------------------------------------------------------------------------
+
+    def _take(self, state: Path) -> None:
+        """One lab in a state folder at a time."""
+        try:
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise BadInput("The lab's state folder can't be used", f"{state}: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise BadInput(
+                "Another lab is running in this state folder", str(state), "End it, or name another folder."
+            ) from None
+        self._ends.callback(os.close, lock)
+
+    def _begin_ledger(self) -> Ledger:
+        ledger = Ledger(self.layout.state)
+        self._ends.callback(ledger.close)
+        if self.layout.run.parent != self.layout.state:
+            ledger.folder(self.layout.run)
+        self.layout.announcement.unlink(missing_ok=True)
+        return ledger
+
+    def _what_stands(self) -> bool:
+        """True when the folder holds a lab that was once ready; False when all has to be made."""
+        found = read_json(self.layout.state / "built.json")
+        if found is not None and found != self._options.what_is_built():
+            raise BadInput(
+                "This state folder holds a lab of another kind",
+                f"it was made with {found}, and {self._options.what_is_built()} is asked for",
+                "Name another folder, or remove this one.",
+            )
+        return found is not None
+
+    def _secrets(self) -> dict[str, str]:
+        path = self.layout.state / "identity.json"
+        found: dict[str, str] | None = read_json(path)
+        if found is None:
+            found = {name: secrets.token_hex(24) for name in ("app_secret", "payment_secret")}
+            found["fingerprint"] = f"lab-{secrets.token_hex(8)}"
+            write_json(path, found)
+        return found
+
+    async def _open_repository(self, built: bool) -> Repository:
+        if built:
+            return Repository(self.layout.repository)
+        for path in (self.layout.repository, self.layout.checkouts):
+            remove_tree(path)
+        self.layout.checkouts.mkdir(mode=0o700)
+        for name in ("deployments.json", "front.json"):
+            (self.layout.state / name).unlink(missing_ok=True)
+        options = self._options
+        return await build(
+            self.layout.repository, revert_fault=options.revert_fault, fault_in_target=options.fault_in_target
+        )
+
+    async def _first_releases(self) -> None:
+        """The history every drill begins with: beta.1, then the rows, then beta.2."""
+        await self._deploy_first("v1.0.0-beta.1")
+        await seed.seed(self._postgres.url())
+        await self._deploy_first("v1.0.0-beta.2")
+        write_json(self.layout.state / "built.json", self._options.what_is_built())
+
+    async def _deploy_first(self, ref: str) -> None:
+        commit = await self.repository.resolve(ref)
+        await self._deployer.deploy(commit, "the lab", "", lambda step: None)
+
+    async def _bring_back(self) -> None:
+        self._front.writes_stopped = bool((read_json(self.layout.state / "front.json") or {}).get("writes_stopped"))
+        await self._deployer.restart(lambda step: None)
+
+    def _app_settings(self, secret: dict[str, str]) -> dict[str, str]:
+        return {
+            "DATABASE_URL": self._postgres.url(),
+            "REDIS_URL": self._redis.url,
+            "APP_SECRET": secret["app_secret"],
+            "PAYMENT_SECRET": secret["payment_secret"],
+        }
+
+    def _announce(self) -> None:
+        write_json(
+            self.layout.announcement,
+            {
+                "format": FORMAT,
+                "pid": os.getpid(),
+                "start_time": process.start_time(os.getpid()),
+                "control_url": self._control.url,
+                "token": self._control.token,
+                "base_url": self._front.base_url,
+                "fingerprint": self.fingerprint,
+            },
+        )
+
+    # ---- what the control endpoint asks for ----------------------------------------------------------------
+
+    async def state(self) -> dict[str, Any]:
+        running = self._deployer.running
+        children = {
+            "app": running.child if running else None,
+            "postgres": self._postgres.child,
+            "redis": self._redis.child,
+        }
+        return {
+            "fingerprint": self.fingerprint,
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "base_url": self._front.base_url,
+            "release": await self._ask("/api/version"),
+            "deployed": self._deployer.current,
+            "writes_stopped": self._front.writes_stopped,
+            "postgres": {
+                "host": str(self._postgres.sockets),
+                "port": PORT,
+                "dbname": DATABASE,
+                "user": USER,
+                "binaries": str(self._postgres.binaries),
+                "run_as": self._postgres.mode,
+            },
+            "redis_url": self._redis.url,
+            "logs": {source: self.log_path(source) for source in SOURCES},
+            "processes": {name: _described(child) for name, child in children.items()},
+        }
+
+    async def counters(self) -> dict[str, Any]:
+        """Traffic as its users saw it, cumulative; what the app says of itself, None where it doesn't answer."""
+        return {
+            "at": now(),
+            "traffic": self._traffic.counters.snapshot(),
+            "front": {str(status): count for status, count in sorted(self._front.answers.items())},
+            "app": await self._ask("/api/metrics/system"),
+            "health": await self._ask("/api/health"),
+            "deployed": self._deployer.current,
+        }
+
+    async def _ask(self, path: str) -> dict[str, Any] | None:
+        """The running app's answer; None when there is none."""
+        running = self._deployer.running
+        if running is None or not running.running:
+            return None
+        try:
+            return (await running.ask(path))[1]
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return None
+
+    async def counts(self) -> dict[str, int]:
+        try:
+            return await seed.counts(self._postgres.url())
+        except psycopg.Error as error:
+            raise WarroomError("The rows can't be counted", str(error).strip()) from error
+
+    def deployments(self) -> list[dict[str, Any]]:
+        return self._deployer.history
+
+    def log_path(self, source: str) -> str:
+        return str(self.layout.log(source))
+
+    def deploying(self, commit: str, by: str, key: str) -> Work:
+        return lambda step: self._deployer.deploy(commit, by, key, step)
+
+    def restarting(self, component: str) -> Work:
+        async def work(step: Step) -> dict[str, Any]:
+            if component == "app":
+                return await self._deployer.restart(step)
+            server = self._postgres if component == "postgres" else self._redis
+            step("stop")
+            await server.stop()
+            step("start")
+            await server.start()
+            return {}
+
+        return work
+
+    def stopping_writes(self, stopped: bool) -> Work:
+        async def work(step: Step) -> dict[str, Any]:
+            step("front")
+            write_json(self.layout.state / "front.json", {"writes_stopped": stopped})
+            self._front.writes_stopped = stopped
+            self.note("writes stopped" if stopped else "writes resumed")
+            return {"writes_stopped": stopped}
+
+        return work
+
+    def clearing_cache(self) -> Work:
+        async def work(step: Step) -> dict[str, Any]:
+            step("delete")
+            try:
+                return {"deleted": await self._redis.clear_cache()}
+            except (RedisError, OSError) as error:
+                raise WarroomError("The cache can't be cleared", str(error)) from error
+
+        return work
+
+
+def _described(child: process.Child | None) -> dict[str, Any] | None:
+    if child is None:
+        return None
+    running = process.alive(child.pid, child.start_time)
+    return {"pid": child.pid, "start_time": child.start_time, "running": running}
