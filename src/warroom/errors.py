@@ -6,6 +6,8 @@ WarroomError
 ├── ProgramFailed      a program ended with a status that was not expected (process)
 ├── TimedOut           something took longer than it was allowed to
 ├── JournalDamaged     the journal's bytes, chain or head do not agree     (journal)
+├── JournalReadOnly    nothing can be added to this journal, and why       (journal)
+├── JournalFull        the disk has no room for what was to be recorded    (journal)
 ├── JournalBusy        another engine holds the state folder               (journal)
 ├── DoorRefused        a call was tried that nobody had been shown         (actions)
 ├── PluginBroken       a plugin could not be loaded or raised              (plugins)
@@ -46,6 +48,14 @@ class TimedOut(WarroomError):
 
 
 class JournalDamaged(WarroomError):
+    pass
+
+
+class JournalReadOnly(WarroomError):
+    pass
+
+
+class JournalFull(WarroomError):
     pass
 
 
