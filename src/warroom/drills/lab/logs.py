@@ -29,12 +29,8 @@ def read_log(path: str, offset: int) -> dict[str, Any]:
     end = data.rfind(b"\n") + 1
     if end == 0 and len(data) == _MOST:
         end = _MOST  # one line that is longer than a page: handed on in pieces
-    lines = data[:end].decode("utf-8", "replace").split("\n")
-    return {"lines": lines[:-1] if end and data[end - 1 : end] == b"\n" else lines, **_span(begin, end, size)}
-
-
-def _span(begin: int, length: int, size: int) -> dict[str, int]:
-    return {"offset": begin, "next": begin + length, "size": size}
+    lines = data[:end].removesuffix(b"\n").decode("utf-8", "replace").split("\n") if end else []
+    return {"lines": lines, "offset": begin, "next": begin + end, "size": size}
 
 
 class OwnLog:

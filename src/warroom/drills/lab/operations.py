@@ -94,6 +94,8 @@ class Operations:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._current is not None:  # cancelled before its first step, it had no chance to say so itself
+            self._end(self._current, "interrupted", "the lab was ended")
 
     async def _run(self, operation: Operation, work: Work) -> None:
         def step(name: str) -> None:
@@ -102,20 +104,22 @@ class Operations:
 
         try:
             operation.result = await work(step)
-            operation.state = "done"
         except WarroomError as error:
-            operation.state, operation.error = "failed", str(error)
+            self._end(operation, "failed", str(error))
         except asyncio.CancelledError:
-            operation.state, operation.error = "interrupted", "the lab was ended"
+            self._end(operation, "interrupted", "the lab was ended")
             raise
         except Exception as error:
-            operation.state, operation.error = "failed", repr(error)
+            self._end(operation, "failed", repr(error))
             raise
-        finally:
-            operation.ended = now()
-            self._save(operation)
-            self._current = None
-            self._tasks.pop(operation.id, None)
+        else:
+            self._end(operation, "done")
+
+    def _end(self, operation: Operation, state: str, error: str = "") -> None:
+        operation.state, operation.error, operation.ended = state, error, now()
+        self._save(operation)
+        self._current = None
+        self._tasks.pop(operation.id, None)
 
     def _save(self, operation: Operation) -> None:
         write_json(self._path(operation.id), asdict(operation))

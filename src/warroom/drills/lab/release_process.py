@@ -32,7 +32,7 @@ class ReleaseProcess:
     @classmethod
     async def start(cls, checkout: Path, socket: Path, log: Path, settings: dict[str, str]) -> ReleaseProcess:
         socket.unlink(missing_ok=True)  # noqa: ASYNC240 - one quick call
-        env = process.environment(PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=None, PYTHONSAFEPATH=None, **settings)
+        env = process.environment(PYTHONDONTWRITEBYTECODE="1", PYTHONSAFEPATH=None, **settings)
         argv = [sys.executable, "-m", "ai_saas", "--socket", str(socket)]
         child = await process.start(argv, cwd=checkout, env=env, log=log)
         upstream = aiohttp.ClientSession(
