@@ -1,0 +1,142 @@
+"""What `./dev` does: set up .venv when that is due, then run a check or hand over to `warroom`.
+
+Standard library only: this runs before anything is installed. All it says about itself goes to standard error, so
+that `./dev drill --json` leaves standard output to the drill.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tools")]
+
+USAGE = """\
+usage: ./dev COMMAND [ARGUMENTS]
+
+  drill         a broken release on real processes, on this machine: the console opens on it
+  test          every check: ruff, mypy, import-linter, pytest (arguments go to pytest)
+  lint          the checks without pytest; --fix mends what ruff can
+  bench         the benchmarks
+  faults        the whole fault suite; `test` runs a smaller sample of it
+  screenshots   draw screenshots/ from the running console
+
+Anything else goes to `warroom`: ./dev --help lists its commands. What is needed is set up first, in .venv;
+WARROOM_PYTHON names the Python to use.
+"""
+
+LINT = (
+    ("ruff check", ["ruff", "check", "."]),
+    ("ruff format", ["ruff", "format", "--check", "."]),
+    ("mypy", ["mypy"]),
+    ("import-linter", ["lint-imports"]),
+)
+NOTHING_COLLECTED = 5
+
+
+def tool(name: str) -> str:
+    return str(ROOT / ".venv" / "bin" / name)
+
+
+def call(argv: list[str], **extra: str) -> int:
+    import subprocess
+
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        return subprocess.run(
+            [tool(argv[0]), *argv[1:]], cwd=ROOT, env={**environment, **extra}, check=False
+        ).returncode
+    except KeyboardInterrupt:
+        return 130
+
+
+def lint(arguments: list[str]) -> list[str]:
+    """Run the checks; the names of those that failed."""
+    if "--fix" in arguments:
+        call(["ruff", "check", "--fix", "--quiet", "."])
+        call(["ruff", "format", "--quiet", "."])
+    failed = []
+    for name, argv in LINT:
+        print(f"── {name}", flush=True)
+        if call(argv) != 0:
+            failed.append(name)
+    return failed
+
+
+def pytest(arguments: list[str]) -> int:
+    """Run pytest with a temporary folder that nobody else can get at: before 9.0.3 it trusts a name under /tmp."""
+    import shutil
+    import tempfile
+
+    private = tempfile.mkdtemp(prefix="warroom-")
+    print("── pytest", flush=True)
+    status = call(["pytest", "-ra", f"--basetemp={private}/t", *arguments])
+    if status in (0, NOTHING_COLLECTED):
+        shutil.rmtree(private, ignore_errors=True)
+    else:
+        say(f"The tests' files were kept in {private}.")
+    return status
+
+
+def test(arguments: list[str]) -> int:
+    failed = lint([])
+    if pytest(["-n", "2", *arguments]) != 0:
+        failed.append("pytest")
+    if failed:
+        say(f"Failed: {', '.join(failed)}.")
+    return 1 if failed else 0
+
+
+def suite(folder: str, arguments: list[str]) -> int:
+    status = pytest([folder, "--full", *arguments])
+    if status == NOTHING_COLLECTED:
+        say(f"{folder} holds nothing to run with these arguments.")
+    return status
+
+
+def screenshots(arguments: list[str]) -> int:
+    script = ROOT / "tools" / "screenshots.py"
+    if not script.exists():
+        say("There is no console to draw yet.")
+        return 1
+    return call(["python", str(script), *arguments])
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    import setup_venv
+
+    if not arguments:
+        print(USAGE, end="")
+        return 0
+    try:
+        setup_venv.ensure(ROOT, say)
+    except setup_venv.CannotSetUp as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("Set-up was interrupted; the next ./dev begins it again.")
+        return 130
+    command, *rest = arguments
+    match command:
+        case "test":
+            return test(rest)
+        case "lint":
+            return 1 if lint(rest) else 0
+        case "bench":
+            return suite("tests/bench", ["-n", "0", *rest])
+        case "faults":
+            return suite("tests/faults", ["-n", "2", *rest])
+        case "screenshots":
+            return screenshots(rest)
+    sys.stdout.flush()
+    os.execv(tool("warroom"), [tool("warroom"), *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
