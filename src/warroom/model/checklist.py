@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from warroom.model.base import Fact, Instant
-from warroom.model.runbook import Item, Runbook
+from warroom.model.runbook import Item, Proof, Runbook
 from warroom.model.state import State
 
 Status = Literal["open", "done", "waived", "not-needed"]
@@ -38,6 +38,12 @@ def done_count(all_lines: tuple[Line, ...]) -> tuple[int, int]:
     """(settled, all) over the top lines: done, waived and not needed all count as settled."""
     top = [line for line in all_lines if line.depth == 0]
     return sum(line.status != "open" for line in top), len(top)
+
+
+def settled(runbook: Runbook, state: State, proof: Proof) -> bool:
+    """Is it proven, or did a person tick or waive a line that this proof would tick?"""
+    marked = (item_id for item_id, item in runbook.items() if item.done_when == proof and item_id in state.marks)
+    return proof in state.proofs or any(True for _ in marked)
 
 
 def _line(state: State, item_id: str, item: Item, number: str, depth: int) -> list[Line]:

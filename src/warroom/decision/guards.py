@@ -1,0 +1,184 @@
+"""Why the plan can't run now, each reason with what to do about it.
+
+Hard ones are never waived. Soft ones are waived by the person who runs the plan, with a reason, and are journaled. The
+cause of the incident is not among them: finding it never holds up a rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from warroom.decision.answers import known
+from warroom.decision.target import same
+from warroom.model.checklist import settled
+from warroom.model.event import Actor
+from warroom.model.live import Guard
+from warroom.model.plan import Step
+from warroom.model.runbook import Runbook
+from warroom.model.state import PlanState, State
+from warroom.model.units import listed
+
+RUNNABLE = ("proposed", "approved", "failed", "cancelled", "unknown")
+"""A plan in one of these may be started or gone on with, once its steps are settled."""
+
+
+def guards(runbook: Runbook, state: State, *, fingerprints: Mapping[str, str | None], me: Actor) -> tuple[Guard, ...]:
+    """Hard ones first. ``fingerprints`` is what was read of each platform just now; None: it could not be read."""
+    found = [*_standing(state), *_wheel(runbook, state, me)]
+    if state.plan is not None:
+        found += [
+            *_platforms(runbook, state.plan, fingerprints),
+            *_evidence(runbook, state, state.plan),
+            *_earlier(state, state.plan),
+        ]
+        if state.plan.plan.purpose == "rollback":
+            found += [*_decision(state), *_told(runbook, state), *_target(state, state.plan)]
+        found += _sight(runbook, state)
+    return tuple(sorted(found, key=lambda guard: not guard.hard))
+
+
+def _hard(guard_id: str, words: str) -> Guard:
+    return Guard(id=guard_id, words=words, hard=True)
+
+
+def _soft(guard_id: str, words: str) -> Guard:
+    return Guard(id=guard_id, words=words, hard=False)
+
+
+def _standing(state: State) -> Iterator[Guard]:
+    """Is there an incident, a plan, and is it one that can be started?"""
+    if state.incident is None:
+        yield _hard("no-incident", "No incident is open: open one first")
+    elif state.incident.closed is not None:
+        yield _hard("incident-closed", f"{state.incident.id} is closed: open a new incident")
+    plan = state.plan
+    if plan is None:
+        yield _hard("no-plan", "There is no plan: choose a target and propose one")
+        return
+    if plan.status == "voided":
+        yield _hard("plan-voided", f"The plan is void ({plan.void_reason}): propose it again")
+    elif plan.status == "running":
+        yield _hard("plan-running", f"{plan.plan.title} is running: wait for it, or abort it")
+    elif plan.status == "done":
+        yield _hard("plan-done", f"{plan.plan.title} has run: verify, or propose another plan")
+    elif plan.status not in RUNNABLE:
+        yield _hard("plan-not-runnable", f"The plan is {plan.status}: propose it again")
+    for step_id, step in plan.steps.items():
+        if step.status in ("unknown", "intended", "failed") and not step.resolved and plan.status != "running":
+            saw = f" (seen: {step.look.seen})" if step.look is not None else ""
+            how = "failed" if step.status == "failed" else "is unknown"
+            yield _hard(f"step-{step_id}", f"Step {step_id} {how}{saw}: say whether it is done, again, undo or skip")
+
+
+def _wheel(runbook: Runbook, state: State, me: Actor) -> Iterator[Guard]:
+    if state.driver == me.name:
+        return
+    if state.driver is not None:
+        yield _hard("wheel", f"{state.driver} drives: ask for the wheel, or let {state.driver} run it")
+    elif runbook.environment.kind == "production":
+        yield _hard("wheel", "Production is read-only until someone drives: take the wheel")
+
+
+def _platforms(runbook: Runbook, plan: PlanState, fingerprints: Mapping[str, str | None]) -> Iterator[Guard]:
+    """Only the platforms that the plan changes count."""
+    for platform in dict.fromkeys(step.platform for step in plan.plan.steps if step.risk != "safe"):
+        read = fingerprints.get(platform)
+        written = runbook.environment.fingerprints.get(platform)
+        planned = plan.plan.fingerprint.get(platform)
+        if read is None:
+            if written is not None or planned is not None:
+                yield _soft(
+                    f"fingerprint-unreadable-{platform}",
+                    f"What {platform} is could not be read: make sure yourself that it is the right one",
+                )
+        elif written is not None and read != written:
+            yield _hard(
+                f"fingerprint-{platform}",
+                f"{platform} is another one than the runbook was written for ({read}, not {written}): "
+                "check the address, or the runbook's fingerprint",
+            )
+        elif planned is not None and read != planned:
+            yield _hard(
+                f"fingerprint-{platform}",
+                f"{platform} is another one than the plan was made for ({read}, not {planned}): propose the plan again",
+            )
+
+
+def _evidence(runbook: Runbook, state: State, plan: PlanState) -> Iterator[Guard]:
+    """What a step would destroy is in a sealed bundle first."""
+    kinds = {kind for bundle in state.sealed for kind in bundle.kinds}
+    missing_at_all = False
+    for step in plan.plan.steps:
+        missing = [kind for kind in step.preview.destroys if kind not in kinds]
+        if not missing or plan.steps[step.id].status in ("done", "skipped"):
+            continue
+        missing_at_all = True
+        yield _destroys(step, missing)
+    if not missing_at_all and plan.plan.purpose == "rollback" and not settled(runbook, state, "evidence-sealed"):
+        now = state.evidence
+        if now is not None and now.status == "collecting":
+            yield _soft(
+                "evidence", f"Evidence is still being collected ({len(now.collected)} of {len(now.collectors)})"
+            )
+        else:
+            yield _soft("evidence", "No evidence is sealed: capture it")
+
+
+def _destroys(step: Step, missing: list[str]) -> Guard:
+    words = f"Step {step.id} destroys {listed(missing)}, and no sealed evidence holds {_it(missing)}: capture it first"
+    if step.role == "database" and step.risk == "destructive":
+        return _hard(f"evidence-{step.id}", words)
+    return _soft(f"evidence-{step.id}", words)
+
+
+def _it(missing: list[str]) -> str:
+    return "it" if len(missing) == 1 else "them"
+
+
+def _earlier(state: State, plan: PlanState) -> Iterator[Guard]:
+    for run in state.ended_runs:
+        if run.hash != plan.hash and (left := run.unknown_steps()):
+            yield _soft(f"earlier-{run.plan.id}", f"An earlier run ({run.plan.title}) left {listed(left)} unknown")
+
+
+def _decision(state: State) -> Iterator[Guard]:
+    if state.decision is None:
+        yield _soft("decision", "Nobody has decided to roll back: decide")
+    elif state.decision.choice not in ("rollback", "rollback-now"):
+        yield _soft("decision", f"The decision was {state.decision.choice}, not to roll back: decide again")
+
+
+def _told(runbook: Runbook, state: State) -> Iterator[Guard]:
+    if settled(runbook, state, "stakeholders-notified"):
+        return
+    queued = [m for m in state.messages.values() if m.template == "started" and m.status == "queued"]
+    if queued:
+        yield _soft("notified", "The stakeholders' message is still on its way")
+    else:
+        yield _soft(
+            "notified", "The stakeholders have not been notified: send the message, or tick it if you told them"
+        )
+
+
+def _target(state: State, plan: PlanState) -> Iterator[Guard]:
+    target = plan.plan.target
+    if target is None:
+        return
+    if any(same(target, other) for other in state.failed_targets):
+        yield _soft("target-bad", f"{target.name} was gone back to before and did not recover: choose another target")
+    elif target.verdict == "bad":
+        why = f" ({target.note})" if target.note else ""
+        yield _soft("target-bad", f"{target.name} ran badly{why}: choose another target")
+    if state.running is not None and same(target, state.running):
+        yield _soft("target-running", f"{target.name} is what runs now: choose another target")
+    if state.target is not None and not same(target, state.target.release):
+        yield _soft("target-changed", f"The plan goes to {target.name}, the target is {state.target.release.name} now")
+
+
+def _sight(runbook: Runbook, state: State) -> Iterator[Guard]:
+    """Signals that should be seen and are not. What nobody measures is not news at this moment."""
+    unknown = known(runbook, state.triggers).unknown
+    if unknown:
+        yield _soft(
+            "signals-unknown", f"Unknown now: {listed([r.title for r in unknown])}. Look at the service yourself"
+        )

@@ -1,0 +1,270 @@
+"""The next right action: one, always, from the runbook's order and the incident as it stands. Pure.
+
+The order is the runbook's: decide, notify, capture, target, plan, run, verify. After a PASS the message that it is over
+goes out before the 30-minute watch is waited for: people wait for it, and nothing else is to be done meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from warroom.model.base import Fact
+from warroom.model.checklist import settled
+from warroom.model.plan import Step
+from warroom.model.release import Release
+from warroom.model.runbook import Runbook
+from warroom.model.signal import TriggerReading
+from warroom.model.state import PlanState, State, StepState
+
+Action = Literal[
+    "open-incident",
+    "take-wheel",
+    "answer",
+    "decide",
+    "notify-started",
+    "capture",
+    "choose-target",
+    "propose-plan",
+    "run",
+    "resolve-step",
+    "claim-step",
+    "verify",
+    "choose-way",
+    "watch",
+    "notify-completed",
+    "schedule-post-mortem",
+    "report",
+    "close",
+    "none",
+]
+ROLL_BACK = ("rollback", "rollback-now")
+
+
+class NextAction(Fact):
+    """``sentence`` says what to do, ``why`` what makes it the next thing. ``none``: wait, and what for."""
+
+    action: Action
+    sentence: str
+    why: str = ""
+
+
+Stage = Callable[[Runbook, State], NextAction | None]
+
+
+def next_action(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading] | None = None) -> NextAction:
+    """``triggers`` are the newest live readings, where the caller has them; else those that were journaled."""
+    if state.incident is None:
+        return _unopened(state.triggers if triggers is None else triggers)
+    if state.incident.closed is not None:
+        if state.report is None:
+            return _do("report", "Write the report", "the incident is closed and has none")
+        return _do("none", f"{state.incident.id} is closed", "its report is written")
+    stages: tuple[Stage, ...] = (
+        _running,
+        _unsettled,
+        _wheel,
+        _aside,
+        _deciding,
+        _fixing,
+        _preparing,
+        _planning,
+        _closing,
+    )
+    for stage in stages:
+        found = stage(runbook, state)
+        if found is not None:
+            return found
+    return _do("none", "Nothing is left to do", "every step is settled")
+
+
+def _do(action: Action, sentence: str, why: str = "") -> NextAction:
+    return NextAction(action=action, sentence=sentence, why=why)
+
+
+def _unopened(triggers: Mapping[str, TriggerReading]) -> NextAction:
+    firing = sorted(
+        (t for t in triggers.values() if t.status in ("firing", "clearing")), key=lambda t: t.severity != "critical"
+    )
+    if firing:
+        return _do("open-incident", "Open an incident", f"{firing[0].title}: {firing[0].words}".removesuffix(": "))
+    return _do("none", "Nothing fires: go on watching", "an incident can be opened at any time")
+
+
+def _running(runbook: Runbook, state: State) -> NextAction | None:
+    plan = state.plan
+    if plan is None or plan.status != "running":
+        return None
+    for number, step in enumerate(plan.plan.steps, 1):
+        now = plan.steps[step.id]
+        if now.status in ("unknown", "failed") and not now.resolved:
+            return _resolve(step, now)
+        if now.status == "intended" and _by_hand(step):
+            return _do("claim-step", f"Do step {step.id} by hand, then say it is done", step.title)
+        if now.status == "intended":
+            return _do("none", f"Step {number} of {len(plan.plan.steps)} is running: {step.title}", plan.plan.title)
+    return _do("none", f"{plan.plan.title} is running", "")
+
+
+def _by_hand(step: Step) -> bool:
+    return step.manual or any(call.kind == "manual" for call in step.preview.calls)
+
+
+def _unsettled(runbook: Runbook, state: State) -> NextAction | None:
+    plan = state.plan
+    if plan is None or plan.status in ("running", "voided"):
+        return None
+    for step in plan.plan.steps:
+        now = plan.steps[step.id]
+        if now.status in ("unknown", "intended", "failed") and not now.resolved:
+            return _resolve(step, now)
+    return None
+
+
+def _resolve(step: Step, now: StepState) -> NextAction:
+    how = "failed" if now.status == "failed" else "is unknown"
+    saw = f"seen: {now.look.seen}" if now.look is not None else now.detail
+    return _do("resolve-step", f"Step {step.id} {how}: say whether it is done, again, undo or skip", saw)
+
+
+def _wheel(runbook: Runbook, state: State) -> NextAction | None:
+    if runbook.environment.kind != "production" or state.driver is not None:
+        return None
+    return _do("take-wheel", "Take the wheel", "production is read-only until someone drives")
+
+
+def _aside(runbook: Runbook, state: State) -> NextAction | None:
+    """A plan to stop writes, or to undo, waits for nothing of the order below."""
+    plan = state.plan
+    if plan is None or plan.plan.purpose == "rollback" or plan.status not in ("proposed", "approved"):
+        return None
+    return _do("run", f"Run the plan: {plan.plan.title}", f"{len(plan.plan.steps)} steps")
+
+
+def _deciding(runbook: Runbook, state: State) -> NextAction | None:
+    tree, decision = state.tree, state.decision
+    if decision is None:
+        open_question = next((step for step in tree.path if step.answer is None), None) if tree is not None else None
+        if open_question is not None:
+            return _do("answer", f"Answer: {open_question.ask}", open_question.evidence)
+        if tree is not None and tree.advice is not None:
+            return _do("decide", f"Decide: the runbook says {tree.title}", tree.reason)
+        return _do("decide", "Decide what to do", "the decision tree has not been read yet")
+    if decision.choice in ROLL_BACK:
+        return None
+    if tree is not None and tree.advice in ROLL_BACK and not _decided_against(state):
+        return _do("decide", f"Decide again: the runbook now says {tree.title}", tree.reason)
+    return None
+
+
+def _decided_against(state: State) -> bool:
+    """A decision against the advice, with its reason, stands: it is not asked for again."""
+    return state.decision is not None and not state.decision.followed_advice
+
+
+def _fixing(runbook: Runbook, state: State) -> NextAction | None:
+    """The decision was not to roll back: watch, or wait for the hotfix, until it can be closed."""
+    decision = state.decision
+    if decision is None or decision.choice in ROLL_BACK or "verified" in state.proofs:
+        return None
+    firing = [t.title for t in state.triggers.values() if t.status in ("firing", "clearing", "pending")]
+    if decision.choice == "hotfix":
+        if any(change.at > decision.at for change in state.changes):
+            return None if state.verification is not None else _do("verify", "Verify the hotfix", "the release changed")
+        return _do("none", "Deploy the hotfix: it is verified once it runs", decision.reason)
+    if firing:
+        would = state.tree.would_change if state.tree is not None else ""
+        return _do("none", f"Monitoring, as decided: {firing[0]}", would)
+    return _do("close", "Close the incident, or go on monitoring", "no trigger fires")
+
+
+def _preparing(runbook: Runbook, state: State) -> NextAction | None:
+    if state.decision is None or state.decision.choice not in ROLL_BACK or _rolled_back(state):
+        return None
+    if state.plan is not None and state.plan.plan.purpose == "rollback" and state.plan.began_at is not None:
+        return None
+    if not settled(runbook, state, "stakeholders-notified") and not _queued(state, "started"):
+        return _do("notify-started", "Notify the stakeholders", "the runbook tells them before anything is changed")
+    collecting = state.evidence is not None and state.evidence.status == "collecting"
+    if not settled(runbook, state, "evidence-sealed") and not collecting:
+        return _do("capture", "Capture evidence", "a rollback destroys what is not captured")
+    return None
+
+
+def _planning(runbook: Runbook, state: State) -> NextAction | None:
+    if state.decision is None or state.decision.choice not in ROLL_BACK or _rolled_back(state):
+        return None
+    target, plan = state.target, state.plan
+    if target is None:
+        return _do("choose-target", f"Choose the release to go back to{_stop_first(runbook, state)}", "")
+    if not _may_run(plan) or plan is None:
+        why = f"the last one is void: {plan.void_reason}" if plan is not None and plan.status == "voided" else ""
+        return _do("propose-plan", f"Prepare the plan to {target.release.name}", why or target.reason)
+    if plan.plan.purpose == "rollback" and not _same(plan.plan.target, target.release):
+        return _do("propose-plan", f"Prepare the plan to {target.release.name}", "the target was changed")
+    again = "Go on with" if plan.began_at is not None else "Run"
+    return _do("run", f"{again} the plan: {plan.plan.title}", f"{len(plan.plan.steps)} steps to {target.release.name}")
+
+
+def _closing(runbook: Runbook, state: State) -> NextAction | None:
+    checked, plan = state.verification, state.plan
+    if "verified" not in state.proofs:
+        if checked is not None and checked.ended_at is None:
+            return _do("none", f"Verifying: {len(checked.results)} of {len(checked.checks)} checks", "")
+        stale = (
+            checked is not None and plan is not None and plan.ended_at is not None and checked.began_at < plan.ended_at
+        )
+        if checked is None or stale:
+            return _do("verify", "Verify the recovery", "a rollback that is done is not yet a recovery")
+        best = f"best: {checked.next[0].title}" if checked.next else checked.words
+        return _do("choose-way", f"Verification says {(checked.verdict or 'nothing').upper()}: choose the way on", best)
+    watch = state.watch
+    if watch is not None and watch.quiet is False:
+        return _do("choose-way", "The watch saw it come back: choose the way on", watch.words)
+    if not settled(runbook, state, "completion-sent") and not _queued(state, "completed"):
+        return _do("notify-completed", "Tell everybody that it is over", "recovery is verified")
+    if not settled(runbook, state, "post-mortem-scheduled"):
+        return _do("schedule-post-mortem", "Schedule the post-mortem", "within 24 hours, while memory is fresh")
+    if watch is not None and watch.quiet is None:
+        return _do("watch", f"Watch until {watch.until:%H:%M} UTC", "a rollback can be undone by what put it there")
+    if state.report is None:
+        return _do("report", "Write the report", "the journal has everything it needs")
+    return _do("close", "Close the incident", "recovery is verified, and everything is written")
+
+
+def _rolled_back(state: State) -> bool:
+    """The present target's plan has run to its end, or recovery is already verified."""
+    if "verified" in state.proofs:
+        return True
+    plan = state.plan
+    if plan is None or plan.status != "done" or plan.plan.purpose != "rollback":
+        return False
+    return state.target is None or _same(plan.plan.target, state.target.release)
+
+
+def _may_run(plan: PlanState | None) -> bool:
+    """A plan that can be started, or gone on with."""
+    if plan is None or plan.status not in ("proposed", "approved", "failed", "unknown"):
+        return False
+    return any(step.status == "planned" or step.resolved == "again" for step in plan.steps.values())
+
+
+def _queued(state: State, template: str) -> bool:
+    return any(m.template == template and m.status == "queued" for m in state.messages.values())
+
+
+def _same(one: Release | None, other: Release) -> bool:
+    if one is None:
+        return False
+    by_identity = one.same_as(other)
+    return by_identity if by_identity is not None else one.version == other.version
+
+
+def _stop_first(runbook: Runbook, state: State) -> str:
+    """Corruption and security triggers: writes are stopped before a target is looked for."""
+    firing = [t.id for t in state.triggers.values() if t.status in ("firing", "clearing")]
+    urgent = any(runbook.triggers[t].stop_writes_first for t in firing if t in runbook.triggers)
+    stopped = any(
+        run.plan.purpose == "stop-writes" for run in (*state.ended_runs, *([state.plan] if state.plan else []))
+    )
+    return ", but stop writes first" if urgent and not stopped else ""

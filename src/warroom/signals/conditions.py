@@ -1,0 +1,216 @@
+"""One condition of a trigger over time: pending, firing, clearing, and what missing data does to each.
+
+Missing data never fires and never clears. A hold is as long as it was seen: from where it began to the newest sample,
+not to now. Missing data takes a pending condition back to the start (a hold has to be seen to be
+continuous); a firing one is shown as unknown, remembers that it was firing, and goes on from there when data is back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from warroom.model.base import clock_text, span_text
+from warroom.model.runbook import Condition, Runbook, SignalDecl
+from warroom.model.signal import TriggerStatus
+from warroom.model.units import count_text, value_text
+from warroom.signals.windows import Series, Window
+
+Side = Literal["breach", "between", "clear"]
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The windows in force: production's, or shorter ones in a drill. Seconds.
+
+    A drill's window for a condition shortens its ``for``, and with it ``over`` and ``clear_for`` where they are longer
+    (a rolling minute would otherwise still be full of the good seconds before). A condition without ``for`` has its
+    ``over`` shortened.
+    """
+
+    over: float
+    need: float
+    clear: float
+    drill: bool
+
+
+def in_force(runbook: Runbook, condition_id: str, condition: Condition) -> InForce:
+    if condition_id not in runbook.drill_windows:
+        return InForce(condition.over, condition.for_, condition.clear_for, drill=False)
+    short = runbook.window(condition_id, condition.for_)
+    need = min(short, condition.for_)
+    return InForce(min(condition.over, short), need, min(condition.clear_for, short), drill=True)
+
+
+@dataclass(slots=True)
+class Tracker:
+    """A condition's state. Times are monotonic, but for ``fired_at``, which is shown.
+
+    ``since``: when the present phase's hold began. ``began``: when the breach that fired began. ``until``: how far it
+    was seen.
+    """
+
+    condition_id: str
+    condition: Condition
+    windows: InForce
+    title: str
+    unit: str
+    bound: bool
+    status: TriggerStatus = "unknown"
+    since: float = 0.0
+    began: float = 0.0
+    until: float = 0.0
+    fired_at: datetime | None = None
+    why_unknown: str = ""
+    window: Window = field(default_factory=lambda: Window(None, 0, None))
+
+    @property
+    def fired(self) -> bool:
+        return self.fired_at is not None
+
+    @property
+    def limit(self) -> float | None:
+        own = self.condition
+        return next((x for x in (own.above, own.below, own.equals) if x is not None), None)
+
+    def evaluate(self, series: Series | None, now: float, wall: datetime) -> None:
+        """Where the condition stands at ``now``, given what was seen until now."""
+        why = self.missing(series, now)
+        if not why and series is not None:
+            self.window = series.window(now, self.windows.over)
+            why = self._too_little()
+        self.why_unknown = why
+        self.until = now if series is None or series.newest is None else min(now, series.newest)
+        self._step(None if why else self._side(), now, wall)
+
+    def notice_gap(self, series: Series, now: float, wall: datetime) -> None:
+        """Before a sample is added: was the one before it so long ago that nothing can be said of the time between?"""
+        if series.newest is not None and now - series.newest > self.condition.stale_after:
+            self.evaluate(series, now, wall)
+
+    def was_firing(self, at: datetime, now: float) -> None:
+        """After a restart: it was firing when last journaled, and nothing has been seen since."""
+        if self.bound and self.fired_at is None:
+            self.fired_at, self.began, self.since = at, now, now
+
+    def missing(self, series: Series | None, now: float) -> str:
+        """Why nothing can be known; empty when there is a fresh sample."""
+        if not self.bound:
+            return f"nobody measures {self.title}"
+        age = series.age(now) if series is not None else None
+        if series is None or age is None:
+            return f"no data yet for {self.title}"
+        if age > self.condition.stale_after:
+            return f"no data for {clock_text(age)}"
+        if not series.known:
+            return f"could not be measured{': ' + series.words if series.words else ''}"
+        return ""
+
+    def held(self) -> float:
+        """Seconds that the present phase was seen to hold; for a firing one, since its breach began."""
+        if self.status == "firing":
+            return max(0.0, self.until - self.began)
+        return max(0.0, self.until - self.since) if self.status in ("pending", "clearing") else 0.0
+
+    def need(self) -> float:
+        return self.windows.clear if self.status == "clearing" else self.windows.need
+
+    def production_need(self) -> float | None:
+        if not self.windows.drill:
+            return None
+        return self.condition.clear_for if self.status == "clearing" else self.condition.for_
+
+    def words(self) -> str:
+        if self.status == "unknown":
+            was = f"; it was firing at {self.fired_at:%H:%M} UTC" if self.fired_at is not None else ""
+            return self.why_unknown + was
+        measured = " ".join(
+            part
+            for part in (value_text(self.window.value, self.unit), count_text(self.window.count, self.unit))
+            if part
+        )
+        held, need = clock_text(self.held()), clock_text(self.need())
+        if self.status == "pending":
+            return f"{measured}, {self._breach_words()} for {held} of {need}"
+        if self.status == "clearing":
+            return f"{measured}, no longer {self._breach_words()} for {held} of {need}"
+        if self.status == "firing":
+            return f"{measured}, {self._firing_words()} for {held}"
+        return f"{measured} over {span_text(self.windows.over)}, not {self._breach_words()}"
+
+    def _firing_words(self) -> str:
+        if self._side() == "breach":
+            return self._breach_words()
+        return f"below {value_text(self.limit, self.unit)} but not clear of it, firing"
+
+    def _breach_words(self) -> str:
+        own = self.condition
+        parts = [
+            f"{word} {value_text(limit, self.unit)}"
+            for word, limit in (("above", own.above), ("below", own.below))
+            if limit is not None
+        ]
+        if own.equals is not None:
+            parts.append(value_text(own.equals, self.unit))
+        return " or ".join(parts) or "beyond any limit"
+
+    def _too_little(self) -> str:
+        if self.window.seen < self.condition.at_least:
+            return (
+                f"only {self.window.seen:,} of the {self.condition.at_least:,} observations needed "
+                f"in {span_text(self.windows.over)}"
+            )
+        if self.window.value is None:
+            return f"nothing was observed in {span_text(self.windows.over)}"
+        return ""
+
+    def _side(self) -> Side:
+        own, value = self.condition, self.window.value
+        if value is None:
+            return "between"
+        if (
+            (own.above is not None and value > own.above)
+            or (own.below is not None and value < own.below)
+            or (own.equals is not None and value == own.equals)
+        ):
+            return "breach"
+        if own.above is not None and own.clear_below is not None and value >= own.clear_below:
+            return "between"
+        return "clear"
+
+    def _step(self, side: Side | None, now: float, wall: datetime) -> None:
+        if side is None:
+            self.status = "unknown"
+        elif side == "breach":
+            self._breach(now, wall)
+        elif not self.fired:
+            self.status = "ok"
+        elif side == "between":
+            self.status = "firing"
+        else:
+            if self.status != "clearing":
+                self.status, self.since = "clearing", now
+            if self.until - self.since >= self.windows.clear:
+                self.status, self.fired_at = "ok", None
+
+    def _breach(self, now: float, wall: datetime) -> None:
+        if self.fired:
+            self.status = "firing"
+            return
+        if self.status != "pending":
+            self.status, self.since = "pending", now
+        if self.until - self.since >= self.windows.need:
+            self.status, self.began, self.fired_at = "firing", self.since, wall
+
+
+def tracker(runbook: Runbook, condition_id: str, condition: Condition) -> Tracker:
+    declared: SignalDecl | None = runbook.signals.get(condition.signal)
+    return Tracker(
+        condition_id=condition_id,
+        condition=condition,
+        windows=in_force(runbook, condition_id, condition),
+        title=declared.title if declared is not None else condition.signal,
+        unit=declared.unit if declared is not None else "count",
+        bound=declared is not None and declared.source is not None,
+    )

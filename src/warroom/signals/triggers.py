@@ -1,0 +1,131 @@
+"""Triggers: each is the worst of its conditions, in numbers and in words.
+
+The order, worst first: firing; clearing (it fired, and has not been quiet for long enough); unknown, but it was firing;
+pending; unknown; ok. Conditions that nobody measures say so, and do not make a trigger unknown while others of it are
+measured: a console that is grey everywhere tells nobody anything. A trigger is ok only when at least one condition is
+measured and every measured one is ok.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from warroom.api import Clock
+from warroom.model.runbook import Runbook, Trigger
+from warroom.model.signal import Sample, TriggerReading
+from warroom.model.units import listed
+from warroom.signals.conditions import Tracker, tracker
+from warroom.signals.windows import Series
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracked:
+    trigger: Trigger
+    trackers: tuple[Tracker, ...]
+
+
+class TriggerBook:
+    """Every trigger of a runbook, fed with samples. Not safe for several threads: the engine's loop owns it."""
+
+    def __init__(self, runbook: Runbook, clock: Clock) -> None:
+        self._clock = clock
+        self._tracked = {
+            trigger_id: _Tracked(
+                trigger, tuple(tracker(runbook, condition_id, c) for condition_id, c in trigger.conditions.items())
+            )
+            for trigger_id, trigger in runbook.triggers.items()
+        }
+        self._by_signal: dict[str, list[Tracker]] = {}
+        for tracked in self._tracked.values():
+            for own in tracked.trackers:
+                if own.bound:
+                    self._by_signal.setdefault(own.condition.signal, []).append(own)
+        self._series = {
+            signal: Series(group[0].unit, max(max(t.windows.over, t.condition.stale_after) for t in group))
+            for signal, group in self._by_signal.items()
+        }
+
+    def add(self, sample: Sample, signal_id: str) -> None:
+        """A sample of the runbook's signal ``signal_id``. One that no trigger uses is none of this book's business."""
+        series = self._series.get(signal_id)
+        if series is None:
+            return
+        now, wall = self._clock.monotonic(), self._clock.now()
+        for own in self._by_signal[signal_id]:
+            own.notice_gap(series, now, wall)
+        if not series.add(sample, now):
+            return
+        for own in self._by_signal[signal_id]:
+            own.evaluate(series, now, wall)
+
+    def restore(self, readings: Mapping[str, TriggerReading], at: datetime) -> None:
+        """After a restart, at ``at``: what the journal last said was firing is unknown until there is data again.
+
+        A restart is missing data: it clears nothing. Holds towards firing start anew.
+        """
+        now = self._clock.monotonic()
+        for trigger_id, reading in readings.items():
+            tracked = self._tracked.get(trigger_id)
+            if tracked is None or reading.status not in ("firing", "clearing"):
+                continue
+            for own in tracked.trackers:
+                if own.condition.sentence == reading.condition:
+                    own.was_firing(at, now)
+
+    def readings(self) -> dict[str, TriggerReading]:
+        """Every trigger as it stands now."""
+        now, wall = self._clock.monotonic(), self._clock.now()
+        for tracked in self._tracked.values():
+            for own in tracked.trackers:
+                own.evaluate(self._series.get(own.condition.signal), now, wall)
+        return {trigger_id: _reading(trigger_id, tracked) for trigger_id, tracked in self._tracked.items()}
+
+
+def _rank(own: Tracker) -> tuple[int, float]:
+    """Worst first; among equals the one that is furthest towards its window."""
+    fired_unknown = own.status == "unknown" and own.fired
+    order = {"firing": 0, "clearing": 1, "pending": 3, "unknown": 2 if fired_unknown else 4, "ok": 5}
+    need = own.need()
+    return order[own.status], -(own.held() / need if need > 0 else 0.0)
+
+
+def _reading(trigger_id: str, tracked: _Tracked) -> TriggerReading:
+    measured = [own for own in tracked.trackers if own.bound]
+    decides = min(measured or tracked.trackers, key=_rank)
+    trigger = tracked.trigger
+    known = decides.status != "unknown"
+    return TriggerReading(
+        id=trigger_id,
+        title=trigger.title,
+        severity=trigger.severity,
+        impact=trigger.impact,
+        status=decides.status,
+        condition=decides.condition.sentence,
+        signal=decides.condition.signal,
+        value=decides.window.value if known else None,
+        limit=decides.limit,
+        count=decides.window.count if known else None,
+        held_s=decides.held(),
+        need_s=decides.need(),
+        production_need_s=decides.production_need(),
+        words=_words(tracked, measured, decides),
+    )
+
+
+def _words(tracked: _Tracked, measured: list[Tracker], decides: Tracker) -> str:
+    if not measured:
+        return f"nobody measures {listed(_titles(tracked.trackers))}"
+    parts = [decides.words()]
+    for own in measured:
+        if own is not decides and own.status not in ("ok", decides.status):
+            parts.append(f"{own.title}: {own.words()}")
+    missing = len(tracked.trackers) - len(measured)
+    if missing:
+        parts.append(f"{missing} of {len(tracked.trackers)} conditions {'is' if missing == 1 else 'are'} not measured")
+    return "; ".join(parts)
+
+
+def _titles(trackers: tuple[Tracker, ...]) -> list[str]:
+    return list(dict.fromkeys(own.title for own in trackers))
