@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, JsonValue
 
 from warroom.model.call import CallResult
 from warroom.model.plan import Look, Preview, Risk
@@ -35,16 +35,6 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None: ...
-
-
-class Reply(CallResult):
-    """An HTTP reply. ``data`` and ``cookies`` are as received (a probe hands a token on), so they are never journaled
-    or shown; ``text`` is redacted. ``location`` is where a redirect points: the door itself follows none.
-    """
-
-    cookies: Mapping[str, str] = Field(default_factory=dict, repr=False)
-    location: str = ""
-    retry_after_s: float | None = None
 
 
 class ReadDoor(Protocol):
@@ -68,7 +58,9 @@ class ReadDoor(Protocol):
     ) -> CallResult:
         """``status`` is the HTTP status, ``data`` the reply's JSON where it is JSON.
 
-        POST is for probes that a runbook declares.
+        POST is for probes that a runbook declares. Any status is a reply; none at all raises ``Unreachable`` or
+        ``TimedOut``. Redirects are not followed, and an address that ``warroom.model.address`` refuses, after
+        resolving, is not connected to: ``DoorRefused``.
         """
         ...
 

@@ -13,10 +13,10 @@ from pydantic import JsonValue
 
 from warroom import process
 from warroom.actions.commands import CommandLog
-from warroom.actions.ingress import Cleaner, clean_json
 from warroom.api import Clock, SecretResolver
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
 from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret
+from warroom.redact import Redactor
 
 if TYPE_CHECKING:
     import httpx
@@ -26,16 +26,16 @@ BODY_LIMIT = 8 * 1024 * 1024
 
 
 class HttpClient:
-    """One httpx client, made on first use. No redirects, no proxies or netrc from the environment unless asked."""
+    """One httpx client, made on first use (``warroom.actions.connecting``)."""
 
     def __init__(self) -> None:
         self._client: httpx.AsyncClient | None = None
 
     def get(self) -> httpx.AsyncClient:
         if self._client is None:
-            import httpx
+            from warroom.actions.connecting import client
 
-            self._client = httpx.AsyncClient(follow_redirects=False, limits=httpx.Limits(max_connections=32))
+            self._client = client()
         return self._client
 
     async def close(self) -> None:
@@ -52,7 +52,10 @@ class HttpClient:
         body: Mapping[str, Any] | None = None,
         cookies: Mapping[str, str] | None = None,
     ) -> CallResult:
-        """Raises Unreachable or TimedOut; any HTTP status is an answer. A body is read up to ``BODY_LIMIT`` bytes."""
+        """Raises Unreachable, TimedOut, or DoorRefused for an address never asked; any HTTP status is an answer.
+
+        A body is read up to ``BODY_LIMIT`` bytes.
+        """
         import httpx
 
         sent = dict(headers or {})
@@ -95,10 +98,28 @@ def _result(response: httpx.Response, data: bytes, seconds: float) -> CallResult
             parsed = json.loads(text)
         except ValueError:
             parsed = None
-    cookies = {cookie.name: cookie.value or "" for cookie in response.cookies.jar}
     return CallResult(
-        status=response.status_code, text=text[:TEXT_LIMIT], data=parsed, seconds=seconds, cookies=cookies
+        status=response.status_code,
+        text=text[:TEXT_LIMIT],
+        data=parsed,
+        seconds=seconds,
+        cookies=_cookies(response.headers.get_list("set-cookie")),
+        location=response.headers.get("location", "")[:4000],
+        retry_after_s=_retry_after(response.headers.get("retry-after", "")),
     )
+
+
+def _cookies(headers: list[str]) -> dict[str, str]:
+    """Names and values that the reply sets, whatever domain and path they are for: they go back only to where they
+    came from."""
+    pairs = [header.split(";", 1)[0].partition("=") for header in headers]
+    return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals and name.strip()}
+
+
+def _retry_after(header: str) -> float | None:
+    """Seconds, at most a day. A date is not read: it would trust the other side's clock."""
+    text = header.strip()
+    return min(float(text), 86400.0) if text.isascii() and text.isdigit() else None
 
 
 def _host(url: str) -> str:
@@ -114,7 +135,7 @@ def _host(url: str) -> str:
 class Reading:
     """``warroom.api.ReadDoor``. What comes back is raw: whatever is kept of it passes the ingress first."""
 
-    def __init__(self, http: HttpClient, log: CommandLog, clock: Clock, cleaner: Cleaner) -> None:
+    def __init__(self, http: HttpClient, log: CommandLog, clock: Clock, cleaner: Redactor) -> None:
         self._http = http
         self._log = log
         self._clock = clock
@@ -181,7 +202,7 @@ class Changing:
         http: HttpClient,
         log: CommandLog,
         clock: Clock,
-        cleaner: Cleaner,
+        cleaner: Redactor,
         secret: SecretResolver,
     ) -> None:
         self._calls = tuple(calls)
@@ -212,7 +233,7 @@ class Changing:
         return CallResult(
             status=result.status,
             text=self._cleaner.clean(result.text)[:TEXT_LIMIT],
-            data=clean_json(self._cleaner, result.data),
+            data=self._cleaner.clean_json(result.data),
             seconds=result.seconds,
         )
 

@@ -128,7 +128,8 @@ Call = Annotated[ProcessCall | HttpCall | ManualCall, Field(discriminator="kind"
 class CallResult(Fact):
     """What came back: an exit status or an HTTP status, the reply's JSON where it is JSON, and the text.
 
-    ``text`` is bounded. ``cookies`` are those the reply set; only the read door gives them, nothing keeps them.
+    ``text`` is bounded. ``cookies`` are those the reply set, ``location`` is where a redirect points, ``retry_after_s``
+    what the other side asked us to wait; only the read door gives them, nothing keeps them.
     """
 
     status: int
@@ -136,6 +137,8 @@ class CallResult(Fact):
     data: JsonValue = None
     seconds: float = 0
     cookies: dict[str, str] = Field(default_factory=dict)
+    location: str = ""
+    retry_after_s: float | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> CallResult:

@@ -1,0 +1,135 @@
+"""Walking a flow: requests in order, each one's captured values handed to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from pydantic import JsonValue
+
+from warroom.api import Context
+from warroom.errors import WarroomError
+from warroom.model.call import CallResult
+from warroom_http.asking import ask, no_reply, resolved, why
+from warroom_http.config import NAME, FlowStep, Statuses
+from warroom_http.documents import MISSING, lacking, pick, short
+
+
+@dataclass(frozen=True)
+class Walked:
+    """How one step went: ``works`` True or False, None where it could not be tried. ``seconds`` is the reply's time."""
+
+    step: str
+    works: bool | None
+    words: str
+    seconds: float = 0
+
+
+async def walk(ctx: Context, steps: Mapping[str, FlowStep]) -> list[Walked]:
+    """Every step up to the first that does not work; the rest is not reached, which is unknown, not failed."""
+    kept: dict[str, JsonValue] = {}
+    jar: dict[str, str] = {}
+    walked: list[Walked] = []
+    for step_id, step in steps.items():
+        if walked and walked[-1].works is not True:
+            stopped = next(w for w in walked if w.works is not True)
+            walked.append(Walked(step_id, None, f"not reached: {stopped.step} did not work"))
+            continue
+        walked.append(await _step(ctx, step_id, step, kept, jar))
+    return walked
+
+
+async def _step(ctx: Context, step_id: str, step: FlowStep, kept: dict[str, JsonValue], jar: dict[str, str]) -> Walked:
+    name = step.title or step_id
+    try:
+        reply = await ask(
+            ctx,
+            NAME.sub(lambda m: quote(_plain(kept[m[1]]), safe=""), step.path),
+            method=step.method,
+            headers=resolved(ctx, {k: _header(v, kept) if isinstance(v, str) else v for k, v in step.headers.items()}),
+            body=_body(ctx, step.body, kept),
+            cookies=dict(jar) or None,
+            expected=allowed(step.status),
+        )
+    except WarroomError as error:
+        return Walked(step_id, False if no_reply(error) else None, f"{name}: {why(error)}")
+    jar.update(reply.cookies)
+    problem = judged(reply, step.status, _filled(step.expect, kept)) or _capture(reply, step, kept)
+    if problem:
+        return Walked(step_id, False, f"{name}: {problem}", reply.seconds)
+    return Walked(step_id, True, f"{name}: HTTP {reply.status} in {reply.seconds * 1000:.0f} ms", reply.seconds)
+
+
+def allowed(status: Statuses | None) -> frozenset[int]:
+    """The statuses that a runbook asks for by number."""
+    if status is None:
+        return frozenset()
+    return frozenset((status,)) if isinstance(status, int) else frozenset(status)
+
+
+def judged(reply: CallResult, status: Statuses | None, expect: JsonValue) -> str:
+    """What is wrong with a reply, in words; empty when nothing is."""
+    wanted = allowed(status)
+    if reply.status not in wanted if wanted else not 200 <= reply.status < 300:
+        asked = " or ".join(str(s) for s in sorted(wanted)) or "2xx"
+        return f"HTTP {reply.status}, {asked} was expected"
+    if expect is None:
+        return ""
+    if reply.data is None:
+        return "the reply is not JSON"
+    return lacking(expect, reply.data)
+
+
+def _capture(reply: CallResult, step: FlowStep, kept: dict[str, JsonValue]) -> str:
+    for name, source in step.capture.items():
+        kind, _, where = source.partition(":")
+        if kind == "cookie":
+            if where not in reply.cookies:
+                return f"the reply sets no cookie {where}"
+            kept[name] = reply.cookies[where]
+            continue
+        found = pick(reply.data, where)
+        if found is MISSING or not isinstance(found, str | int | float) or isinstance(found, bool):
+            return f"the reply has no text or number at {where}"
+        kept[name] = found
+    return ""
+
+
+def _plain(value: JsonValue) -> str:
+    return value if isinstance(value, str) else short(value, 4000)
+
+
+def _header(text: str, kept: Mapping[str, JsonValue]) -> str:
+    """Captured text in a header loses what would begin another header."""
+    filled = NAME.sub(lambda m: _plain(kept[m[1]]), text)
+    return "".join(c for c in filled if " " <= c <= "~")
+
+
+def _body(ctx: Context, body: JsonValue, kept: Mapping[str, JsonValue]) -> dict[str, JsonValue] | None:
+    if not isinstance(body, dict):
+        return None
+    return {key: _private(ctx, value, kept) for key, value in body.items()}
+
+
+def _private(ctx: Context, value: JsonValue, kept: Mapping[str, JsonValue]) -> JsonValue:
+    if isinstance(value, dict):
+        if set(value) == {"secret"} and isinstance(value["secret"], str):
+            return ctx.secret(value["secret"])
+        return {key: _private(ctx, inner, kept) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_private(ctx, inner, kept) for inner in value]
+    return _filled(value, kept)
+
+
+def _filled(value: JsonValue, kept: Mapping[str, JsonValue]) -> JsonValue:
+    """``${name}`` replaced by what was captured; a text that is nothing else keeps the value's type."""
+    if isinstance(value, dict):
+        return {key: _filled(inner, kept) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, kept) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if whole := NAME.fullmatch(value):
+        return kept[whole[1]]
+    return NAME.sub(lambda m: _plain(kept[m[1]]), value)

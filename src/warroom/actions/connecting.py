@@ -1,0 +1,80 @@
+"""How the doors connect: to the address that was checked, so that no name can lead to a metadata service."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+
+from warroom.errors import DoorRefused
+from warroom.model.address import refused_address, refused_host
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class CheckedBackend(httpcore.AsyncNetworkBackend):
+    """Resolves a name once, refuses it if any of its addresses is refused, and connects to what was checked.
+
+    The refusal is ``DoorRefused``, none of the transport's own errors: nothing retries it.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkBackend | None = None) -> None:
+        self._inner = inner or httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        last: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in await _addresses(host, port):
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                last = error
+        raise last
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        raise httpcore.ConnectError("sockets in the file system are not asked")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    if reason := refused_host(host):
+        raise DoorRefused(f"{host} was not asked", reason)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(f"{host} can't be resolved: {error}") from None
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    for address in addresses:
+        if reason := refused_address(address):
+            raise DoorRefused(f"{host} was not asked", f"it resolves to {address}: {reason}")
+    return addresses
+
+
+def client(max_connections: int = 32) -> httpx.AsyncClient:
+    """A client that keeps no cookies, follows no redirect, and takes no proxy or password from the environment."""
+    import http.cookiejar
+    import ssl
+
+    import httpx
+
+    transport = httpx.AsyncHTTPTransport(trust_env=False)
+    # httpx offers no way to pass a network backend in; a test holds that this one is in use.
+    transport._pool = httpcore.AsyncConnectionPool(
+        ssl_context=ssl.create_default_context(), max_connections=max_connections, network_backend=CheckedBackend()
+    )
+    jar = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.AsyncClient(transport=transport, cookies=jar, follow_redirects=False, trust_env=False)

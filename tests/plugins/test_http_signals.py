@@ -1,0 +1,264 @@
+"""Signals over HTTP: what is failing, what is unknown, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.plugins.http_service import FLOW, Service, looking_at, serving
+from warroom.api import Context
+from warroom.errors import BadInput
+from warroom.model.signal import Sample
+from warroom.testing.clock import VirtualClock
+from warroom_http import plugin
+from warroom_http.measures import Met, Window, percentile
+
+NOBODY = "http://127.0.0.1:1"
+SIGNALS: dict[str, Any] = {
+    "health-web": {"path": "/api/health", "field": "status", "equals": "ok"},
+    "health-db": {"path": "/api/health", "field": "database", "equals": "connected"},
+    "page": {"path": "/plain"},
+    "memory": {
+        "kind": "number",
+        "path": "/api/metrics",
+        "field": "memory.used",
+        "over": "/memory/limit",
+        "unit": "ratio",
+    },
+    "requests": {"kind": "number", "path": "/api/metrics", "field": "requests", "count": "requests"},
+    "slow": {"kind": "p95", "path": "/api/health", "window": "60s"},
+    "failures": {"kind": "error-ratio", "path": "/api/health", "window": "60s"},
+    "auth-signin": {"kind": "flow", "flow": "auth", "step": "signin"},
+    "auth-refresh": {"kind": "flow", "flow": "auth", "step": "refresh"},
+    "auth": {"kind": "flow", "flow": "auth"},
+}
+FLOWS = {"auth": {"steps": FLOW, "every": "2s"}}
+
+
+@pytest_asyncio.fixture
+async def service() -> AsyncIterator[Service]:
+    async with serving() as service:
+        yield service
+
+
+async def first(url: str, *names: str, **config: Any) -> dict[str, Sample]:
+    """The first sample of each of the signals."""
+    made = {"signals": SIGNALS, "flows": FLOWS, **config}
+    async with looking_at(url, secrets={"env:PASSWORD": "Test123!"}, **made) as ctx:
+        return await collected(ctx, *names)
+
+
+async def collected(ctx: Context, *names: str) -> dict[str, Sample]:
+    assert plugin.signals is not None
+    found: dict[str, Sample] = {}
+    stream = plugin.signals.samples(ctx, frozenset(names))
+    async for sample in stream:
+        found[sample.signal] = sample
+        if set(found) == set(names):
+            break
+    await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the protocol does not say
+    return found
+
+
+async def test_everything_well(service: Service) -> None:
+    found = await first(service.url, *SIGNALS)
+    values = {name: sample.value for name, sample in found.items()}
+    assert values.pop("slow") is not None
+    assert values == {
+        "health-web": 1,
+        "health-db": 1,
+        "page": 1,
+        "memory": 0.61,
+        "requests": 812,
+        "failures": 0,
+        "auth-signin": 1,
+        "auth-refresh": 1,
+        "auth": 1,
+    }
+    assert found["requests"].count == 812
+    assert found["slow"].count == 1
+
+
+async def test_one_broken_part_fails_alone_though_the_page_answers_503(service: Service) -> None:
+    service.health_status = 503
+    service.health = {"status": "error", "database": "connected", "redis": "disconnected"}
+    found = await first(service.url, "health-web", "health-db", "failures")
+    assert (found["health-web"].value, found["health-db"].value, found["failures"].value) == (0, 1, 1)
+    assert found["health-web"].words == 'status is "error" (HTTP 503)'
+
+
+async def test_nobody_there_is_failing_for_health_and_unknown_for_metrics() -> None:
+    found = await first(NOBODY, "health-web", "page", "memory", "slow", "failures", "auth-signin", "auth-refresh")
+    assert {name: sample.value for name, sample in found.items()} == {
+        "health-web": 0,
+        "page": 0,
+        "memory": None,
+        "slow": None,
+        "failures": 1,
+        "auth-signin": 0,
+        "auth-refresh": None,
+    }
+    assert "no reply" in found["health-web"].words
+    assert "not reached" in found["auth-refresh"].words
+
+
+@pytest.mark.parametrize(
+    ("health", "status", "value"),
+    [
+        ({}, 200, None),  # a page without the field says nothing
+        ({}, 500, 0),
+        ({}, 404, 0),
+        ({}, 401, None),  # not let in: nothing was seen
+        ({}, 429, None),
+        ({"status": "degraded"}, 200, 0),
+        ({"status": None}, 200, 0),
+    ],
+)
+async def test_health(service: Service, health: dict[str, Any], status: int, value: float | None) -> None:
+    service.health, service.health_status = health, status
+    assert (await first(service.url, "health-web"))["health-web"].value == value
+
+
+@pytest.mark.parametrize(
+    "metrics", [{}, [], {"memory": {"used": "61"}}, {"memory": {"used": 1, "limit": 0}}, "x", None]
+)
+async def test_a_metric_that_is_not_there_is_unknown_never_zero(service: Service, metrics: Any) -> None:
+    service.metrics = metrics
+    found = (await first(service.url, "memory"))["memory"]
+    assert found.value is None
+    assert found.words
+
+
+async def test_a_sign_in_that_answers_500_fails_and_what_follows_is_unknown(service: Service) -> None:
+    service.signin_status = 500
+    found = await first(service.url, "auth-signin", "auth-refresh", "auth")
+    assert [found[n].value for n in ("auth-signin", "auth-refresh", "auth")] == [0, None, 0]
+    assert found["auth"].words == "signin: HTTP 500, 2xx was expected"
+
+
+async def test_a_missing_secret_is_unknown_and_nothing_is_sent(service: Service) -> None:
+    async with looking_at(service.url, signals=SIGNALS, flows=FLOWS) as ctx:
+        found = await collected(ctx, "auth-signin")
+    assert found["auth-signin"].value is None
+    assert "env:PASSWORD" in found["auth-signin"].words
+    assert service.asked == []
+
+
+async def test_a_redirect_is_followed_at_home_only(service: Service) -> None:
+    signals = {"moved": {"path": "/moved", "field": "status", "equals": "ok"}}
+    assert (await first(service.url, "moved", signals=signals))["moved"].value == 1
+    async with serving() as other:
+        for location in (
+            f"{other.url}/api/health",
+            "http://169.254.169.254/latest",
+            "//evil.example.com/",
+        ):
+            service.location = location
+            found = (await first(service.url, "moved", signals=signals))["moved"]
+            assert found.value is None
+            assert "redirect was not followed" in found.words
+        assert other.asked == []
+    service.location = "/moved"
+    assert "in circles" in (await first(service.url, "moved", signals=signals))["moved"].words
+
+
+async def test_one_request_serves_all_signals_of_a_page(service: Service) -> None:
+    await first(service.url, "health-web", "health-db", "slow", "failures")
+    assert len(service.asked) == 1
+
+
+async def test_secret_headers_go_along(service: Service) -> None:
+    headers = {"Authorization": {"secret": "env:TOKEN", "prefix": "Bearer "}}
+    async with looking_at(
+        service.url, secrets={"env:TOKEN": "abc"}, headers=headers, signals={"page": SIGNALS["page"]}
+    ) as ctx:
+        await collected(ctx, "page")
+    assert service.asked[0][2]["Authorization"] == "Bearer abc"
+
+
+async def test_no_cookie_of_one_walk_reaches_the_next(service: Service) -> None:
+    """A session left over from an earlier walk would make a broken sign-in look well."""
+    async with looking_at(service.url, secrets={"env:PASSWORD": "Test123!"}, signals=SIGNALS, flows=FLOWS) as ctx:
+        await collected(ctx, "auth")
+        await collected(ctx, "page")
+    assert "Cookie" not in service.asked[-1][2]
+
+
+async def test_signals_that_nobody_declared(service: Service) -> None:
+    with pytest.raises(BadInput):
+        await first(service.url, "memroy")
+
+
+async def test_offers() -> None:
+    async with looking_at(NOBODY, signals=SIGNALS, flows=FLOWS) as ctx:
+        assert plugin.signals is not None
+        offers = plugin.signals.offers(ctx.config)
+    assert {name: offer.unit for name, offer in offers.items()} == {
+        "health-web": "state",
+        "health-db": "state",
+        "page": "state",
+        "memory": "ratio",
+        "requests": "count",
+        "slow": "ms",
+        "failures": "ratio",
+        "auth-signin": "state",
+        "auth-refresh": "state",
+        "auth": "state",
+    }
+
+
+async def test_each_pause_is_kept_on_a_steady_clock() -> None:
+    """One look at once, then one every five seconds; the flow keeps its own pace."""
+    clock = VirtualClock()
+    seen: list[tuple[str, float]] = []
+    signals = {
+        "page": {"path": "/plain"},
+        "often": {"path": "/api/health", "every": "2s"},
+    }
+    async with looking_at("http://127.0.0.1:1", clock=clock, signals=signals) as ctx:
+        assert plugin.signals is not None
+        stream = plugin.signals.samples(ctx, frozenset(signals))
+        began = clock.monotonic()
+        for _ in range(5):
+            while True:
+                sample = await anext(stream)
+                seen.append((sample.signal, clock.monotonic() - began))
+                if {name for name, at in seen if at == clock.monotonic() - began} >= due(clock.monotonic() - began):
+                    break
+            while clock.sleepers < 2:
+                await clock.settle()
+            await clock.advance(1)
+            while not due(clock.monotonic() - began):
+                await clock.advance(1)
+        await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the protocol does not say
+    assert seen[:2] == [("often", 0), ("page", 0)] or seen[:2] == [("page", 0), ("often", 0)]
+    assert [at for name, at in seen if name == "often"][:3] == [0, 2, 4]
+    assert [at for name, at in seen if name == "page"][:2] == [0, 5]
+
+
+def due(elapsed: float) -> set[str]:
+    return {name for name, every in (("page", 5), ("often", 2)) if elapsed % every == 0}
+
+
+@pytest.mark.parametrize(
+    ("values", "p95"), [([5.0], 5.0), (list(map(float, range(1, 21))), 19.0), (list(map(float, range(1, 101))), 95.0)]
+)
+def test_the_percentile_is_one_that_was_measured(values: list[float], p95: float) -> None:
+    assert percentile(values, 0.95) == p95
+
+
+def test_a_window_forgets_and_a_timeout_counts_as_slow() -> None:
+    window = Window(60)
+    assert window.read("p95") == (None, 0)
+    assert window.read("error-ratio") == (None, 0)
+    for second in range(10):
+        window.add(Met(second, 0.1, failed=False))
+    window.add(Met(10, 5.0, failed=True))
+    window.add(Met(11, None, failed=True))
+    assert window.read("p95") == (5000, 11)
+    assert window.read("error-ratio") == (2 / 12, 12)
+    window.add(Met(70, 0.2, failed=False))
+    assert window.read("error-ratio") == (1 / 2, 2)
