@@ -49,7 +49,7 @@ def decode(data: bytes, seq: int) -> Event:
         pass
     text = data.decode("utf-8", "replace")
     try:
-        document = json.loads(data, parse_constant=_refuse)
+        document = parse(data)
     except (ValueError, RecursionError):
         return _raw(seq, text, {})
     if not isinstance(document, dict) or document.get("seq") != seq:
@@ -103,6 +103,16 @@ def _raw(seq: int, text: str, envelope: dict[str, Any]) -> Event:
         actor=actor,
         body=Raw(body=content),
     )
+
+
+def parse(data: bytes) -> Any:
+    """Strict JSON: no NaN, and no half of a surrogate pair, which nothing could write out again.
+
+    Raises ValueError or RecursionError.
+    """
+    document = json.loads(data, parse_constant=_refuse)
+    json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    return document
 
 
 def _refuse(constant: str) -> NoReturn:

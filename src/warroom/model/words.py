@@ -1,0 +1,320 @@
+"""Each event in one plain sentence: for the timeline, the report and ``warroom journal show``.
+
+Text from outside is data: it is quoted as it came, on one line, with every control and invisible character drawn. What
+draws a sentence still must not read it as markup.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from warroom.model import event as ev
+from warroom.model.base import span_text
+from warroom.model.event import Event
+from warroom.model.release import Release
+
+LONGEST = 400
+"""Characters of one sentence; the event has the rest."""
+
+_SAYS: dict[type[Any], Callable[[Any], str]] = {}
+
+
+def words(event: Event) -> str:
+    """What happened, without who and when. Never empty, never more than one line."""
+    return one_line(_SAYS[type(event.body)](event.body), LONGEST)
+
+
+def one_line(text: str, most: int = LONGEST) -> str:
+    """``text`` on one line of at most ``most`` characters, white space joined, what can't be seen drawn (``␛``)."""
+    shown = "".join(map(_seen, " ".join(text[: 4 * most].split())))
+    return shown if len(shown) <= most and len(text) <= 4 * most else shown[: most - 1].rstrip() + "…"
+
+
+def _seen(char: str) -> str:
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return " " if unicodedata.category(char) == "Zs" else f"‹U+{code:04X}›"
+
+
+def _says(body: type[Any]) -> Callable[[Callable[[Any], str]], Callable[[Any], str]]:
+    def register(sentence: Callable[[Any], str]) -> Callable[[Any], str]:
+        _SAYS[body] = sentence
+        return sentence
+
+    return register
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason.strip() else ""
+
+
+def _name(release: Release | None) -> str:
+    return release.name if release is not None else "an unknown release"
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _some(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _step(body: Any) -> str:
+    return f"step {body.step}" if body.attempt < 2 else f"step {body.step}, attempt {body.attempt},"
+
+
+@_says(ev.IncidentOpened)
+def _(body: ev.IncidentOpened) -> str:
+    severity = body.severity or "severity not known"
+    drill = f", drill {body.scenario}" if body.scenario else ""
+    runs = f"; {body.running.name} is running" if body.running else ""
+    return f"{body.incident} opened ({severity}{drill}): {body.title}{runs}"
+
+
+@_says(ev.EngineStarted)
+def _(body: ev.EngineStarted) -> str:
+    return f"warroom {body.version} started (process {body.pid})"
+
+
+@_says(ev.WheelTaken)
+def _(body: ev.WheelTaken) -> str:
+    return "took the wheel"
+
+
+@_says(ev.WheelReleased)
+def _(body: ev.WheelReleased) -> str:
+    return "let go of the wheel"
+
+
+@_says(ev.TriggerChanged)
+def _(body: ev.TriggerChanged) -> str:
+    reading = body.reading
+    return f"trigger {reading.title} ({reading.severity}): {body.was} → {reading.status}{_because(reading.words)}"
+
+
+@_says(ev.ReleaseChanged)
+def _(body: ev.ReleaseChanged) -> str:
+    return f"the running release changed: {_name(body.was)} → {_name(body.now)}, seen by {body.seen_by}"
+
+
+@_says(ev.TreeChanged)
+def _(body: ev.TreeChanged) -> str:
+    reading = body.reading
+    if reading.advice is not None:
+        return f"the decision tree advises {reading.title or reading.advice}{_because(reading.reason)}"
+    waiting = next((answer.ask for answer in reading.path if answer.answer is None), "")
+    return f"the decision tree asks: {waiting}" if waiting else "the decision tree has no advice"
+
+
+@_says(ev.TreeAnswered)
+def _(body: ev.TreeAnswered) -> str:
+    if body.answer is None:
+        return f"took back the answer to {body.node}{_because(body.reason)}"
+    return f"answered {body.node} with {body.answer}{_because(body.reason)}"
+
+
+@_says(ev.Decided)
+def _(body: ev.Decided) -> str:
+    how = "as advised" if body.followed_advice else "against the advice"
+    return f"decided: {body.choice}, {how}{_because(body.reason)}"
+
+
+@_says(ev.ItemMarked)
+def _(body: ev.ItemMarked) -> str:
+    did = {"ticked": "ticked", "waived": "waived", "not-needed": "marked as not needed", "open": "opened again"}
+    return f"{did[body.mark]} {body.item}{_because(body.reason)}"
+
+
+@_says(ev.NoteAdded)
+def _(body: ev.NoteAdded) -> str:
+    about = {
+        "note": "noted",
+        "cause": "noted as the cause",
+        "impact": "noted as the impact",
+        "well": "noted as gone well",
+        "wrong": "noted as gone wrong",
+        "action": "noted as an action",
+        "post-mortem-at": "set the post-mortem",
+    }
+    return f"{about[body.about]}: {body.text}"
+
+
+@_says(ev.Acknowledged)
+def _(body: ev.Acknowledged) -> str:
+    return f"acknowledged {body.what}"
+
+
+@_says(ev.EvidenceStarted)
+def _(body: ev.EvidenceStarted) -> str:
+    return f"collecting evidence {body.bundle} from {_some(body.collectors)}"
+
+
+@_says(ev.EvidenceCollected)
+def _(body: ev.EvidenceCollected) -> str:
+    size = sum(artifact.size for artifact in body.artifacts)
+    return f"{body.collector} gave {_files(len(body.artifacts))} of evidence, {size:,} bytes"
+
+
+@_says(ev.EvidenceMissing)
+def _(body: ev.EvidenceMissing) -> str:
+    return f"{body.collector} gave no evidence{_because(body.reason)}"
+
+
+@_says(ev.EvidenceSealed)
+def _(body: ev.EvidenceSealed) -> str:
+    return f"evidence {body.bundle} sealed: {_files(body.files)}, {body.size:,} bytes, seal {_short(body.seal)}"
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
+
+
+@_says(ev.Attached)
+def _(body: ev.Attached) -> str:
+    return f"attached {body.name}, {body.size:,} bytes"
+
+
+@_says(ev.TargetChosen)
+def _(body: ev.TargetChosen) -> str:
+    how = " (typed)" if body.typed else ""
+    return f"chose {body.release.name} as the target{how}{_because(body.reason)}"
+
+
+@_says(ev.PlanProposed)
+def _(body: ev.PlanProposed) -> str:
+    steps = f"{len(body.plan.steps)} step{'' if len(body.plan.steps) == 1 else 's'}"
+    return f"proposed plan {_short(body.hash)}: {body.plan.title}, {steps}, {body.plan.risk}"
+
+
+@_says(ev.PlanApproved)
+def _(body: ev.PlanApproved) -> str:
+    return f"approved plan {_short(body.hash)}"
+
+
+@_says(ev.PlanVoided)
+def _(body: ev.PlanVoided) -> str:
+    return f"plan {_short(body.hash)} is void{_because(body.reason)}"
+
+
+@_says(ev.RunStarted)
+def _(body: ev.RunStarted) -> str:
+    waived = f", over these guards: {'; '.join(body.waived)}" if body.waived else ""
+    return f"started plan {_short(body.hash)}{waived}"
+
+
+@_says(ev.StepIntended)
+def _(body: ev.StepIntended) -> str:
+    undo = f"; it can't be undone{_because(body.no_inverse)}" if body.inverse is None else ""
+    calls = " && ".join(call.paste() for call in body.calls)
+    return f"{_step(body)} begins: {calls}{undo}"
+
+
+@_says(ev.CallMade)
+def _(body: ev.CallMade) -> str:
+    return f"{_step(body)} call {body.index + 1} came back with {body.result.status} after {body.result.seconds:.1f} s"
+
+
+@_says(ev.StepEnded)
+def _(body: ev.StepEnded) -> str:
+    ended = {
+        "done": f"is done after {body.seconds:.1f} s",
+        "failed": "failed",
+        "cancelled": "was cancelled",
+        "unknown": "has an UNKNOWN outcome",
+        "skipped": "was skipped",
+        "claimed": "is claimed as done",
+    }
+    seen = f"; seen: {body.look.seen}" if body.look is not None else ""
+    return f"{_step(body)} {ended[body.status]}{_because(body.detail)}{seen}"
+
+
+@_says(ev.StepResolved)
+def _(body: ev.StepResolved) -> str:
+    choice = {"done": "took {} as done", "again": "let {} run again", "undo": "undoes {}", "skip": "skipped {}"}
+    return choice[body.choice].format(_step(body).rstrip(",")) + _because(body.reason)
+
+
+@_says(ev.AbortAsked)
+def _(body: ev.AbortAsked) -> str:
+    return f"asked to abort plan {_short(body.hash)}"
+
+
+@_says(ev.RunEnded)
+def _(body: ev.RunEnded) -> str:
+    ended = {"done": "is done", "failed": "failed", "cancelled": "was aborted", "unknown": "ended UNKNOWN"}
+    return (
+        f"plan {_short(body.hash)} {ended[body.outcome]} after {span_text(round(body.seconds))}{_because(body.detail)}"
+    )
+
+
+@_says(ev.VerificationStarted)
+def _(body: ev.VerificationStarted) -> str:
+    return f"verification began: {_some(body.checks)}"
+
+
+@_says(ev.CheckEnded)
+def _(body: ev.CheckEnded) -> str:
+    return f"check {body.result.title}: {body.result.verdict.upper()}{_because(body.result.words)}"
+
+
+@_says(ev.VerificationEnded)
+def _(body: ev.VerificationEnded) -> str:
+    ways = f"; ways on: {_some(way.title for way in body.next)}" if body.next else ""
+    return f"verification: {body.verdict.upper()}{_because(body.words)}{ways}"
+
+
+@_says(ev.WatchStarted)
+def _(body: ev.WatchStarted) -> str:
+    production = "" if body.window_s == body.production_s else f" (production {span_text(body.production_s)})"
+    return f"the watch began: {span_text(body.window_s)}{production}, until {body.until:%H:%M:%S} UTC"
+
+
+@_says(ev.WatchEnded)
+def _(body: ev.WatchEnded) -> str:
+    return f"the watch ended {'quietly' if body.quiet else 'with trouble'}{_because(body.words)}"
+
+
+@_says(ev.MessageQueued)
+def _(body: ev.MessageQueued) -> str:
+    return f"message {body.template} for {body.channel} queued: {body.text}"
+
+
+@_says(ev.MessageSent)
+def _(body: ev.MessageSent) -> str:
+    how = "was sent by hand" if body.by_hand else "was sent"
+    return f"message {body.message} {how}{_because(body.receipt)}"
+
+
+@_says(ev.MessageFailed)
+def _(body: ev.MessageFailed) -> str:
+    return f"message {body.message} {'was not sent' if body.final else 'waits for another try'}{_because(body.reason)}"
+
+
+@_says(ev.Escalated)
+def _(body: ev.Escalated) -> str:
+    call = f" – {_some(body.contacts)}" if body.contacts else ""
+    return f"escalation {body.step} after {span_text(round(body.elapsed_s))}: {body.sentence}{call}"
+
+
+@_says(ev.ReportWritten)
+def _(body: ev.ReportWritten) -> str:
+    return f"report written: {body.path} ({_short(body.sha256)})"
+
+
+@_says(ev.IncidentClosed)
+def _(body: ev.IncidentClosed) -> str:
+    return f"incident closed, {body.outcome}{_because(body.reason)}"
+
+
+@_says(ev.Raw)
+def _(body: ev.Raw) -> str:
+    return f"an entry this warroom can't read: {json.dumps(body.body, ensure_ascii=False)}"
