@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from struct import Struct
 from urllib.parse import quote, unquote
@@ -64,10 +65,15 @@ class Segment:
         return self.size + (self.lines + self.errors) * RECORD.size
 
 
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
 def stamp(at_us: int) -> bytes:
     """``2026-03-02T03:00:00.000Z`` and a space."""
     seconds, rest = divmod(at_us, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:03d}Z ".encode()
+    return b"%b.%03dZ " % (_second(seconds).encode("ascii"), rest // 1000)
 
 
 @dataclass(slots=True)

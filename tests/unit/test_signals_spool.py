@@ -1,0 +1,289 @@
+"""The log spool, on real files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import tracemalloc
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from warroom.model.live import LogPage, LogQuery
+from warroom.model.signal import LogLine
+from warroom.signals import LogSpool, pump
+from warroom.signals.levels import level_of
+from warroom.signals.paging import TAIL
+from warroom.testing.clock import START, VirtualClock
+
+
+def spool_in(folder: Path, **limits: int) -> LogSpool:
+    return LogSpool(folder / "spool", VirtualClock(), lambda text: text, **limits)
+
+
+def line(text: str, source: str = "web-1") -> LogLine:
+    return LogLine(source=source, text=text)
+
+
+def texts(page: LogPage) -> list[str]:
+    return [entry.text for entry in page.lines]
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ('{"level":"error","msg":"x"}', "error"),
+        ('{"time":1,"severity": "WARNING"}', "warning"),
+        ('{"level":50,"msg":"pino"}', "error"),
+        ('{"level":30,"msg":"pino ERROR in text"}', "info"),
+        ('{"levelname": "DEBUG"}', "debug"),
+        ("ts=1 level=warn msg=x", "warning"),
+        ("2026-03-02 03:00:00 ERROR could not", "error"),
+        ("Traceback (most recent call last):", "error"),
+        ("ValueError: no such user", "error"),
+        ("E0102 03:00:00.000 1 main.go] x", "error"),
+        ("2026/03/02 [error] 7#7: upstream", "error"),
+        ("error: relation does not exist", "error"),
+        ('GET "/api HTTP/1.1" 503 12', "error"),
+        ('GET "/api HTTP/1.1" 200 500', "unknown"),
+        ("PANIC: could not write", "error"),
+        ("LOG:  checkpoint starting", "info"),
+        ("WARNING: low", "warning"),
+        ("0 errors, all well", "unknown"),
+        ("no error handler was called", "unknown"),
+        ("", "unknown"),
+        ("x" * 2000 + " ERROR", "unknown"),
+    ],
+)
+def test_a_line_says_how_bad_it_is(text: str, level: str) -> None:
+    assert level_of(text) == level
+
+
+def test_lines_of_all_sources_come_back_in_the_order_they_came(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.append([line("one", "web-1"), line("two", "db"), line("three ERROR", "web-1")])
+    page = spool.page(LogQuery())
+    assert texts(page) == ["one", "two", "three ERROR"]
+    assert [entry.index for entry in page.lines] == [0, 1, 2]
+    assert [entry.source for entry in page.lines] == ["web-1", "db", "web-1"]
+    assert (page.first, page.matching, page.total, page.dropped) == (0, 3, 3, 0)
+    assert page.lines[0].at == START
+    heads = spool.heads()
+    assert (heads["web-1"].lines, heads["web-1"].errors, heads["db"].errors) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        (LogQuery(sources=("db",)), [i for i in range(10_000) if i % 3 == 0]),
+        (LogQuery(errors_only=True), [i for i in range(10_000) if i % 7 == 0]),
+        (LogQuery(contains="NUMBER 99"), [i for i in range(10_000) if str(i).startswith("99")]),
+        (
+            LogQuery(contains="number 99", errors_only=True, sources=("db",)),
+            [i for i in range(10_000) if str(i).startswith("99") and i % 21 == 0],
+        ),
+        (LogQuery(contains="größe"), [i for i in range(10_000) if i % 100 == 0]),
+        (LogQuery(contains="nowhere"), []),
+        (LogQuery(sources=("nobody",)), []),
+        (LogQuery(contains="2026-03-02"), []),
+    ],
+)
+def test_every_page_of_every_filter_is_what_reading_it_all_would_give(
+    tmp_path: Path, query: LogQuery, wanted: list[int]
+) -> None:
+    spool = spool_in(tmp_path, segment_bytes=20_000)
+    made = [
+        line(f"number {i} {'ERROR' if i % 7 == 0 else 'fine'}{' GRÖSSE Größe' if i % 100 == 0 else ''}", source)
+        for i in range(10_000)
+        for source in [("db", "web-1", "web-2")[i % 3]]
+    ]
+    for start in range(0, len(made), 333):
+        spool.append(made[start : start + 333])
+    for first in (0, 1, 500, len(wanted) - 1, len(wanted) - TAIL - 5, len(wanted) + 10):
+        if first < 0:
+            continue
+        page = spool.page(query.model_copy(update={"first": first, "limit": 50}))
+        assert [entry.index for entry in page.lines] == wanted[first : first + 50]
+        assert page.matching == len(wanted)
+    last = spool.page(query.model_copy(update={"first": -20, "limit": 20}))
+    assert [entry.index for entry in last.lines] == wanted[-20:]
+    assert last.first == max(0, len(wanted) - 20)
+
+
+def test_a_search_goes_on_where_it_left_off(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.append([line("needle 1"), line("hay")])
+    assert spool.page(LogQuery(contains="needle")).matching == 1
+    spool.append([line("Needle 2"), line("hay")])
+    assert texts(spool.page(LogQuery(contains="needle"))) == ["needle 1", "Needle 2"]
+
+
+def test_beyond_its_size_the_largest_source_loses_its_oldest_and_says_how_many(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, limit_bytes=400_000, segment_bytes=40_000)
+    spool.append([line("the quiet one speaks", "db")])
+    spool.page(LogQuery(contains="flood"))
+    for start in range(0, 10_000, 100):
+        spool.append([line(f"flood {i}", "web-1") for i in range(start, start + 100)])
+    page = spool.page(LogQuery(contains="flood", first=0, limit=5))
+    heads = spool.heads()
+    assert heads["web-1"].lines == 10_000
+    assert heads["web-1"].dropped == page.dropped > 0
+    assert page.lines[0].text == f"flood {heads['web-1'].dropped}"
+    assert page.matching == 10_000 - heads["web-1"].dropped
+    assert heads["db"].dropped == 0
+    assert spool.page(LogQuery(sources=("db",))).matching == 1
+    on_disk = sum(path.stat().st_size for path in (tmp_path / "spool").iterdir())
+    assert on_disk <= 400_000
+
+
+def test_files_are_for_the_owner_only_and_the_evidence_is_their_copy(tmp_path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        spool = spool_in(tmp_path, segment_bytes=200)
+        for i in range(20):
+            spool.append([line(f"line {i}", "web-1"), line(f"row {i}", "../../etc/passwd")])
+        copied = spool.copy_to(tmp_path / "evidence")
+    finally:
+        os.umask(mask)
+    for folder in (tmp_path / "spool", tmp_path / "evidence"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert sorted(path.name for path in copied) == ["..%2F..%2Fetc%2Fpasswd.log", "web-1.log"]
+    kept = (tmp_path / "evidence" / "web-1.log").read_text().splitlines()
+    assert kept == [f"2026-03-02T03:00:00.000Z line {i}" for i in range(20)]
+
+
+def test_what_is_written_has_been_cleaned_and_a_huge_line_is_cut_with_a_mark(tmp_path: Path) -> None:
+    spool = LogSpool(tmp_path, VirtualClock(), lambda text: text.replace("hunter2", "‹secret›"))
+    spool.append(
+        [
+            line("password hunter2", "src-hunter2"),
+            line("x" * 1_048_576),
+            line("a\nb\rc"),
+            LogLine(source="web-1", text=b"caf\xe9 \xff".decode("utf-8", "surrogateescape")),
+        ]
+    )
+    page = spool.page(LogQuery())
+    assert page.lines[0].text == "password ‹secret›"
+    assert page.lines[0].source == "src-‹secret›"
+    assert page.lines[1].text.endswith("[cut: the line had 1,048,576 characters]")
+    assert len(page.lines[1].text) < 17_000
+    assert page.lines[2].text == "a␊b␍c"
+    assert page.lines[3].text == "caf? ?"
+    assert b"hunter2" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert not any("hunter2" in path.name for path in tmp_path.iterdir())
+
+
+def test_a_flood_of_source_names_ends_in_one_source(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    spool.append([line(f"hello {i}", f"pod-{i}") for i in range(400)])
+    assert len(spool.heads()) == 257
+    assert spool.heads()["other sources"].lines == 144
+    assert texts(spool.page(LogQuery(sources=("other sources",), first=0, limit=1))) == ["pod-256: hello 256"]
+
+
+def test_opened_again_it_goes_on_and_indexes_what_a_crash_left(tmp_path: Path) -> None:
+    first = spool_in(tmp_path, segment_bytes=2000)
+    first.append([line(f"line {i}{' ERROR' if i % 10 == 0 else ''}") for i in range(100)])
+    first.append([line("last indexed")])
+    log = max((tmp_path / "spool").glob("*.log"))
+    with log.open("ab") as file:
+        file.write(b"2026-03-02T03:00:09.000Z ERROR unindexed\n2026-03-02T03:00:09.000Z half a li")
+    with log.with_suffix(".idx").open("ab") as file:
+        file.write(b"torn")
+    again = spool_in(tmp_path, segment_bytes=2000)
+    again.append([line("after")])
+    page = again.page(LogQuery(first=-3, limit=3))
+    assert texts(page) == ["last indexed", "ERROR unindexed", "after"]
+    assert [entry.index for entry in page.lines] == [100, 101, 102]
+    assert page.matching == 103
+    assert again.heads()["web-1"].errors == 11
+    assert again.page(LogQuery(errors_only=True)).matching == 11
+
+
+def test_an_index_that_points_past_its_data_is_cut_back(tmp_path: Path) -> None:
+    spool_in(tmp_path).append([line("one"), line("two ERROR")])
+    (log,) = (tmp_path / "spool").glob("*.log")
+    os.truncate(log, 30)
+    again = spool_in(tmp_path)
+    assert texts(again.page(LogQuery())) == ["one"]
+    assert again.heads()["web-1"].errors == 0
+
+
+def test_a_disk_that_refuses_is_said_with_what_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = spool_in(tmp_path)
+    spool.append([line("kept")])
+
+    def full(handle: int, data: memoryview, offset: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", full)
+        spool.append([line("lost"), line("lost too")])
+    head = spool.heads()["web-1"]
+    assert (head.lines, head.dropped, head.note) == (3, 2, "lines are not being kept: No space left on device")
+    spool.append([line("kept again")])
+    assert texts(spool.page(LogQuery())) == ["kept", "kept again"]
+    assert spool.heads()["web-1"].note == ""
+
+
+def test_the_first_error_after_a_deploy_is_found(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    for i in range(100):
+        at = START + timedelta(seconds=i)
+        spool.append([LogLine(source=f"web-{i % 2}", text=f"{'ERROR' if i % 10 == 5 else 'ok'} {i}", at=at)])
+    found = spool.first_error(START + timedelta(seconds=16))
+    assert found is not None
+    assert found.text == "ERROR 25"
+    assert spool.first_error(START + timedelta(hours=1)) is None
+
+
+async def test_a_pump_writes_everything_and_passes_on_what_breaks(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+
+    async def lines() -> AsyncIterator[LogLine]:
+        for i in range(5000):
+            yield line(f"{i}")
+        raise RuntimeError("the stream broke")
+
+    with pytest.raises(RuntimeError, match="the stream broke"):
+        await pump(lines(), spool)
+    assert spool.heads()["web-1"].lines == 5000
+
+
+async def test_a_cancelled_pump_still_writes_what_it_has(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path)
+    waiting = asyncio.Event()
+
+    async def lines() -> AsyncIterator[LogLine]:
+        for i in range(10):
+            yield line(f"{i}")
+        waiting.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(pump(lines(), spool))
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert spool.heads()["web-1"].lines == 10
+
+
+async def test_a_flood_is_taken_whole_in_bounded_memory(tmp_path: Path) -> None:
+    """40,000 lines as fast as they can be made. None is lost."""
+    spool = spool_in(tmp_path)
+
+    async def lines() -> AsyncIterator[LogLine]:
+        for i in range(40_000):
+            yield line(f"ERROR request {i} failed with status 500 after 3 ms")
+
+    tracemalloc.start()
+    await pump(lines(), spool)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert spool.heads()["web-1"].lines == 40_000
+    assert peak < 30_000_000
+    assert spool.page(LogQuery(first=-1, limit=1)).lines[0].text.startswith("ERROR request 39999 ")
