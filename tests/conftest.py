@@ -1,0 +1,100 @@
+"""What every test stands on: engines it may need, a home of its own, and the size of its sample.
+
+A test names what it needs of the machine: ``@pytest.mark.needs("tmux")``. Where that is missing the test is skipped,
+and the reason says what to install; where ``WARROOM_CI_REQUIRE`` names it, the test fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from hypothesis import settings
+
+REQUIRED = "WARROOM_CI_REQUIRE"
+
+settings.register_profile("warroom", deadline=None)
+settings.load_profile("warroom")
+
+
+def program(name: str) -> Callable[[], str]:
+    return lambda: "" if shutil.which(name) else f"no {name} on PATH"
+
+
+def user_namespaces() -> str:
+    argv = ["unshare", "-U", "--map-user=1000", "--map-group=1000", "true"]
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"unshare can't be run: {error}"
+    return "" if done.returncode == 0 else "this system makes no user namespaces"
+
+
+ENGINES: dict[str, Callable[[], str]] = {
+    "tmux": program("tmux"),
+    "userns": user_namespaces,
+}
+"""What a test may need, each with a look that answers "" when it is there, else why it is not. A test that needs
+something new adds its line here, and `.ci/run` learns to install it.
+"""
+
+
+@cache
+def missing(engine: str) -> str:
+    return ENGINES[engine]()
+
+
+@cache
+def required() -> frozenset[str]:
+    return frozenset(name.strip() for name in os.environ.get(REQUIRED, "").split(",") if name.strip())
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="whole fault and benchmark runs, not the small sample")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if unknown := required() - ENGINES.keys():
+        raise pytest.UsageError(f"{REQUIRED} names what no test needs: {', '.join(sorted(unknown))}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for engine in _needed(item):
+            if engine not in ENGINES:
+                raise pytest.UsageError(f"{item.nodeid} needs {engine!r}, which tests/conftest.py does not know")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for engine in _needed(item):
+        if why := missing(engine):
+            if engine in required():
+                pytest.fail(f"needs {engine}, which must be here: {why}", pytrace=False)
+            pytest.skip(f"needs {engine}: {why}")
+
+
+def _needed(item: pytest.Item) -> list[str]:
+    return [str(engine) for mark in item.iter_markers("needs") for engine in mark.args]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home for the test run alone: no test reads the person's settings or writes into their state folder."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        for name in ("CONFIG", "STATE", "CACHE", "DATA"):
+            patch.delenv(f"XDG_{name}_HOME", raising=False)
+        for name in [name for name in os.environ if name.startswith("WARROOM_") and name != REQUIRED]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture
+def full(request: pytest.FixtureRequest) -> bool:
+    """True under `./dev faults` and `./dev bench`: run the whole of it, not the small sample."""
+    return bool(request.config.getoption("--full"))
