@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import sys
 from pathlib import Path
 
+from warroom.drills.lab.handle import ERROR
 from warroom.errors import TimedOut, WarroomError
 
 
@@ -57,8 +57,7 @@ async def _run(arguments: argparse.Namespace, parent: int) -> None:
             raise TimedOut(f"The lab was not ready in {arguments.ready_timeout:g} s")
     finally:
         starting.cancel()
-        with contextlib.suppress(asyncio.CancelledError, WarroomError):
-            await starting
+        await asyncio.wait([starting])
         await lab.stop()
 
 
@@ -70,7 +69,7 @@ def main() -> int:
         asyncio.run(_run(arguments, parent))
     except* WarroomError as errors:
         for error in _flat(errors):
-            print(error, file=sys.stderr)
+            print(f"{ERROR}{error}", file=sys.stderr)
         failed = True
     return 1 if failed else 0
 

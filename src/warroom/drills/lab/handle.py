@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from warroom import process
 from warroom.errors import ProgramFailed, TimedOut, Unreachable, WarroomError
 
 READY_TIMEOUT = 60.0
+ERROR = "error: "
+"""What the lab's last words begin with when it could not start."""
 _STOP_GRACE = 20.0
 
 
@@ -71,17 +73,9 @@ class LabHandle:
             raise WarroomError(answer.get("error", ""), answer.get("cause", ""), answer.get("hint", ""))
         return answer
 
-    async def stop(self) -> None:
-        """End the lab and everything it started."""
-        await self._child.stop(grace=_STOP_GRACE)
-
-
-def _argv(state_dir: Path, revert_fault: bool, fault_in_target: bool, ready_timeout: float) -> list[str]:
-    argv = [sys.executable, "-m", "warroom.drills.lab", "--state", str(state_dir), "--watch-parent"]
-    argv += ["--ready-timeout", f"{ready_timeout:g}"]
-    argv += ["--revert-fault"] if revert_fault else []
-    argv += ["--fault-in-target"] if fault_in_target else []
-    return argv
+    async def stop(self) -> int:
+        """End the lab and everything it started; its exit status, 0 in good order."""
+        return await self._child.stop(grace=_STOP_GRACE)
 
 
 async def start_lab(
@@ -89,22 +83,32 @@ async def start_lab(
     *,
     revert_fault: bool = False,
     fault_in_target: bool = False,
+    postgres_as: str = "auto",
     ready_timeout: float = READY_TIMEOUT,
 ) -> LabHandle:
     """Start a lab and wait until it is ready, with traffic. Raises WarroomError with what the lab said.
 
     It ends with this process, whatever happens to it; `LabHandle.stop` ends it in good order.
     """
+    argv = [sys.executable, "-m", "warroom.drills.lab", "--state", str(state_dir), "--watch-parent"]
+    argv += ["--postgres-as", postgres_as, "--ready-timeout", f"{ready_timeout:g}"]
+    argv += ["--revert-fault"] if revert_fault else []
+    argv += ["--fault-in-target"] if fault_in_target else []
+    return await launch(argv, state_dir, ready_timeout=ready_timeout)
+
+
+async def launch(
+    argv: Sequence[str], state_dir: Path, *, env: Mapping[str, str] | None = None, ready_timeout: float = READY_TIMEOUT
+) -> LabHandle:
+    """As `start_lab`, by a command line of one's own that runs a lab in ``state_dir``."""
     said: deque[str] = deque(maxlen=20)
-    child = await process.start(
-        _argv(state_dir, revert_fault, fault_in_target, ready_timeout), on_line=lambda stream, line: said.append(line)
-    )
+    child = await process.start(argv, env=env, on_line=lambda stream, line: said.append(line))
     ended = asyncio.ensure_future(child.wait())
     try:
         async with asyncio.timeout(ready_timeout + _STOP_GRACE):
             while (found := _announced(state_dir, child)) is None:
                 if ended.done():
-                    raise ProgramFailed("The lab did not start", said[-1] if said else f"status {ended.result()}")
+                    raise ProgramFailed("The lab did not start", _last_words(said) or f"status {ended.result()}")
                 await asyncio.sleep(0.02)
     except BaseException as error:
         await child.stop(grace=_STOP_GRACE)
@@ -122,6 +126,11 @@ async def start_lab(
         pid=child.pid,
         _child=child,
     )
+
+
+def _last_words(said: Iterable[str]) -> str:
+    words = [line.removeprefix(ERROR) for line in said if line.startswith(ERROR)]
+    return words[-1] if words else " / ".join(said)
 
 
 def _announced(state_dir: Path, child: process.Child) -> dict[str, Any] | None:

