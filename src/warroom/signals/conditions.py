@@ -7,7 +7,7 @@ continuous); a firing one is shown as unknown, remembers that it was firing, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -79,6 +79,8 @@ class Tracker:
         why = self.missing(series, now)
         if not why and series is not None:
             self.window = series.window(now, self.windows.over)
+            if self.condition.equals is not None:
+                self.window = replace(self.window, value=self.window.newest)
             why = self._too_little()
         self.why_unknown = why
         self.until = now if series is None or series.newest is None else min(now, series.newest)
@@ -125,11 +127,7 @@ class Tracker:
         if self.status == "unknown":
             was = f"; it was firing at {self.fired_at:%H:%M} UTC" if self.fired_at is not None else ""
             return self.why_unknown + was
-        measured = " ".join(
-            part
-            for part in (value_text(self.window.value, self.unit), count_text(self.window.count, self.unit))
-            if part
-        )
+        measured = self._measured()
         held, need = clock_text(self.held()), clock_text(self.need())
         if self.status == "pending":
             return f"{measured}, {self._breach_words()} for {held} of {need}"
@@ -139,6 +137,13 @@ class Tracker:
             return f"{measured}, {self._firing_words()} for {held}"
         return f"{measured} over {span_text(self.windows.over)}, not {self._breach_words()}"
 
+    def _measured(self) -> str:
+        if self.unit == "state" and self.condition.equals is None and self.window.value is not None:
+            failed = round((1 - self.window.value) * self.window.seen)
+            return f"{failed:,} of {self.window.seen:,} check{'' if self.window.seen == 1 else 's'} failed"
+        of = count_text(self.window.count, self.unit)
+        return f"{value_text(self.window.value, self.unit)}{' ' + of if of else ''}"
+
     def _firing_words(self) -> str:
         if self._side() == "breach":
             return self._breach_words()
@@ -146,6 +151,8 @@ class Tracker:
 
     def _breach_words(self) -> str:
         own = self.condition
+        if self.unit == "state" and own.below is not None:
+            return "more than half" if own.below == 0.5 else f"more than {value_text(1 - own.below, 'ratio')}"
         parts = [
             f"{word} {value_text(limit, self.unit)}"
             for word, limit in (("above", own.above), ("below", own.below))

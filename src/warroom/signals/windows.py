@@ -5,8 +5,8 @@ How a window becomes one number, by unit:
 - ``ratio``: weighted by count, so that a second with two requests does not outvote one with two thousand;
 - ``ms`` and ``s``: the median, weighted by count. Percentiles cannot be averaged, and one slow sample should neither
   make an outage nor hide one;
-- ``state``: the newest one. A single success ends a failure;
-- everything else: the mean.
+- everything else: the mean. Of a ``state`` that is the share of checks that went well: "below 0.5" says that most
+  failed. A condition that asks for an exact value (``equals``) goes by the newest one.
 
 A sample without a value says "could not know", and while it is the newest, the window is unknown. With ``count`` 0
 it says "nothing happened": that is knowledge too (the source lives), but adds no observation.
@@ -49,6 +49,7 @@ class Window:
     value: float | None
     seen: int
     count: int | None
+    newest: float | None = None
 
 
 class Series:
@@ -94,7 +95,8 @@ class Series:
         points = [p for p in self.points if p.at > now - over] or list(self.points)[-1:]
         seen = sum(p.seen for p in points)
         count = seen if any(p.counted for p in points) else None
-        return Window(value=_value(self.unit, points), seen=seen, count=count)
+        newest = next((p.value for p in reversed(points) if p.value is not None), None)
+        return Window(value=_value(self.unit, points), seen=seen, count=count, newest=newest)
 
 
 def _point(sample: Sample, at: float) -> Point:
@@ -116,11 +118,9 @@ def _value(unit: str, points: list[Point]) -> float | None:
     pairs = [(value, weight) for value, weight in known if value is not None]
     if not pairs:
         return None
-    if unit == "state":
-        return pairs[-1][0]
     if unit in ("ms", "s"):
         return _weighted_median(pairs)
-    if unit != "ratio":
+    if unit not in ("ratio", "state"):
         return sum(value for value, _ in pairs) / len(pairs)
     return sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs)
 
