@@ -81,3 +81,7 @@ class TryLater(WarroomError):
     def __init__(self, title: str, cause: str = "", hint: str = "", *, after_s: float | None = None) -> None:
         super().__init__(title, cause, hint)
         self.after_s = after_s
+
+
+class Refusal(WarroomError):
+    """Why an intent was not accepted, in a sentence for the person who asked."""

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from warroom.actions.ingress import Cleaner
 from warroom.api import Clock
 from warroom.errors import BadInput, WarroomError
 from warroom.model.base import sha256, stored
 from warroom.model.verification import Artifact
+from warroom.redact import Redactor
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -44,7 +44,7 @@ class Sealed:
 class Bundle:
     """One capture. ``for_collector`` gives each collector its own folder in it; ``seal`` ends it."""
 
-    def __init__(self, root: Path, bundle_id: str, incident: str, clock: Clock, cleaner: Cleaner) -> None:
+    def __init__(self, root: Path, bundle_id: str, incident: str, clock: Clock, cleaner: Redactor) -> None:
         self.id = bundle_id
         self.path = root / bundle_id
         self._incident = incident
@@ -89,7 +89,7 @@ class Bundle:
 class CollectorFolder:
     """``warroom.api.Folder``: one collector's corner of a bundle."""
 
-    def __init__(self, bundle: Bundle, collector: str, clock: Clock, cleaner: Cleaner) -> None:
+    def __init__(self, bundle: Bundle, collector: str, clock: Clock, cleaner: Redactor) -> None:
         self._bundle = bundle
         self._collector = collector
         self._clock = clock

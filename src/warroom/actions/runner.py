@@ -13,7 +13,7 @@ from typing import Literal
 
 from warroom.actions.binding import bind
 from warroom.actions.doors import Changing, expected
-from warroom.actions.ingress import Cleaner, clean_fact
+from warroom.actions.ingress import clean_fact
 from warroom.actions.pinned import Fingerprint, moved
 from warroom.actions.platform import ActivePlatform
 from warroom.api import Clock
@@ -23,6 +23,7 @@ from warroom.model.event import CallMade, PlanVoided, RunEnded, StepEnded, StepI
 from warroom.model.live import StepProgress
 from warroom.model.plan import Look, Plan, Step
 from warroom.model.state import StepState
+from warroom.redact import Redactor
 
 Outcome = Literal["done", "failed", "cancelled", "unknown"]
 SETTLED = ("done", "skipped", "claimed")
@@ -32,13 +33,13 @@ SETTLED = ("done", "skipped", "claimed")
 class Ports:
     """What a run needs from the engine."""
 
-    record: Callable[..., Awaitable[None]]
+    record: Callable[..., Awaitable[int]]
     progress: Callable[[StepProgress], None]
     changing: Callable[[ActivePlatform, tuple[Call, ...]], Changing]
     platforms: Mapping[str, ActivePlatform]
     read_fingerprint: Fingerprint
     clock: Clock
-    cleaner: Cleaner
+    cleaner: Redactor
 
 
 @dataclass
@@ -200,7 +201,7 @@ class Runner:
         return await look(step, self._ports.platforms, self._ports.cleaner)
 
 
-async def look(step: Step, platforms: Mapping[str, ActivePlatform], cleaner: Cleaner, timeout_s: float = 20) -> Look:
+async def look(step: Step, platforms: Mapping[str, ActivePlatform], cleaner: Redactor, timeout_s: float = 20) -> Look:
     """What ``check`` sees of ``step`` now. Read-only; also used after a crash."""
     platform = platforms.get(step.platform)
     if platform is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field, JsonValue, ValidationError
 
-from warroom.actions.ingress import Cleaner, clean_fact
+from warroom.actions.ingress import clean_fact
 from warroom.actions.platform import ActivePlatform
 from warroom.api import Clock
 from warroom.errors import WarroomError
@@ -17,6 +17,7 @@ from warroom.model.release import Release
 from warroom.model.runbook import CheckDecl, Runbook
 from warroom.model.signal import LogLine, Sample, TriggerReading
 from warroom.model.verification import CheckResult, Verdict
+from warroom.redact import Redactor
 
 CHECK_TIMEOUT = 90.0
 
@@ -29,13 +30,13 @@ class Eyes:
     running: Callable[[], Awaitable[Release | None]]
     target: Release | None
     since_monotonic: float
-    samples: Callable[[str, float], Sequence[Sample]]
+    samples: Callable[[str, float], Awaitable[Sequence[Sample]]]
     error_lines: Callable[[], tuple[int, Sequence[LogLine]]]
     triggers: Callable[[], Mapping[str, TriggerReading]]
     counts_then: Mapping[str, int]
     said_by_a_person: Callable[[str], str]
     clock: Clock
-    cleaner: Cleaner
+    cleaner: Redactor
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ async def _signal_within(check_id: str, args: Mapping[str, JsonValue], eyes: Eye
     ends = eyes.clock.monotonic() + wanted.wait
     while True:
         since = max(0.5, eyes.clock.monotonic() - eyes.since_monotonic)
-        known = [s for s in eyes.samples(wanted.signal, since) if s.value is not None]
+        known = [s for s in await eyes.samples(wanted.signal, since) if s.value is not None]
         count = sum(s.count if s.count is not None else 1 for s in known)
         if count >= wanted.at_least or eyes.clock.monotonic() >= ends:
             break
@@ -155,7 +156,7 @@ async def _logs_clean(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) 
 
 
 async def _counts_match(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
-    """Row counts against the evidence's own snapshot. The service writes meanwhile, so more is well and fewer is not."""
+    """Row counts against the evidence's own snapshot. The service writes on: more is well, fewer is not."""
     wanted = CountsMatch.model_validate(dict(args))
     if not eyes.counts_then:
         return _Seen("inconclusive", "no row counts were captured before the rollback")

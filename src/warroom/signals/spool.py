@@ -120,20 +120,23 @@ class LogSpool:
 
     def copy_to(self, folder: Path) -> tuple[Path, ...]:
         """One text file per source, 0600, with every line that is kept. Returns what was written."""
-        written: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._lock:
             names = list(self._sources)
-        for name in names:
-            path = folder / f"{quote(name, safe=' ')}.log"
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as out:
-                with self._lock:
-                    parts = [(os.open(s.log, os.O_RDONLY | os.O_CLOEXEC), s.size) for s in self._sources[name].segments]
-                for handle, size in parts:
-                    with os.fdopen(handle, "rb") as part:
-                        _copy(part.read, size, out.write)
-            written.append(path)
-        return tuple(written)
+        written = [(name, folder / f"{quote(name, safe=' ')}.log") for name in names]
+        for name, path in written:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+            self.copy_source(name, path)
+        return tuple(path for _, path in written)
+
+    def copy_source(self, name: str, path: Path) -> None:
+        """Every kept line of one source into a file that is there already, from its beginning."""
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW), "wb") as out:
+            with self._lock:
+                parts = [(os.open(s.log, os.O_RDONLY | os.O_CLOEXEC), s.size) for s in self._sources[name].segments]
+            for handle, size in parts:
+                with os.fdopen(handle, "rb") as part:
+                    _copy(part.read, size, out.write)
 
     def _ready(self, line: LogLine, source: str) -> tuple[bytes, int]:
         """The line's text as it goes to disk, and its level."""

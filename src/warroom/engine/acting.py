@@ -1,0 +1,239 @@
+"""Acting: plans proposed, run, aborted, resolved and taken back; and what a crash left behind, looked at."""
+
+from __future__ import annotations
+
+import asyncio
+
+from warroom.actions.pinned import plan_moved
+from warroom.actions.planner import Situation, make_plan, undo_plan
+from warroom.actions.runner import SETTLED, Ports, Runner, look
+from warroom.decision.guards import guards
+from warroom.engine.core import Core
+from warroom.errors import Refusal
+from warroom.model.call import Call
+from warroom.model.event import (
+    AbortAsked,
+    Actor,
+    PlanApproved,
+    PlanProposed,
+    PlanVoided,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepIntended,
+    StepResolved,
+)
+from warroom.model.intent import AbortRun, ApprovePlan, ClaimStep, ProposePlan, ResolveStep, RunPlan, Undo
+from warroom.model.live import GuardsPage
+from warroom.model.plan import Plan, Step
+from warroom.model.state import PlanState
+
+
+class Acting:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._runner: Runner | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._runner is not None
+
+    async def propose(self, actor: Actor, intent: ProposePlan) -> str:
+        core = self._core
+        self._not_while_running()
+        situation = await self._situation()
+        procedure = core.runbook.procedures.get(intent.procedure)
+        if procedure is not None and procedure.kind == "rollback" and situation.target is None:
+            raise Refusal("No target is chosen", "", "choose one first (g)")
+        plan = await make_plan(
+            situation, intent.procedure, core.platforms, include=intent.include, manual=intent.manual
+        )
+        return await self._proposed(actor, plan)
+
+    async def _proposed(self, actor: Actor, plan: Plan) -> str:
+        await self._core.record(PlanProposed(plan=plan, hash=plan.hash), actor=actor)
+        return f"{plan.title}: {len(plan.steps)} steps"
+
+    async def _situation(self) -> Situation:
+        core = self._core
+        return Situation(
+            incident=core.state.incident.id if core.state.incident else "",
+            runbook=core.runbook,
+            running=core.running,
+            target=core.state.target.release if core.state.target else None,
+            fingerprints=await core.fingerprints(),
+        )
+
+    def _not_while_running(self) -> None:
+        if self._runner is not None:
+            raise Refusal(f"{self._runner.plan.title} is running", "one plan at a time", "wait for it, or abort it (A)")
+
+    def _plan(self, plan_hash: str) -> PlanState:
+        """The plan that the person saw; another one since then is a reason to look again."""
+        plan = self._core.state.plan
+        if plan is None:
+            raise Refusal("There is no plan", "", "propose one first (p)")
+        if plan.hash != plan_hash:
+            raise Refusal("The plan changed since you saw it", "it has another hash now", "look at it again (p)")
+        return plan
+
+    async def approve(self, actor: Actor, intent: ApprovePlan) -> str:
+        plan = self._plan(intent.hash)
+        if plan.status not in ("proposed", "approved"):
+            raise Refusal(f"The plan is {plan.status}", plan.void_reason or plan.detail, "propose it again (p)")
+        await self._still_true(plan)
+        await self._core.record(PlanApproved(hash=intent.hash), actor=actor)
+        return "approved"
+
+    async def _still_true(self, plan: PlanState) -> None:
+        """Fingerprints and pinned facts, read again. A changed one voids the plan, and says which."""
+        core = self._core
+        done = [step_id for step_id, step in plan.steps.items() if step.status in SETTLED]
+        reason = await plan_moved(plan.plan, done, core.platforms, core.fingerprint)
+        if reason:
+            await core.record(PlanVoided(hash=plan.hash, reason=core.redactor.clean(reason)))
+            raise Refusal("The plan is void", core.redactor.clean(reason), "propose it again (p)")
+
+    async def why_not(self, actor: Actor) -> GuardsPage:
+        core = self._core
+        plan = core.state.plan
+        ids = {step.platform for step in plan.plan.steps if step.platform} if plan else set()
+        seen = {platform_id: await core.fingerprint(platform_id) for platform_id in sorted(ids)}
+        found = guards(core.runbook, core.state, fingerprints=seen, me=actor)
+        return GuardsPage(guards=found, name_to_type="" if core.runbook.environment.kind == "drill" else self._name())
+
+    def _name(self) -> str:
+        return self._core.runbook.service
+
+    async def run(self, actor: Actor, intent: RunPlan) -> str:
+        """Every guard again, here: what a screen showed does not count. INTENDED is durable before the first effect."""
+        core = self._core
+        self._not_while_running()
+        plan = self._plan(intent.hash)
+        page = await self.why_not(actor)
+        hard = [guard for guard in page.guards if guard.hard]
+        if hard:
+            raise Refusal(hard[0].words, *(("", f"and {len(hard) - 1} more") if len(hard) > 1 else ()))
+        if page.name_to_type and intent.confirm != page.name_to_type:
+            raise Refusal("The service's name was not typed as it stands", "", f"type {page.name_to_type}")
+        soft = [guard for guard in page.guards if guard.id not in intent.waive]
+        if soft:
+            raise Refusal(soft[0].words, f"{len(soft)} to settle or waive", "settle it, or waive it with a reason")
+        if page.guards and not intent.reason.strip():
+            raise Refusal("Waiving needs a reason", ", ".join(guard.id for guard in page.guards), "say why")
+        await self._still_true(plan)
+        waived = tuple(f"{guard.id}: {guard.words} (waived: {intent.reason})" for guard in page.guards)
+        approved = () if actor.name in plan.approvals else (PlanApproved(hash=plan.hash),)
+        self._runner = Runner(plan.plan, plan.hash, plan.steps, self._ports())
+        try:
+            await core.record(*approved, RunStarted(hash=plan.hash, waived=waived), actor=actor)
+        except BaseException:
+            self._runner = None
+            raise
+        core.spawn("run", self._run(self._runner))
+        return f"running {plan.plan.title}"
+
+    def _ports(self) -> Ports:
+        core = self._core
+        return Ports(
+            record=core.record,
+            progress=lambda progress: core.hub.set(f"progress/{progress.step}", progress),
+            changing=core.changing,
+            platforms=core.platforms,
+            read_fingerprint=core.fingerprint,
+            clock=core.clock,
+            cleaner=core.redactor,
+        )
+
+    async def _run(self, runner: Runner) -> None:
+        try:
+            with self._core.busy(runner.plan.title):
+                await runner.run()
+        finally:
+            self._runner = None
+            self._core.hub.forget("progress/")
+
+    async def abort(self, actor: Actor, intent: AbortRun) -> str:
+        if self._runner is None or self._runner.hash != intent.hash:
+            raise Refusal("Nothing of that plan is running", "", "")
+        await self._core.record(AbortAsked(hash=intent.hash), actor=actor)
+        if self._runner is not None:
+            self._runner.abort()
+        return "aborting; what was done stays done"
+
+    async def claim(self, actor: Actor, intent: ClaimStep) -> str:
+        plan = self._plan(intent.hash)
+        state = plan.steps.get(intent.step)
+        if self._runner is None or state is None or state.attempt != intent.attempt:
+            raise Refusal("That step is not waiting for anyone", "", "look at the plan again")
+        if not self._runner.claim(intent.step, self._core.redactor.clean(intent.output)):
+            raise Refusal("That step is not waiting for anyone", "", "look at the plan again")
+        return "claimed"
+
+    async def resolve(self, actor: Actor, intent: ResolveStep) -> str:
+        """A person's word on a step that is unknown or failed. Nothing runs by this alone."""
+        self._not_while_running()
+        plan = self._plan(intent.hash)
+        state = plan.steps.get(intent.step)
+        if state is None or state.status not in ("unknown", "failed", "cancelled", "intended"):
+            raise Refusal(f"Step {intent.step} has nothing to resolve", "", "look at the plan again")
+        if state.attempt != intent.attempt:
+            raise Refusal(f"Step {intent.step} was tried again since you saw it", "", "look at the plan again")
+        if intent.choice in ("done", "skip") and not intent.reason.strip():
+            raise Refusal("This needs a reason", "nothing proves it but your word", "say what you saw")
+        resolved = StepResolved(
+            plan=plan.hash, step=intent.step, attempt=intent.attempt, choice=intent.choice, reason=intent.reason
+        )
+        if intent.choice != "undo":
+            await self._core.record(resolved, actor=actor)
+            return f"{intent.step}: {intent.choice}; run the plan to go on (R)"
+        undo = undo_plan(await self._situation(), self._captured(only=intent.step), f"Undo {intent.step}")
+        await self._core.record(resolved, PlanProposed(plan=undo, hash=undo.hash), actor=actor)
+        return "the undo is prepared; look at it, then run it (R)"
+
+    async def undo(self, actor: Actor, intent: Undo) -> str:
+        self._not_while_running()
+        plan = self._core.state.plan
+        if plan is None:
+            raise Refusal("Nothing has run", "", "")
+        return await self._proposed(
+            actor, undo_plan(await self._situation(), self._captured(), f"Undo {plan.plan.title}")
+        )
+
+    def _captured(self, only: str = "") -> list[tuple[Step, tuple[Call, ...]]]:
+        """Steps of the plan whose inverse was captured when they were intended, in order; from the journal itself."""
+        plan, journal = self._core.state.plan, self._core.journal
+        if plan is None or journal is None:
+            return []
+        inverses = {
+            event.body.step: event.body.inverse
+            for event in journal.events()
+            if isinstance(event.body, StepIntended) and event.body.plan == plan.hash
+        }
+        touched = ("done", "failed", "unknown", "cancelled", "intended")
+        steps = [s for s in plan.plan.steps if plan.steps[s.id].status in touched and (not only or s.id == only)]
+        return [(step, inverse) for step in steps if (inverse := inverses.get(step.id))]
+
+    async def recover(self) -> None:
+        """After a crash: an INTENDED step without an outcome is UNKNOWN. Looked at, shown, never repeated."""
+        core = self._core
+        plan = core.state.plan
+        if plan is None or plan.status != "running":
+            return
+        left = [step for step in plan.plan.steps if plan.steps[step.id].status == "intended"]
+        seen = await asyncio.gather(*(look(step, core.platforms, core.redactor) for step in left))
+        ended = [
+            StepEnded(
+                plan=plan.hash,
+                step=step.id,
+                attempt=plan.steps[step.id].attempt,
+                status="unknown",
+                detail=f"warroom ended while this step ran; now: {saw.seen}",
+                look=saw,
+            )
+            for step, saw in zip(left, seen, strict=True)
+        ]
+        where = f"in {left[0].title}" if left else "between two steps"
+        seconds = max(0.0, (core.clock.now() - (plan.began_at or core.clock.now())).total_seconds())
+        outcome = RunEnded(hash=plan.hash, outcome="unknown", detail=f"warroom ended {where}", seconds=seconds)
+        await core.record(*ended, outcome)

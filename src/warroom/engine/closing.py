@@ -1,0 +1,226 @@
+"""After acting: is it recovered, the watch, the report, the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from warroom.actions import evidence
+from warroom.actions.verification import Eyes, check, verdict
+from warroom.engine.core import Core
+from warroom.engine.preparing import Preparing
+from warroom.engine.sensing import Sensing
+from warroom.errors import Refusal, WarroomError
+from warroom.model.base import sha256, span_text
+from warroom.model.event import (
+    Actor,
+    CheckEnded,
+    IncidentClosed,
+    NextWay,
+    ReportWritten,
+    VerificationEnded,
+    VerificationStarted,
+    WatchEnded,
+    WatchStarted,
+)
+from warroom.model.intent import CloseIncident, Verify, WriteReport
+from warroom.model.live import LogQuery
+from warroom.model.release import Release
+from warroom.model.signal import LogLine
+from warroom.model.verification import CheckResult, Verdict
+from warroom.plugins import isolated
+
+REPORT = "report.md"
+
+
+class Closing:
+    def __init__(self, core: Core, sensing: Sensing, preparing: Preparing) -> None:
+        self._core = core
+        self._sensing = sensing
+        self._preparing = preparing
+        self._verifying = False
+
+    async def verify(self, actor: Actor, intent: Verify) -> str:
+        core = self._core
+        if self._verifying:
+            raise Refusal("Verification is going on already", "", "")
+        if core.state.plan is not None and core.state.plan.status == "running":
+            raise Refusal(f"{core.state.plan.plan.title} is running", "", "verify when it has ended")
+        checks = tuple(core.runbook.verification)
+        if not checks:
+            raise Refusal("The runbook declares no check", "", "add a verification section")
+        await core.record(VerificationStarted(checks=checks), actor=actor)
+        self._verifying = True
+        core.spawn("verification", self._verify(self._eyes()))
+        return f"{len(checks)} checks"
+
+    def _eyes(self) -> Eyes:
+        """Looks back to the end of the last run, or, where nothing ran, only from now on."""
+        core, state = self._core, self._core.state
+        ended = state.plan.ended_at if state.plan is not None and state.plan.status == "done" else None
+        since = ended or core.clock.now()
+        since_monotonic = core.clock.monotonic() - max(0.0, (core.clock.now() - since).total_seconds())
+        return Eyes(
+            platforms=core.platforms,
+            running=self._running,
+            target=state.target.release if state.target else None,
+            since_monotonic=since_monotonic,
+            samples=self._sensing.store.samples,
+            error_lines=lambda: self._error_lines(since),
+            triggers=lambda: self._sensing.readings,
+            counts_then=state.sealed[-1].counts if state.sealed else {},
+            said_by_a_person=self._said,
+            clock=core.clock,
+            cleaner=core.redactor,
+        )
+
+    async def _running(self) -> Release | None:
+        for platform in self._core.platforms.values():
+            if platform.plugin.releases is not None:
+                return await isolated(platform.id, platform.plugin.releases.running(platform.context), timeout=10)
+        return None
+
+    def _error_lines(self, since: datetime) -> tuple[int, Sequence[LogLine]]:
+        """(lines, error lines) since then, among the newest 2,000."""
+        spool = self._sensing.spool
+        lines = [x for x in spool.page(LogQuery(first=-2000, limit=2000)).lines if x.at is not None and x.at >= since]
+        return len(lines), [line for line in lines if line.level == "error"]
+
+    def _said(self, check_id: str) -> str:
+        """A person's word: the checklist line that this check proves, ticked with what they were told."""
+        proves = self._core.runbook.verification[check_id].proves
+        for item_id, item in self._core.runbook.items():
+            mark = self._core.state.marks.get(item_id)
+            if item.done_when == proves and proves and mark is not None and mark.mark == "ticked":
+                return f"{mark.by}: {mark.reason or item.sentence}"
+        return ""
+
+    async def _verify(self, eyes: Eyes) -> None:
+        core = self._core
+        results: dict[str, CheckResult] = {}
+
+        async def one(check_id: str) -> None:
+            result = await check(check_id, core.runbook.verification[check_id], eyes)
+            results[check_id] = result
+            await core.record(CheckEnded(result=result))
+
+        try:
+            with core.busy("checking recovery"):
+                await asyncio.gather(*(one(check_id) for check_id in core.runbook.verification))
+                result, words = verdict(core.runbook, results)
+                ways = () if result == "pass" else await self._ways(result)
+                await core.record(VerificationEnded(verdict=result, words=words, next=ways))
+            if result == "pass":
+                await self._start_watch()
+        finally:
+            self._verifying = False
+
+    async def _ways(self, result: Verdict) -> tuple[NextWay, ...]:
+        """What to do after FAIL or INCONCLUSIVE, best first."""
+        core = self._core
+        ways: list[NextWay] = []
+        if result == "inconclusive":
+            ways.append(NextWay(kind="verify-again", title="Look again: what was missing may have come"))
+        older = await self._older()
+        if older is not None:
+            ways.append(NextWay(kind="older-release", title=f"Go back further, to {older.name}", release=older))
+        tried = {run.plan.procedure for run in core.state.ended_runs}
+        tried |= {core.state.plan.plan.procedure} if core.state.plan else set()
+        for procedure_id, procedure in core.runbook.procedures.items():
+            usable = all(need in core.platforms for need in procedure.needs)
+            if procedure.kind == "rollback" and usable and procedure_id not in tried:
+                ways.append(NextWay(kind="procedure", title=f"Another way: {procedure.title}", procedure=procedure_id))
+        for procedure_id, procedure in core.runbook.procedures.items():
+            if procedure.kind == "stop-writes" and all(need in core.platforms for need in procedure.needs):
+                ways.append(NextWay(kind="stop-writes", title=procedure.title, procedure=procedure_id))
+        ways.append(NextWay(kind="escalate", title="Escalate: call the whole team"))
+        return tuple(ways)
+
+    async def _older(self) -> Release | None:
+        """The best target once the one that was just tried is counted among the failed."""
+        from warroom.decision.target import best_target
+
+        state = self._core.state
+        page = await self._preparing.releases()
+        failed = (*state.failed_targets, *((state.target.release,) if state.target else ()))
+        best, _ = best_target(page.releases, page.running, failed)
+        return page.releases[best] if best is not None else None
+
+    async def _start_watch(self) -> None:
+        core = self._core
+        window = core.runbook.window("watch", core.runbook.watch)
+        until = core.clock.now() + timedelta(seconds=window)
+        await core.record(WatchStarted(until=until, production_s=core.runbook.watch, window_s=window))
+        core.spawn("watch", self.watch(window))
+
+    async def watch(self, remaining: float) -> None:
+        """Until the window is over or a trigger fires. A release change under it is a finding as well."""
+        core = self._core
+        ends = core.clock.monotonic() + remaining
+        was = core.running
+        began = core.state.watch.began_at if core.state.watch else None
+        while core.clock.monotonic() < ends:
+            await core.clock.sleep(0.5)
+            now = core.state.watch
+            if now is None or now.quiet is not None or now.began_at != began or _closed(core):
+                return
+            firing = [r for r in self._sensing.readings.values() if r.status == "firing"]
+            if firing:
+                words = "; ".join(f"{r.title} fires: {r.words}" for r in firing)
+                return await self._end_watch(False, words)
+            if was is not None and core.running is not None and was.same_as(core.running) is False:
+                return await self._end_watch(False, f"{core.running.name} runs now, {was.name} was rolled back to")
+        blind = [r.title for r in self._sensing.readings.values() if r.status == "unknown" and r.need_s and r.signal]
+        quiet = any(r.status == "ok" for r in self._sensing.readings.values())
+        words = "no trigger fired" if quiet else f"nothing could be seen: {', '.join(blind)}"
+        await self._end_watch(quiet, f"watched for {span_text(remaining)}: {words}")
+
+    async def _end_watch(self, quiet: bool, words: str) -> None:
+        await self._core.record(WatchEnded(quiet=quiet, words=words))
+
+    async def resume(self) -> None:
+        """A watch that was going on when warroom ended goes on for what is left of it."""
+        watch = self._core.state.watch
+        if watch is None or watch.quiet is not None or _closed(self._core):
+            return
+        left = (watch.until - self._core.clock.now()).total_seconds()
+        self._core.spawn("watch", self.watch(max(0.0, left)))
+
+    async def report(self, actor: Actor, intent: WriteReport) -> str:
+        path = await self._write_report(actor)
+        return f"written to {path}"
+
+    async def _write_report(self, actor: Actor) -> str:
+        from warroom.report import post_mortem
+
+        core = self._core
+        assert core.journal is not None
+        events = await asyncio.to_thread(core.journal.events)
+        data = post_mortem(events, now=core.clock.now()).encode()
+        path = core.incident_folder / REPORT
+        await asyncio.to_thread(evidence.write_private, path, data)
+        await core.record(ReportWritten(path=str(path), sha256=sha256(data)), actor=actor)
+        return str(path)
+
+    async def close(self, actor: Actor, intent: CloseIncident) -> str:
+        core, state = self._core, self._core.state
+        if state.plan is not None and state.plan.status == "running":
+            raise Refusal(f"{state.plan.plan.title} is running", "", "wait for it, or abort it (A)")
+        passed = state.verification is not None and state.verification.verdict == "pass"
+        watched = state.watch is not None and state.watch.quiet is True
+        if intent.outcome == "recovered" and not passed:
+            raise Refusal("Recovery is not proven", "verification has not passed", "verify (v), or close as mitigated")
+        if not (passed and watched) and not intent.reason.strip():
+            missing = "the watch is not over" if passed else "recovery is not proven"
+            raise Refusal("Closing now needs a reason", missing, "say why")
+        await core.record(IncidentClosed(outcome=intent.outcome, reason=intent.reason), actor=actor)
+        try:
+            await self._write_report(actor)
+        except WarroomError as error:
+            return f"closed; the report could not be written: {error}"
+        return "closed"
+
+
+def _closed(core: Core) -> bool:
+    return core.state.incident is None or core.state.incident.closed is not None

@@ -1,0 +1,94 @@
+"""The desk: every intent to the part that answers it, behind what holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from warroom.engine.acting import Acting
+from warroom.engine.closing import Closing
+from warroom.engine.core import Core
+from warroom.engine.deciding import Deciding
+from warroom.engine.preparing import Preparing
+from warroom.engine.talking import Talking
+from warroom.errors import Refusal
+from warroom.model import intent as it
+from warroom.model.event import Actor
+
+Handler = Callable[[Actor, Any], Awaitable[str]]
+
+ALWAYS = (it.OpenIncident,)
+"""Needs no open incident."""
+
+WHEEL = (
+    it.ProposePlan,
+    it.ApprovePlan,
+    it.RunPlan,
+    it.ResolveStep,
+    it.ClaimStep,
+    it.Undo,
+    it.ChooseTarget,
+    it.CloseIncident,
+)
+"""In production only who drives may do these. Aborting, noting, telling and looking are everybody's."""
+
+
+class Desk:
+    def __init__(
+        self, core: Core, deciding: Deciding, preparing: Preparing, acting: Acting, talking: Talking, closing: Closing
+    ) -> None:
+        self._core = core
+        self._handlers: dict[type[Any], Handler] = {
+            it.OpenIncident: deciding.open,
+            it.TakeWheel: deciding.take_wheel,
+            it.ReleaseWheel: deciding.release_wheel,
+            it.AnswerQuestion: deciding.answer,
+            it.Decide: deciding.decide,
+            it.MarkItem: deciding.mark,
+            it.AddNote: deciding.note,
+            it.Acknowledge: deciding.acknowledge,
+            it.CaptureEvidence: preparing.capture,
+            it.Attach: preparing.attach,
+            it.ChooseTarget: preparing.choose_target,
+            it.ProposePlan: acting.propose,
+            it.ApprovePlan: acting.approve,
+            it.RunPlan: acting.run,
+            it.AbortRun: acting.abort,
+            it.ResolveStep: acting.resolve,
+            it.ClaimStep: acting.claim,
+            it.Undo: acting.undo,
+            it.Verify: closing.verify,
+            it.Notify: talking.notify,
+            it.SentByHand: talking.sent_by_hand,
+            it.Escalate: talking.escalate,
+            it.WriteReport: closing.report,
+            it.CloseIncident: closing.close,
+        }
+
+    @property
+    def known(self) -> frozenset[type[Any]]:
+        return frozenset(self._handlers)
+
+    async def take(self, actor: Actor, intent: it.Intent) -> str:
+        """The words of acceptance. Raises Refusal (or another WarroomError) with the reason why not."""
+        if not isinstance(intent, ALWAYS):
+            self._open()
+        if isinstance(intent, WHEEL):
+            self._driven(actor)
+        return await self._handlers[type(intent)](actor, intent)
+
+    def _open(self) -> None:
+        core = self._core
+        if core.journal is not None and core.journal.read_only:
+            raise Refusal("This journal is read-only", core.journal.read_only, "it can be read and exported")
+        if core.state.incident is None:
+            raise Refusal("No incident is open", "", "open one first (o)")
+        if core.state.incident.closed is not None:
+            raise Refusal(f"{core.state.incident.id} is closed", "", "open a new incident (o)")
+
+    def _driven(self, actor: Actor) -> None:
+        driver = self._core.state.driver
+        if driver not in (None, actor.name):
+            raise Refusal(f"{driver} drives", "one person at a time changes things", f"ask {driver} for the wheel (w)")
+        if driver is None and self._core.runbook.environment.kind == "production":
+            raise Refusal("Production is read-only until someone drives", "", "take the wheel (w)")

@@ -1,0 +1,159 @@
+"""The engine put together: started, asked, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from warroom.api import Clock
+from warroom.engine.acting import Acting
+from warroom.engine.closing import Closing
+from warroom.engine.core import Core, Load, Options, SystemClock, log
+from warroom.engine.deciding import Deciding
+from warroom.engine.desk import WHEEL, Desk
+from warroom.engine.opening import resume
+from warroom.engine.preparing import Preparing
+from warroom.engine.queries import Queries
+from warroom.engine.sensing import Sensing
+from warroom.engine.talking import Talking
+from warroom.errors import WarroomError
+from warroom.journal.folder import Lock, StateFolder
+from warroom.model import intent as it
+from warroom.model.event import Actor
+from warroom.model.live import Page, Query
+from warroom.model.runbook import Runbook
+from warroom.plugins import load_platforms
+from warroom.session import Accepted, Frame, Refused, Reply
+
+REMEMBERED = 1000
+ONE_AT_A_TIME = (
+    *(kind for kind in WHEEL if kind is not it.ClaimStep),
+    it.OpenIncident,
+    it.TakeWheel,
+    it.ReleaseWheel,
+    it.CaptureEvidence,
+    it.Verify,
+)
+
+
+class Engine:
+    """``async with Engine(runbook, folder) as engine:`` – then ``engine.session(actor)`` for each client.
+
+    Raises JournalBusy when another engine holds the state folder.
+    """
+
+    def __init__(
+        self,
+        runbook: Runbook,
+        folder: StateFolder,
+        *,
+        clock: Clock | None = None,
+        options: Options | None = None,
+        load: Load = load_platforms,
+    ) -> None:
+        self._load = load
+        self._folder = folder
+        self._lock: Lock | None = None
+        self._turn = asyncio.Lock()
+        self._replies: OrderedDict[tuple[str, str], asyncio.Task[Reply]] = OrderedDict()
+        self._runbook = runbook
+        self._clock = clock or SystemClock()
+        self._options = options or Options()
+
+    async def __aenter__(self) -> Engine:
+        self._lock = self._folder.lock()
+        try:
+            await self._start()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        self.core = core = Core(self._runbook, self._folder, self._clock, self._options, self._load)
+        resumed = await resume(core)
+        self.sensing = Sensing(core)
+        preparing = Preparing(core, self.sensing)
+        acting = Acting(core)
+        talking = Talking(core)
+        closing = Closing(core, self.sensing, preparing)
+        deciding = Deciding(core, self.sensing)
+        self._acting = acting
+        self._desk = Desk(core, deciding, preparing, acting, talking, closing)
+        self._queries = Queries(core, self.sensing, preparing, acting, talking)
+        if resumed and core.journal is not None and not core.journal.read_only:
+            await acting.recover()
+            await closing.resume()
+            talking.resume()
+        self.sensing.start()
+        core.spawn("escalation clock", talking.clock())
+
+    async def __aexit__(self, *exc: object) -> None:
+        """A run that is going on is left UNKNOWN in the journal by being interrupted; the next start looks."""
+        core = self.core
+        core.hub.close()
+        await core.end_tasks()
+        await self.sensing.close()
+        await core.http.close()
+        if core.journal is not None:
+            await core.journal.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    @property
+    def running(self) -> bool:
+        """A plan is running: leaving now would leave a step UNKNOWN."""
+        return self._acting.running
+
+    def session(self, actor: Actor) -> LocalSession:
+        return LocalSession(self, actor)
+
+    async def submit(self, actor: Actor, intent_id: str, intent: it.Intent) -> Reply:
+        """The engine owns the work: cancelling the caller cancels only the wait. The same id gets the first answer."""
+        known = self._replies.get((actor.name, intent_id))
+        if known is None:
+            known = self.core.spawn(f"intent {intent.type}", self._take(actor, intent))
+            self._replies[actor.name, intent_id] = known
+            while len(self._replies) > REMEMBERED:
+                self._replies.popitem(last=False)
+        return await asyncio.shield(known)
+
+    async def _take(self, actor: Actor, intent: it.Intent) -> Reply:
+        try:
+            if isinstance(intent, ONE_AT_A_TIME):
+                async with self._turn:
+                    words = await self._desk.take(actor, intent)
+            else:
+                words = await self._desk.take(actor, intent)
+        except WarroomError as error:
+            return Refused(reason=self.core.redactor.clean(str(error)))
+        except Exception as error:  # noqa: BLE001 - a fault of ours refuses one intent, it ends nothing
+            log.exception("an intent failed: %s", intent.type)
+            return Refused(reason=f"warroom failed at this ({type(error).__name__}); its own log has the details")
+        return Accepted(seq=self.core.state.seq, words=self.core.redactor.clean(words))
+
+    async def query(self, actor: Actor, query: Query) -> Page:
+        return await self._queries.answer(actor, query)
+
+
+class LocalSession:
+    """``warroom.session.Session`` in process. The actor is the transport's word, never the client's."""
+
+    def __init__(self, engine: Engine, actor: Actor) -> None:
+        self._engine = engine
+        self.actor = actor
+
+    def watch(self, since: int | None = None) -> AsyncGenerator[Frame, None]:
+        core = self._engine.core
+        return core.hub.watch(self.actor.name, since, core.clock.now)
+
+    async def query(self, query: Query) -> Page:
+        return await self._engine.query(self.actor, query)
+
+    async def submit(self, intent_id: str, intent: Any) -> Reply:
+        return await self._engine.submit(self.actor, intent_id, intent)
+
+    async def close(self) -> None:
+        """The engine goes on: closing a client's session ends nothing but its watches."""

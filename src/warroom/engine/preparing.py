@@ -1,0 +1,239 @@
+"""Before anything is changed: evidence and the target."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import platform as host
+
+import warroom
+from warroom.actions import evidence
+from warroom.actions.evidence import Bundle, CollectorFolder, Sealed
+from warroom.actions.ingress import clean_fact
+from warroom.api import Collector
+from warroom.decision.target import best_target
+from warroom.engine.core import Core
+from warroom.engine.sensing import Sensing
+from warroom.errors import Refusal, WarroomError
+from warroom.model.base import sha256, stored
+from warroom.model.event import (
+    Actor,
+    Attached,
+    EvidenceCollected,
+    EvidenceMissing,
+    EvidenceSealed,
+    EvidenceStarted,
+    TargetChosen,
+)
+from warroom.model.intent import Attach, CaptureEvidence, ChooseTarget
+from warroom.model.live import ReleasesPage
+from warroom.model.release import Release, ReleaseDiff
+from warroom.plugins import isolated
+
+OWN = ("logs", "samples", "journal", "versions")
+OWN_TIMEOUT = 60.0
+PICTURE_WAIT = 3.0
+
+
+class Preparing:
+    def __init__(self, core: Core, sensing: Sensing) -> None:
+        self._core = core
+        self._sensing = sensing
+        self._bundle: Bundle | None = None
+        self._picture: asyncio.Future[Attach] | None = None
+
+    async def capture(self, actor: Actor, intent: CaptureEvidence) -> str:
+        core = self._core
+        if self._bundle is not None:
+            raise Refusal("Evidence is being captured already", "", "it goes on beside everything else")
+        number = len(core.state.sealed) + 1
+        while (core.incident_folder / "evidence" / f"evidence-{number}").exists():
+            number += 1
+        bundle = Bundle(core.incident_folder / "evidence", f"evidence-{number}", self._id(), core.clock, core.redactor)
+        self._bundle = bundle
+        self._picture = asyncio.get_running_loop().create_future() if core.hub.names() else None
+        collectors = self._collectors()
+        names = (*OWN, *(("console",) if self._picture else ()), *collectors)
+        await core.record(EvidenceStarted(bundle=bundle.id, collectors=names), actor=actor)
+        core.spawn("evidence", self._capture(bundle, names, collectors))
+        return f"capturing {len(names)} sources"
+
+    def _id(self) -> str:
+        assert self._core.state.incident is not None
+        return self._core.state.incident.id
+
+    def _collectors(self) -> dict[str, tuple[str, Collector]]:
+        return {
+            f"{platform.id}.{collector.name}": (platform.id, collector)
+            for platform in self._core.platforms.values()
+            for collector in platform.plugin.collectors
+        }
+
+    async def _capture(
+        self, bundle: Bundle, names: tuple[str, ...], collectors: dict[str, tuple[str, Collector]]
+    ) -> None:
+        """Every collector beside the others, each with its own time; one that is dead is recorded as missing."""
+        core = self._core
+        missing: dict[str, str] = {}
+
+        async def one(name: str) -> None:
+            folder = bundle.for_collector(name)
+            try:
+                await self._collect(name, folder, collectors)
+            except (WarroomError, OSError) as error:
+                missing[name] = core.redactor.clean(str(error))
+            folder.close()
+            if name in missing:
+                await core.record(EvidenceMissing(bundle=bundle.id, collector=name, reason=missing[name]))
+            else:
+                found = bundle.of(name)
+                await core.record(EvidenceCollected(bundle=bundle.id, collector=name, artifacts=found))
+
+        try:
+            with core.busy("capturing evidence"):
+                await asyncio.gather(*(one(name) for name in names))
+                sealed = await asyncio.to_thread(bundle.seal, missing, self._versions())
+                await core.record(_sealed(bundle.id, sealed))
+        finally:
+            self._bundle = None
+            self._picture = None
+
+    async def _collect(self, name: str, folder: CollectorFolder, collectors: dict[str, tuple[str, Collector]]) -> None:
+        if name in collectors:
+            platform_id, collector = collectors[name]
+            context = self._core.platforms[platform_id].context
+            return await isolated(name, collector.collect(context, folder), timeout=collector.timeout_s)
+        own = {
+            "logs": self._logs,
+            "samples": self._samples,
+            "journal": self._journal,
+            "versions": self._version_file,
+            "console": self._console,
+        }
+        return await isolated(name, own[name](folder), timeout=OWN_TIMEOUT)
+
+    async def _logs(self, folder: CollectorFolder) -> None:
+        """Every source's lines with their own times; each file as the spool holds it: redacted at ingress."""
+        for source in self._sensing.spool.heads():
+            name = hashlib.sha256(source.encode()).hexdigest()[:8]
+            async with folder.file(f"{_file_name(source)}-{name}.log", kind="logs") as part:
+                await asyncio.to_thread(self._sensing.spool.copy_source, source, part)
+
+    async def _samples(self, folder: CollectorFolder) -> None:
+        async with folder.file("samples.csv", kind="samples") as part:
+            await self._sensing.store.export(part)
+
+    async def _journal(self, folder: CollectorFolder) -> None:
+        assert self._core.journal is not None
+        events = await asyncio.to_thread(self._core.journal.events)
+        await folder.write("journal.jsonl", b"".join(stored(event) + b"\n" for event in events), kind="journal")
+
+    async def _version_file(self, folder: CollectorFolder) -> None:
+        running = self._core.running.model_dump(mode="json") if self._core.running else None
+        document = {"versions": self._versions(), "running": running, "runbook": self._core.runbook.hash}
+        await folder.write("versions.json", json.dumps(document, indent=2).encode(), kind="versions")
+
+    async def _console(self, folder: CollectorFolder) -> None:
+        """A console draws itself and sends the picture. None that does in time is no reason to wait."""
+        assert self._picture is not None
+        try:
+            picture = await asyncio.wait_for(asyncio.shield(self._picture), PICTURE_WAIT)
+        except TimeoutError:
+            raise WarroomError("no console sent its picture", f"waited {PICTURE_WAIT:g} s") from None
+        await folder.write(picture.name, picture.text.encode(), kind="picture")
+
+    def _versions(self) -> dict[str, str]:
+        plugins = {p.plugin.name: p.plugin.version for p in self._core.platforms.values()}
+        return {"warroom": warroom.__version__, "python": host.python_version(), **plugins}
+
+    async def attach(self, actor: Actor, intent: Attach) -> str:
+        """A console's picture: into the bundle that is being made, else beside the journal."""
+        core = self._core
+        data = core.redactor.clean(intent.text).encode()
+        if self._picture is not None and not self._picture.done():
+            self._picture.set_result(intent)
+        else:
+            folder = core.incident_folder / "attachments"
+            evidence.private_folder(folder)
+            evidence.write_private(folder / f"{core.state.seq:06}-{intent.name}", data)
+        await core.record(Attached(name=intent.name, sha256=sha256(data), size=len(data)), actor=actor)
+        return "kept"
+
+    async def choose_target(self, actor: Actor, intent: ChooseTarget) -> str:
+        """Resolved by the platform that has releases; typed as it stands when that can't be reached."""
+        core = self._core
+        release, typed = await self._resolve(intent.text)
+        diff: ReleaseDiff | None = None
+        if core.running is not None and not typed:
+            diff = await self.diff(release)
+        reason = intent.reason or f"chosen by {actor.name}"
+        await core.record(TargetChosen(release=release, reason=reason, typed=typed, diff=diff), actor=actor)
+        return f"target: {release.name}"
+
+    async def _resolve(self, text: str) -> tuple[Release, bool]:
+        problem: WarroomError | None = None
+        for platform in self._core.platforms.values():
+            if platform.plugin.releases is None:
+                continue
+            try:
+                found = await isolated(
+                    platform.id, platform.plugin.releases.resolve(platform.context, text), timeout=10
+                )
+                return clean_fact(self._core.redactor, found), False
+            except Refusal:
+                raise
+            except WarroomError as error:
+                problem = error
+        if problem is not None:
+            raise Refusal(f"{text} can't be the target", self._core.redactor.clean(str(problem)), "choose another (g)")
+        word = text.strip()
+        if not word or word.startswith("-") or len(word.split()) != 1:
+            raise Refusal(f"{text!r} is no release", "a version, commit or digest was expected", "type it again")
+        return Release(version=word, digest=word if word.startswith("sha256:") else None, note="typed by hand"), True
+
+    async def diff(self, to: Release) -> ReleaseDiff | None:
+        """What rolling back to ``to`` takes away again; None where no platform can tell."""
+        running = self._core.running
+        for platform in self._core.platforms.values():
+            if platform.plugin.releases is None or running is None:
+                continue
+            try:
+                work = platform.plugin.releases.diff(platform.context, to, running)
+                return clean_fact(self._core.redactor, await isolated(platform.id, work, timeout=10))
+            except WarroomError:
+                continue
+        return None
+
+    async def releases(self) -> ReleasesPage:
+        core = self._core
+        history: list[Release] = []
+        problem = "no platform of this runbook knows releases"
+        for platform in core.platforms.values():
+            if platform.plugin.releases is None:
+                continue
+            try:
+                found = await isolated(platform.id, platform.plugin.releases.history(platform.context), timeout=10)
+                history = [clean_fact(core.redactor, release) for release in found]
+                problem = ""
+                break
+            except WarroomError as error:
+                problem = core.redactor.clean(str(error))
+        best, reason = best_target(history, core.running, core.state.failed_targets)
+        return ReleasesPage(releases=tuple(history), running=core.running, best=best, reason=reason, problem=problem)
+
+
+def _sealed(bundle_id: str, sealed: Sealed) -> EvidenceSealed:
+    return EvidenceSealed(
+        bundle=bundle_id,
+        path=str(sealed.path),
+        seal=sealed.seal,
+        files=len(sealed.artifacts),
+        size=sealed.size,
+        kinds=sealed.kinds,
+        counts=sealed.counts,
+    )
+
+
+def _file_name(source: str) -> str:
+    return "".join(c if c.isalnum() and c.isascii() else "-" for c in source).strip("-")[:60] or "log"

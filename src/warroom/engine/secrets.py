@@ -1,0 +1,45 @@
+"""Secrets by name: ``env:NAME`` or ``file:PATH``. A value is registered for redaction before anyone sees it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from warroom.errors import BadInput
+from warroom.redact import Redactor
+
+LARGEST = 65536
+
+
+class Secrets:
+    """``warroom.api.SecretResolver``."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def __call__(self, name: str) -> str:
+        kind, _, where = name.partition(":")
+        if kind == "env":
+            value = os.environ.get(where)
+            if not value:
+                raise BadInput(f"the secret {name} is not set", f"no environment variable {where}", f"export {where}")
+        elif kind == "file":
+            value = _from_file(name, Path(where))
+        else:
+            raise BadInput(f"{name!r} is no secret's name", "env:NAME or file:PATH was expected", "correct the runbook")
+        self._redactor.register(value, name)
+        return value
+
+
+def _from_file(name: str, path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise BadInput(f"the secret {name} can't be read", error.strerror or "", "check the file") from None
+    if not data.strip() or len(data) > LARGEST:
+        raise BadInput(f"the secret {name} can't be used", "the file is empty or far too large", "check the file")
+    try:
+        return data.decode().strip()
+    except UnicodeDecodeError:
+        raise BadInput(f"the secret {name} can't be used", "the file is not text", "check the file") from None

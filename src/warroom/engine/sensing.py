@@ -1,0 +1,190 @@
+"""Sensing: samples, log lines, what runs, the triggers and the tree; and the incident that opens by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from warroom.actions.ingress import clean_fact
+from warroom.actions.platform import ActivePlatform
+from warroom.decision.tree import TreeReader
+from warroom.engine.core import Core
+from warroom.engine.opening import open_incident
+from warroom.errors import WarroomError
+from warroom.model.event import ReleaseChanged, TreeChanged, TriggerChanged
+from warroom.model.live import PlatformReading, RunningRelease
+from warroom.model.release import Release
+from warroom.model.signal import LogLine, Sample, TriggerReading
+from warroom.plugins import isolated, supervise
+from warroom.signals.book import SignalBook
+from warroom.signals.spool import LogSpool, pump
+from warroom.signals.store import SampleStore
+from warroom.signals.triggers import TriggerBook
+
+TICK = 0.5
+RELEASE_EVERY = 2.0
+HEALTHY = ("ok", "unknown", "pending")
+
+
+class Sensing:
+    """Owns the books. Everything here runs on the engine's loop; the spool writes on threads."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        live = core.folder.path / "live"
+        self.spool = LogSpool(live / "logs", core.clock, core.redactor.clean)
+        self.store = SampleStore(live / "samples.db", core.clock)
+        self.signals = SignalBook(core.runbook, core.clock)
+        self.triggers = TriggerBook(core.runbook, core.clock)
+        self.tree = TreeReader(core.runbook, core.clock)
+        self.readings: dict[str, TriggerReading] = {}
+
+    def start(self) -> None:
+        core = self._core
+        if core.state.incident is not None and core.state.at is not None:
+            self.triggers.restore(core.state.triggers, core.state.at)
+        for platform_id, problem in core.broken.items():
+            plugin = core.runbook.platforms[platform_id].plugin
+            row = PlatformReading(id=platform_id, plugin=plugin, status="broken", words=str(problem))
+            core.hub.set(f"platform/{platform_id}", row)
+        for platform in core.platforms.values():
+            wanted = self._wanted(platform.id)
+            if platform.plugin.signals is not None and wanted:
+                core.spawn(f"signals of {platform.id}", self._follow_signals(platform, wanted))
+            if platform.plugin.logs is not None:
+                core.spawn(f"logs of {platform.id}", pump(self._log_lines(platform), self.spool))
+            if platform.plugin.releases is not None:
+                core.spawn(f"releases of {platform.id}", self._follow_release(platform))
+            core.spawn(f"identity of {platform.id}", core.fingerprint(platform.id))
+        core.spawn("tick", self._ticks())
+
+    async def close(self) -> None:
+        await self.store.close()
+
+    def _wanted(self, platform_id: str) -> dict[str, list[str]]:
+        """The platform's own signal name → the runbook's signal ids that come from it."""
+        wanted: dict[str, list[str]] = {}
+        for signal_id, decl in self._core.runbook.signals.items():
+            if decl.source is not None and decl.source.platform == platform_id:
+                wanted.setdefault(decl.source.signal, []).append(signal_id)
+        return wanted
+
+    async def _follow_signals(self, platform: ActivePlatform, wanted: dict[str, list[str]]) -> None:
+        signals = platform.plugin.signals
+        assert signals is not None
+        name = f"the signals of {platform.id}"
+
+        def start() -> AsyncIterator[Sample]:
+            return signals.samples(platform.context, frozenset(wanted))
+
+        async for sample in supervise(name, start, of=Sample, clock=self._core.clock, failed=self._failed(platform)):
+            clean = clean_fact(self._core.redactor, sample)
+            for signal_id in wanted.get(sample.signal, ()):
+                self.signals.add(clean, signal_id)
+                self.triggers.add(clean, signal_id)
+                self.store.add(clean, signal_id)
+
+    async def _log_lines(self, platform: ActivePlatform) -> AsyncIterator[LogLine]:
+        logs = platform.plugin.logs
+        assert logs is not None
+        name = f"the logs of {platform.id}"
+
+        def start() -> AsyncIterator[LogLine]:
+            return logs.follow(platform.context)
+
+        async for line in supervise(name, start, of=LogLine, clock=self._core.clock, failed=self._failed(platform)):
+            yield line
+
+    async def _follow_release(self, platform: ActivePlatform) -> None:
+        """What runs, read again and again. Not being able to read it is not a change."""
+        releases = platform.plugin.releases
+        assert releases is not None
+        while True:
+            try:
+                seen = await isolated(f"{platform.id}'s release", releases.running(platform.context), timeout=5)
+            except WarroomError:
+                seen = None
+            if seen is not None:
+                await self._release(platform.id, clean_fact(self._core.redactor, seen))
+            await self._core.clock.sleep(RELEASE_EVERY)
+
+    async def _release(self, platform_id: str, now: Release) -> None:
+        core, was = self._core, self._core.running
+        core.running = now
+        if was is not None and was.same_as(now) is not False:
+            core.hub.set("running", RunningRelease(release=now, since=self._since()))
+            return
+        at = core.clock.now()
+        if was is not None:
+            core.marks.changes.append((at, now.name))
+        core.hub.set("running", RunningRelease(release=now, since=self._since()))
+        if self._open() and (core.state.running is None or core.state.running.same_as(now) is not True):
+            await core.record(ReleaseChanged(was=core.state.running, now=now, seen_by=platform_id))
+
+    def _since(self) -> datetime | None:
+        return self._core.marks.changes[-1][0] if self._core.marks.changes else None
+
+    def _failed(self, platform: ActivePlatform) -> Callable[[WarroomError, float], None]:
+        def tell(error: WarroomError, pause: float) -> None:
+            words = self._core.redactor.clean(f"{error}; again in {pause:g} s")
+            row = PlatformReading(id=platform.id, plugin=platform.plugin.name, status="broken", words=words)
+            self._core.hub.set(f"platform/{platform.id}", row)
+
+        return tell
+
+    def _open(self) -> bool:
+        incident = self._core.state.incident
+        return incident is not None and incident.closed is None
+
+    async def _ticks(self) -> None:
+        while True:
+            await self._tick()
+            await self._core.clock.sleep(TICK)
+
+    async def _tick(self) -> None:
+        """One look at everything: live values out, changes into the journal, an incident when a trigger fires."""
+        core = self._core
+        before, self.readings = self.readings, self.triggers.readings()
+        for signal in self.signals.readings().values():
+            core.hub.set(f"signal/{signal.id}", signal)
+        for component in self.signals.components().values():
+            core.hub.set(f"component/{component.id}", component)
+        for reading in self.readings.values():
+            core.hub.set(f"trigger/{reading.id}", reading)
+        for head in (await asyncio.to_thread(self.spool.heads)).values():
+            core.hub.set(f"log/{head.source}", head)
+        firing = [r for r in self.readings.values() if r.status == "firing"]
+        if firing and not self._open() and core.options.open_on_firing and self._news(firing, before):
+            await open_incident(core, firing[0].title, self.readings)
+        if self._open():
+            await self._changes()
+        await self._read_tree()
+
+    def _news(self, firing: list[TriggerReading], before: dict[str, TriggerReading]) -> bool:
+        """A trigger that only goes on firing after its incident was closed opens no second one."""
+        return any(r.id not in before or before[r.id].status in HEALTHY for r in firing)
+
+    async def _changes(self) -> None:
+        known = self._core.state.triggers
+        changed = [
+            TriggerChanged(was=known[r.id].status if r.id in known else "unknown", reading=r)
+            for r in self.readings.values()
+            if r.id not in known or known[r.id].status != r.status
+        ]
+        await self._core.record(*changed)
+
+    async def _read_tree(self) -> None:
+        core = self._core
+        reading = self.tree.read(self.readings, core.state.overrides if self._open() else {}, self.signals.trend)
+        core.hub.set("tree", reading)
+        if not self._open():
+            return
+        known = core.state.tree
+        if known is None or _answers(known) != _answers(reading):
+            await core.record(TreeChanged(reading=reading))
+
+
+def _answers(reading: object) -> object:
+    path = getattr(reading, "path", ())
+    return tuple((a.node, a.answer, a.by) for a in path), getattr(reading, "leaf", None)
