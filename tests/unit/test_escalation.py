@@ -1,0 +1,73 @@
+"""The escalation path as a clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from warroom.model.escalation import due, due_after, said, who_decides
+from warroom.model.runbook import EscalationStep, Runbook
+from warroom.testing.builders import a_runbook, at
+
+PATH: list[dict[str, Any]] = [
+    {"after": 0, "sentence": "On-call engineer decides", "contacts": ["on-call"]},
+    {"after": "5m", "sentence": "Notify CTO", "contacts": ["cto"]},
+    {"after": "15m", "sentence": "Full team escalation", "contacts": ["cto", "on-call"]},
+]
+
+
+def runbook(*path: dict[str, Any]) -> Runbook:
+    contacts = {"on-call": {"title": "On-Call Engineer"}, "cto": {"title": "CTO"}}
+    return a_runbook(escalation=list(path), contacts=contacts)
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "words"),
+    [
+        (-5, "on-call engineer decides until 05:00"),
+        (0, "on-call engineer decides until 05:00"),
+        (299.9, "on-call engineer decides until 05:00"),
+        (300, "notify CTO; 15:00 full team escalation"),
+        (899, "notify CTO; 15:00 full team escalation"),
+        (900, "full team escalation"),
+        (90000, "full team escalation"),
+    ],
+)
+def test_who_decides(elapsed: float, words: str) -> None:
+    assert who_decides(runbook(*PATH), elapsed) == words
+    assert who_decides(runbook(*reversed(PATH)), elapsed) == words
+
+
+def test_other_paths() -> None:
+    assert who_decides(runbook(), 10) == ""
+    assert who_decides(runbook(PATH[1]), 10) == "05:00 notify CTO"
+    assert who_decides(runbook(PATH[0]), 10) == "on-call engineer decides"
+    assert who_decides(runbook({"after": "1h5m", "sentence": "Wake the board."}), 0) == "1:05:00 wake the board"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "short"),
+    [
+        ("First 5 minutes: On-call engineer decides", "on-call engineer decides"),
+        ("After 5 minutes: Notify CTO", "notify CTO"),
+        ("After 15 minutes: Full team escalation", "full team escalation"),
+        ("CTO is called", "CTO is called"),
+        ("After: ", "after:"),
+    ],
+)
+def test_the_clock_stands_beside_the_sentence(sentence: str, short: str) -> None:
+    assert said(EscalationStep(after=0, sentence=sentence)) == short
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "already", "indexes"),
+    [(-1, (), []), (0, (), [0]), (300, {0}, [1]), (1000, {0}, [1, 2]), (1000, {0, 1, 2}, [])],
+)
+def test_due(elapsed: float, already: set[int], indexes: list[int]) -> None:
+    assert [index for index, _ in due_after(runbook(*PATH), elapsed, already)] == indexes
+    assert [index for index, _ in due(runbook(*PATH), at(0), at(elapsed), already)] == indexes
+
+
+def test_due_is_in_the_order_of_time_though_the_runbook_is_not() -> None:
+    assert [index for index, _ in due_after(runbook(PATH[2], PATH[0]), 1000, ())] == [1, 0]
