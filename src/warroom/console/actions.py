@@ -1,0 +1,196 @@
+"""What each key does once it may: send an intent, or open the dialog that asks for what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from warroom.console.panes.checklist import ChecklistPane
+from warroom.console.panes.log import LogPane
+from warroom.console.screens import deciding, ending, planning, preparing, reading, running
+from warroom.errors import WarroomError
+from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, WriteReport
+
+if TYPE_CHECKING:
+    from warroom.console.app import WarroomConsole
+
+
+class Actions:
+    """One method for each action of the keymap; a test holds the two together."""
+
+    def __init__(self, app: WarroomConsole) -> None:
+        self.app = app
+        self.client = app.client
+
+    def do(self, name: str) -> None:
+        if name.startswith("pane-"):
+            self.app.main.go(int(name.removeprefix("pane-")))
+            return
+        work: Callable[[], None] = getattr(self, name.replace("-", "_"))
+        work()
+
+    # Decide
+
+    def open(self) -> None:
+        self.app.push_screen(deciding.OpenScreen(self.client))
+
+    def wheel(self) -> None:
+        self.app.push_screen(deciding.WheelScreen(self.client))
+
+    def acknowledge(self) -> None:
+        store = self.client.store
+        self.app.send(*(Acknowledge(what=t.id) for t in store.firing() if t.id not in store.state.acknowledged))
+
+    def answer(self) -> None:
+        self.app.push_screen(deciding.AnswerScreen(self.client))
+
+    def decide(self) -> None:
+        self.app.push_screen(deciding.DecideScreen(self.client))
+
+    def escalate(self) -> None:
+        self.app.push_screen(deciding.EscalateScreen(self.client))
+
+    # Prepare
+
+    def message(self) -> None:
+        self.app.push_screen(preparing.MessageScreen(self.client))
+
+    def capture(self) -> None:
+        self.app.send(CaptureEvidence())
+
+    def note(self) -> None:
+        self.app.push_screen(preparing.NoteScreen(self.client))
+
+    def target(self) -> None:
+        self.app.push_screen(preparing.TargetScreen(self.client))
+
+    def _checklist(self) -> ChecklistPane | None:
+        """The checklist, in sight. The first press only shows which line is meant: nothing is ticked unread."""
+        pane = self.app.main.query_one(ChecklistPane)
+        if pane.has_focus:
+            return pane
+        self.app.main.go(pane.number) if not pane.display else pane.focus()
+        line = pane.chosen()
+        if line is not None:
+            self.app.tell(f"This key is about: {line.number} {line.sentence}. Press it again, or move with the arrows.")
+        return None
+
+    def tick(self) -> None:
+        pane = self._checklist()
+        line = pane.chosen() if pane else None
+        if line is None:
+            return
+        if line.status == "done" and line.id not in self.client.store.state.marks:
+            self.app.tell(f"{line.number} ticked itself: {line.how}")
+            return
+        self.app.send(MarkItem(item=line.id, mark="ticked" if line.status == "open" else "open"))
+
+    def waive(self) -> None:
+        pane = self._checklist()
+        line = pane.chosen() if pane else None
+        if line is not None:
+            self.app.push_screen(preparing.WaiveScreen(self.client, line))
+
+    # Act
+
+    def plan(self) -> None:
+        plan = self.client.store.plan
+        if plan is None or plan.status == "voided":
+            self.procedure()
+        else:
+            self.read_plan()
+
+    def procedure(self) -> None:
+        store = self.client.store
+        if store.run_going():
+            self.app.tell("A plan is running: it must end first.", bad=True)
+            return
+        self.app.push_screen(planning.ProcedureScreen(self.client))
+
+    def read_plan(self) -> None:
+        self.app.push_screen(planning.PlanScreen(self.client, lambda: self.app.act("run"), self.procedure))
+
+    def run(self) -> None:
+        self.app.push_screen(running.RunScreen(self.client))
+
+    def abort(self) -> None:
+        self.app.push_screen(running.AbortScreen(self.client))
+
+    def stop_writes(self) -> None:
+        self.app.push_screen(planning.StopWritesScreen(self.client))
+
+    def claim(self) -> None:
+        self.app.push_screen(running.ClaimScreen(self.client))
+
+    def resolve(self) -> None:
+        self.app.push_screen(running.ResolveScreen(self.client))
+
+    def undo(self) -> None:
+        self.app.send(Undo())
+
+    # Afterwards
+
+    def verify(self) -> None:
+        self.app.send(Verify())
+
+    def ways(self) -> None:
+        self.app.push_screen(running.WaysScreen(self.client, self.escalate))
+
+    def report(self) -> None:
+        self.app.send(WriteReport())
+
+    def close(self) -> None:
+        self.app.push_screen(ending.CloseScreen(self.client))
+
+    # Look
+
+    def zoom(self) -> None:
+        self.app.main.toggle_zoom()
+
+    def filter(self) -> None:
+        log = self._log()
+        log.open_filter()
+
+    def _log(self) -> LogPane:
+        log = self.app.main.query_one(LogPane)
+        if not log.display:
+            self.app.main.go(log.number)
+        return log
+
+    def pause(self) -> None:
+        self._log().toggle()
+
+    def next_error(self) -> None:
+        self._seek(1)
+
+    def previous_error(self) -> None:
+        self._seek(-1)
+
+    def _seek(self, by: int) -> None:
+        log = self._log()
+
+        async def seek() -> None:
+            try:
+                found = await log.seek_error(by)
+            except WarroomError as error:
+                self.app.tell(str(error), bad=True)
+                return
+            if not found:
+                self.app.tell("No error further down." if by > 0 else "No error further up.")
+
+        self.app.run_worker(seek(), group="seek", exclusive=True, exit_on_error=False)
+
+    def commands(self) -> None:
+        self.app.push_screen(reading.CommandsScreen(self.client))
+
+    def timeline(self) -> None:
+        self.app.push_screen(reading.TimelineScreen(self.client))
+
+    def help(self) -> None:
+        self.app.push_screen(reading.HelpScreen(self.client))
+
+    def palette(self) -> None:
+        self.app.action_command_palette()
+
+    def quit(self) -> None:
+        self.app.call_later(self.app.action_quit)

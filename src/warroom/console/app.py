@@ -1,0 +1,166 @@
+"""The console: a client of a Session. It watches, draws and sends intents; it never decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from warroom.console.actions import Actions
+from warroom.console.client import Client
+from warroom.console.keymap import ACTIONS, BY_ID, shown_key
+from warroom.console.main import MainScreen
+from warroom.console.picture import plain_svg
+from warroom.console.screens.base import Dialog
+from warroom.console.store import utc_now
+from warroom.console.styles import sheets
+from warroom.console.text import clean
+from warroom.console.theme import THEMES
+from warroom.errors import WarroomError
+from warroom.model.event import Body, EvidenceStarted, PlanProposed, VerificationEnded
+from warroom.model.intent import Attach, Intent
+from warroom.session import Events, Frame, Refused, Session
+
+_SVG_LIMIT = 2_000_000
+
+
+class WarroomConsole(App[int]):
+    """``now`` is the clock that is drawn; tests hand in a still one and turn ``tick_s`` off."""
+
+    TITLE = "warroom"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", show=False, priority=True),
+        Binding("ctrl+c", "explain_leaving", show=False, system=True),
+    ]
+
+    def __init__(
+        self, session: Session, *, now: Callable[[], datetime] = utc_now, tick_s: float = 1.0, theme: str = "warroom-dark"
+    ) -> None:
+        super().__init__(css_path=list(sheets()), watch_css=False)
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = theme
+        self.client = Client(session, now)
+        self.main = MainScreen(self.client)
+        self.actions = Actions(self)
+        self._tick_s = tick_s
+        self._rung: set[str] = set()
+
+    def on_mount(self) -> None:
+        self.push_screen(self.main)
+        self.run_worker(self._watch(), group="watch", exit_on_error=False)
+        if self._tick_s > 0:
+            self.set_interval(self._tick_s, self.main.tick)
+
+    # Frames
+
+    async def _watch(self) -> None:
+        store = self.client.store
+        try:
+            async for frame in self.client.session.watch():
+                topics = store.apply(frame)
+                if topics:
+                    self.main.redraw(topics)
+                    self._after(frame, topics)
+            store.problem = "the engine has ended this session; q leaves"
+        except (WarroomError, OSError) as error:
+            store.problem = f"the engine is gone: {error}"
+        store.snapshot = None
+        self.main.redraw(None)
+        self.tell(store.problem, bad=True)
+
+    def _after(self, frame: Frame, topics: set[str]) -> None:
+        if "state" in topics and isinstance(self.screen, Dialog):
+            self.screen.frame()
+        self._ring()
+        if isinstance(frame, Events):
+            for event in frame.events:
+                self._happened(event.body)
+
+    def _happened(self, body: Body) -> None:
+        """What an event makes the console do by itself: its picture, and the screen that comes next."""
+        if isinstance(body, EvidenceStarted):
+            self.call_after_refresh(self._attach_picture)
+        elif isinstance(body, PlanProposed) and not isinstance(self.screen, Dialog):
+            self.call_after_refresh(self._next_screen, "plan")
+        elif isinstance(body, VerificationEnded) and body.verdict != "pass" and body.next:
+            self.call_after_refresh(self._next_screen, "ways")
+
+    def _next_screen(self, name: str) -> None:
+        """Never over a dialog that someone is reading or typing in."""
+        if self.screen is self.main and not BY_ID[name].why_not(self.client.store):
+            self.actions.do(name)
+
+    def _attach_picture(self) -> None:
+        svg = plain_svg(self.export_screenshot(title="warroom"))
+        if len(svg) <= _SVG_LIMIT and self.client.store.writable:
+            self.send(Attach(name="console.svg", text=svg), quietly=True)
+
+    def _ring(self) -> None:
+        """The bell and the terminal's title say that something new fires."""
+        firing = {trigger.id for trigger in self.client.store.firing()}
+        if firing - self._rung:
+            self.bell()
+        self._rung = firing
+
+    # Keys
+
+    async def action_act(self, name: str) -> None:
+        self.act(name)
+
+    def act(self, name: str) -> None:
+        action = BY_ID[name]
+        why = action.why_not(self.client.store)
+        if why:
+            self.tell(f"{shown_key(action)} {action.what.lower()}: not now. {why}", bad=True)
+            return
+        self.actions.do(name)
+
+    def tell(self, words: str, *, bad: bool = False) -> None:
+        self.notify(clean(words), severity="warning" if bad else "information", timeout=10 if bad else 5, markup=False)
+
+    def send(self, *intents: Intent, quietly: bool = False) -> None:
+        """From a key that needs no dialog. A refusal is told in the engine's words."""
+        self.run_worker(self._send(intents, quietly), group="actions", exclusive=False, exit_on_error=False)
+
+    async def _send(self, intents: tuple[Intent, ...], quietly: bool) -> None:
+        for intent in intents:
+            reply = await self.client.submit(intent)
+            if isinstance(reply, Refused):
+                self.tell(reply.reason, bad=True)
+            elif reply.words and not quietly:
+                self.tell(reply.words)
+
+    async def action_quit(self) -> None:
+        """Refused while this console's engine runs a plan: leaving would leave a step UNKNOWN."""
+        store = self.client.store
+        if store.snapshot is not None and store.writable and store.run_going():
+            title = store.plan.plan.title if store.plan else "a plan"
+            self.tell(f"{title} is running and would be cut off: A stops it properly, or wait for its end.", bad=True)
+            return
+        await self.client.session.close()
+        self.exit(0)
+
+    def action_explain_leaving(self) -> None:
+        self.tell("q leaves the console.")
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every action, by what it does."""
+        for action in ACTIONS:
+            if action.id != "palette":
+                yield SystemCommand(f"{shown_key(action)}  {action.what}", action.why_not(self.client.store), self._runner(action.id))
+        for theme in THEMES:
+            yield SystemCommand(f"Theme {theme.name}", "", lambda name=theme.name: setattr(self, "theme", name))
+
+    def _runner(self, name: str) -> Callable[[], None]:
+        return lambda: self.act(name)
+
+
+def run_console(session: Session) -> int:
+    """Draws until the person leaves; the exit status."""
+    return WarroomConsole(session).run() or 0

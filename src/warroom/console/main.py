@@ -1,0 +1,178 @@
+"""The one screen: header, next action, six panes, footer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import Key, Resize
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from warroom.console.client import Client
+from warroom.console.keymap import ACTIONS
+from warroom.console.panes.base import Pane
+from warroom.console.panes.checklist import ChecklistPane
+from warroom.console.panes.decide import DecidePane
+from warroom.console.panes.header import Footer, Header, NextLine
+from warroom.console.panes.health import HealthPane
+from warroom.console.panes.log import LogPane
+from warroom.console.panes.metrics import MetricsPane
+from warroom.console.panes.plan import PlanPane
+from warroom.console.text import line
+from warroom.model.live import LogPage, LogQuery
+
+WIDE = (110, 30)
+"""From this size on, panes stand as in the picture; below, they stack."""
+LEAST = (60, 16)
+_TOO_SMALL = "Too small: warroom needs {} × {}, this is {} × {}."
+
+
+class MainScreen(Screen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(action.key, f"app.act('{action.id}')", action.label, id=action.id, show=False) for action in ACTIONS),
+        Binding("escape", "back", "back", show=False),
+    ]
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(id="main")
+        self.client = client
+        self.zoomed: str | None = None
+
+    def compose(self) -> ComposeResult:
+        store = self.client.store
+        yield Header(store, id="header")
+        yield NextLine(store, id="next")
+        with Vertical(id="panes"):
+            with Horizontal(id="upper"):
+                with Vertical(id="left"):
+                    yield DecidePane(store, id="decide")
+                    yield ChecklistPane(store, id="checklist")
+                with Vertical(id="right"):
+                    with Horizontal(id="sense"):
+                        yield HealthPane(store, id="health")
+                        yield MetricsPane(store, id="metrics")
+                    yield LogPane(store, self._log, id="log")
+                    yield PlanPane(store, id="plan")
+        yield Footer(store, id="footer")
+        yield Static("", id="too-small", markup=False)
+
+    async def _log(self, query: LogQuery) -> LogPage:
+        return await self.client.ask(query, LogPage)
+
+    @property
+    def panes(self) -> list[Pane | LogPane]:
+        return [*self.query(Pane), *self.query(LogPane)]
+
+    def pane(self, number: int) -> Pane | LogPane:
+        return next(pane for pane in self.panes if pane.number == number)
+
+    def on_mount(self) -> None:
+        self.query_one("#decide").focus()
+        self.redraw(None)
+
+    def on_resize(self, event: Resize) -> None:
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        cells, rows = self.app.size
+        small = cells < LEAST[0] or rows < LEAST[1]
+        self.set_class(small, "-small")
+        if small:
+            self.query_one("#too-small", Static).update(line(_TOO_SMALL.format(*LEAST, cells, rows)))
+        roomy = cells >= WIDE[0] and rows >= WIDE[1]
+        self.set_class(not roomy, "-stacked")
+        self.query_one(Header).set_class(cells < 150, "-two")
+        self.call_after_refresh(self.redraw, None)
+
+    def redraw(self, topics: Iterable[str] | None) -> None:
+        """Draw what depends on these topics; None draws everything."""
+        if not self.is_mounted:
+            return
+        runbook = self.client.store.runbook
+        if topics is None or "snapshot" in topics:
+            for kind in ("production", "staging", "drill"):
+                self.set_class(runbook is not None and runbook.environment.kind == kind, kind)
+        changed = None if topics is None else set(topics)
+        for pane in self.panes:
+            if changed is None or pane.topics & changed:
+                pane.redraw()
+        if changed is None or changed & {"state", "snapshot", "trigger", "signal", "presence", "busy"}:
+            self._lines()
+
+    def tick(self) -> None:
+        """A second has passed."""
+        for pane in self.panes:
+            if pane.ticks:
+                pane.redraw()
+        self._lines()
+
+    def _lines(self) -> None:
+        self.query_one(Header).redraw()
+        following = self.query_one(NextLine)
+        following.redraw()
+        self.query_one(Footer).redraw(following.action)
+
+    # Panes
+
+    def go(self, number: int) -> None:
+        """To a pane. Where panes are stacked it takes the room at once, and the same key gives it back."""
+        pane = self.pane(number)
+        stacked = self.has_class("-stacked")
+        if self.zoomed is not None or stacked:
+            self.zoom(None if self.zoomed == pane.id and stacked else pane.id)
+        self._focus(pane)
+
+    def _focus(self, pane: Pane | LogPane) -> None:
+        (pane.view if isinstance(pane, LogPane) else pane).focus()
+
+    def focused_pane(self) -> Pane | LogPane | None:
+        node: Widget | None = self.focused
+        while node is not None and not isinstance(node, Pane | LogPane):
+            node = node.parent if isinstance(node.parent, Widget) else None
+        return node
+
+    def toggle_zoom(self) -> None:
+        pane = self.focused_pane()
+        if self.zoomed is not None or pane is None:
+            self.zoom(None)
+        else:
+            self.zoom(pane.id)
+
+    def zoom(self, pane_id: str | None) -> None:
+        """One pane alone; where panes are stacked the plan stays below it."""
+        self.zoomed = pane_id
+        stays = {pane_id, "plan"} if self.has_class("-stacked") else {pane_id}
+        for pane in self.panes:
+            pane.display = pane_id is None or pane.id in stays
+            pane.set_class(pane.id == pane_id, "-zoomed")
+        for name in ("sense", "left", "right"):
+            box = self.query_one(f"#{name}")
+            inner = [pane for pane in self.panes if box in pane.ancestors]
+            box.display = any(pane.display for pane in inner)
+            box.set_class(pane_id is not None and any(p.id == pane_id for p in inner), "-holds")
+        self.set_class(pane_id is not None, "-zoom")
+        self.call_after_refresh(self.redraw, None)
+
+    def action_back(self) -> None:
+        if isinstance(self.focused, Input):
+            self.query_one(LogPane).shut_filter()
+        elif self.zoomed is not None:
+            self.zoom(None)
+        else:
+            log = self.query_one(LogPane)
+            if not log.following:
+                log.follow()
+
+    def on_checklist_pane_toggled(self, event: ChecklistPane.Toggled) -> None:
+        event.stop()
+        self.app.call_later(self.app.run_action, "act('tick')")
+
+    def on_key(self, event: Key) -> None:
+        """Actions are off while an input has focus: what it lets through goes nowhere."""
+        if isinstance(self.focused, Input) and event.key not in ("escape", "tab", "shift+tab", "enter"):
+            event.stop()

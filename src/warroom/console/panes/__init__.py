@@ -1,0 +1,1 @@
+"""The six panes, and the lines above and below them."""

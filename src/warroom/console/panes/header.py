@@ -1,0 +1,197 @@
+"""The lines that are always there: where am I, what is wrong, how long have I got, and what is next."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from warroom.console.keymap import ACTIONS, BY_ID, Action, shown_key
+from warroom.console.store import Store
+from warroom.console.text import Part, cut, line, spread, wide
+from warroom.console.theme import LOOKS
+from warroom.console.words import limit_text, value_text
+from warroom.model.base import clock_text, span_text
+from warroom.model.escalation import who_decides
+from warroom.model.next import Action as Advised
+from warroom.model.next import next_action
+from warroom.model.signal import TriggerReading
+
+
+class _Bar(Static):
+    """A Static that is updated only when its words changed."""
+
+    def __init__(self, store: Store, *, id: str) -> None:
+        super().__init__("", id=id, markup=False)
+        self.store = store
+        self._shown = Content("")
+
+    def show(self, content: Content) -> None:
+        if not content.is_same(self._shown):
+            self._shown = content
+            self.update(content)
+
+
+def badge(store: Store) -> tuple[Part, ...]:
+    """The environment's word between its shapes. The name too, where it has one."""
+    if store.runbook is None:
+        return (("▒ CONNECTING ▒", "reverse"),)
+    environment = store.runbook.environment
+    look = LOOKS[environment.kind]
+    name = f" {environment.name}" if environment.name and environment.name.lower() != environment.kind else ""
+    return ((f"{look.open}{look.word}{name.upper()}{look.shut}", f"bold $background on {look.colour}"),)
+
+
+def _worst(store: Store) -> tuple[Part, ...]:
+    firing = store.firing()
+    incident = store.incident
+    if incident is not None and incident.closed:
+        return ((f"CLOSED {incident.closed}", "bold $success" if incident.closed == "recovered" else "bold $warning"),)
+    if not firing:
+        unknown = sum(t.status == "unknown" for t in store.triggers())
+        words = "nothing fires" + (f", {unknown} unknown" if unknown else "")
+        return ((words, "$success" if not unknown else "$warning"),)
+    first = firing[0]
+    style = "bold $error" if first.severity == "critical" else "bold $warning"
+    more = f" +{len(firing) - 1}" if len(firing) > 1 else ""
+    return ((f"{first.severity.upper()} {_headline(store, first)}{more}", style),)
+
+
+def _headline(store: Store, trigger: TriggerReading) -> str:
+    unit = next((s.unit for s in store.signals() if s.id == trigger.signal), "")
+    if trigger.value is None or unit == "state" or not unit:
+        return trigger.title
+    limit = f" > {limit_text(trigger.limit, unit)}" if trigger.limit is not None else ""
+    return f"{trigger.title} {value_text(trigger.value, unit)}{limit}"
+
+
+def who(store: Store) -> str:
+    names = [name for name in store.presence() if name != store.state.driver]
+    driver = store.state.driver
+    words = f"{driver} drives" if driver else "nobody drives"
+    return words + (f", with {', '.join(names)}" if names and driver else "")
+
+
+class Header(_Bar):
+    """One line on a wide screen, two on a narrow one."""
+
+    def redraw(self) -> None:
+        cells = self.size.width
+        if cells < 10:
+            return
+        store = self.store
+        first: list[Part] = list(badge(store))
+        if store.snapshot is not None and not store.writable:
+            first += [" ", (" READ-ONLY ", "reverse bold")]
+        service = store.runbook.service if store.runbook else store.problem
+        first += [" ", (cut(service, 40), "bold")]
+        incident, dot = store.incident, (" · ", "$text-muted")
+        if incident is not None:
+            first += [dot, cut(incident.id, 40)]
+        rest: list[Part] = [*_worst(store)]
+        clock: list[Part] = []
+        elapsed = store.elapsed()
+        if elapsed is not None and incident is not None:
+            clock = [("T+" + clock_text(elapsed), "bold")]
+            if store.runbook and not incident.closed and (decides := who_decides(store.runbook, elapsed)):
+                clock += [dot, decides]
+        if incident is not None:
+            clock += [dot, who(store)] if clock else [who(store)]
+        if windows := self._windows():
+            clock += [dot, (windows, "$text-muted")] if clock else [(windows, "$text-muted")]
+        one = line(" ", *first, dot, *rest, *([dot, *clock] if clock else []))
+        if one.cell_length <= cells and not self.has_class("-two"):
+            self.show(one)
+        elif self.has_class("-two"):
+            top = line(*first)
+            room = cells - top.cell_length - 1
+            end = line(*((cut(p, room) if isinstance(p, str) else (cut(p[0], room), p[1])) for p in rest))
+            self.show(Content("\n").join([spread(top, end, cells), line(*clock).truncate(cells, ellipsis=True)]))
+        else:
+            self.show(one.truncate(cells, ellipsis=True))
+
+    def _windows(self) -> str:
+        """A drill says that its windows are shorter, and what production's are."""
+        runbook = self.store.runbook
+        if runbook is None or not runbook.drill_windows:
+            return ""
+        watch = runbook.window("watch", runbook.watch)
+        return f"drill windows: watch {span_text(watch)}, production {span_text(runbook.watch)}"
+
+
+NEXT_KEYS: dict[Advised, str] = {
+    "open-incident": "open",
+    "take-wheel": "wheel",
+    "answer": "answer",
+    "decide": "decide",
+    "notify-started": "message",
+    "capture": "capture",
+    "choose-target": "target",
+    "propose-plan": "plan",
+    "run": "run",
+    "resolve-step": "resolve",
+    "claim-step": "claim",
+    "verify": "verify",
+    "choose-way": "ways",
+    "notify-completed": "message",
+    "schedule-post-mortem": "note",
+    "report": "report",
+    "close": "close",
+}
+"""The key of each next action; those without one are waited for."""
+
+
+class NextLine(_Bar):
+    """The next right action, in a sentence, with its key first."""
+
+    action: str = ""
+
+    def redraw(self) -> None:
+        cells, store = self.size.width, self.store
+        if cells < 10:
+            return
+        if store.runbook is None:
+            self.action = ""
+            self.show(line((" ▶ ", "$accent bold"), store.problem).truncate(cells, ellipsis=True))
+            return
+        advice = next_action(store.runbook, store.state, {t.id: t for t in store.triggers()})
+        found = BY_ID.get(NEXT_KEYS.get(advice.action, ""))
+        self.action = found.id if found else ""
+        key: list[Part] = [(f" {shown_key(found)} ", "reverse bold $accent"), " "] if found else []
+        words = line((" ▶ ", "$accent bold"), *key, (advice.sentence, "bold"))
+        busy = "; ".join(store.busy())
+        if busy:
+            words = Content.assemble(words, line(("   ⧗ ", "$accent"), busy))
+        if advice.why:
+            words = Content.assemble(words, line(("   " + advice.why, "$text-muted")))
+        self.show(words.truncate(cells, ellipsis=True))
+
+
+_FOOTER = (
+    "open acknowledge answer decide message capture note target plan run verify ways abort stop-writes resolve "
+    "claim undo close report escalate tick waive wheel zoom filter pause"
+).split()
+
+
+class Footer(_Bar):
+    """Keys that work now, the next one first, help last. What can't be used now is not shown; pressing it says why."""
+
+    def redraw(self, first: str = "") -> None:
+        cells = self.size.width
+        if cells < 10:
+            return
+        last: list[Part] = [("?", "bold $accent"), " help "]
+        room = cells - 8
+        parts: list[Part] = [" "]
+        for action in self._ordered(first):
+            key, width = shown_key(action), wide(shown_key(action)) + wide(action.label) + 3
+            if room < width:
+                break
+            room -= width
+            loud = action.key.isupper()
+            parts += [(key, "bold $warning" if loud else "bold $accent"), f" {action.label}  "]
+        self.show(spread(line(*parts), line(*last), cells))
+
+    def _ordered(self, first: str) -> list[Action]:
+        wanted = [first, *(name for name in _FOOTER if name != first)]
+        known = {action.id for action in ACTIONS}
+        return [BY_ID[name] for name in wanted if name in known and not BY_ID[name].why_not(self.store)]

@@ -1,0 +1,66 @@
+"""Pane 3: the parts of the service, what runs, and the platforms warroom reaches them through."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from warroom.console.panes.base import Drawn, Pane
+from warroom.console.text import cut, fit, line, spread, wide
+from warroom.console.theme import mark
+from warroom.console.words import age_text, utc
+from warroom.model.signal import ComponentReading
+
+_ORDER = {"failing": 0, "unknown": 1, "ok": 2}
+_OLD = 5.0
+"""Seconds after which a number's age is said aloud."""
+
+
+class HealthPane(Pane):
+    number, label = 3, "Health"
+    topics = frozenset({"state", "component", "platform", "running"})
+
+    def draw(self, cells: int, rows: int) -> Drawn:
+        components = sorted(self.store.components(), key=lambda c: (_ORDER[c.status], c.id))
+        names = min(max([wide(c.title) for c in components], default=0), max(8, cells // 3))
+        drawn = [self._component(c, names, cells) for c in components]
+        if not drawn:
+            drawn = [line(("No component has been read yet.", "$text-muted"))]
+        drawn += self._runs(cells)
+        for platform in self.store.platforms():
+            if platform.status != "ok":
+                sign, style = mark(platform.status)
+                words = f"{platform.id} ({platform.plugin}): {platform.words}"
+                drawn.append(line((f"{sign} ", style), (words, style)).truncate(cells, ellipsis=True))
+            elif rows > 8:
+                seen = f" {platform.fingerprint}" if platform.fingerprint else ""
+                text = cut(f"{platform.id}{seen}", cells - 2)
+                drawn.append(line(("● ", "$success"), (text, "$text-muted")))
+        return Drawn(drawn, 0, self._note(components))
+
+    def _component(self, component: ComponentReading, names: int, cells: int) -> Content:
+        sign, style = mark(component.status)
+        word = "" if component.status == "ok" else f"{component.status} "
+        old = component.age_s is not None and component.age_s > _OLD
+        age = "no age" if component.age_s is None else age_text(component.age_s)
+        left = line(
+            (f"{sign} ", style), (fit(component.title, names), "bold"), " ", (word, style), component.words
+        )
+        return spread(left, line((age, "$warning" if old or component.age_s is None else "$text-disabled")), cells)
+
+    def _runs(self, cells: int) -> list[Content]:
+        running, changes = self.store.running(), self.store.state.changes
+        if running is None:
+            return [line(("? ", "$warning"), ("what runs is unknown", "$warning")).truncate(cells, ellipsis=True)]
+        identity = (running.digest or running.commit or "")[:19]
+        left = line(("▪ ", "$accent"), "runs ", (running.name, "bold"), " ", (identity, "$text-muted"))
+        since = f"since {utc(changes[-1].at)}" if changes else ""
+        return [spread(left, line((since, "$text-muted")), cells)]
+
+    def _note(self, components: list[ComponentReading]) -> Content:
+        bad = sum(c.status == "failing" for c in components)
+        lost = sum(c.status == "unknown" for c in components)
+        if bad:
+            return line((f"✖ {bad} failing", "$error bold"))
+        if lost:
+            return line((f"? {lost} unknown", "$warning"))
+        return line((f"● {len(components)} well", "$success")) if components else Content("")

@@ -1,0 +1,103 @@
+"""Pane 4: signals with their limits, and triggers counting towards firing. Old is *stale*, missing is *unknown*."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from warroom.console.panes.base import Drawn, Pane
+from warroom.console.text import cut, fit, line, right, spread, wide
+from warroom.console.theme import mark
+from warroom.console.words import age_text, bar, held_text, limit_text, reading_text, sparkline
+from warroom.model.signal import SignalReading, TriggerReading
+
+_LOUD = {"firing": 0, "pending": 1, "clearing": 2}
+
+
+class MetricsPane(Pane):
+    number, label = 4, "Metrics"
+    topics = frozenset({"state", "signal", "trigger"})
+
+    def draw(self, cells: int, rows: int) -> Drawn:
+        triggers, signals = self.store.triggers(), self.store.signals()
+        by_signal: dict[str, TriggerReading] = {}
+        for trigger in triggers:
+            if trigger.status in _LOUD:
+                by_signal.setdefault(trigger.signal, trigger)
+        shown = sorted(signals, key=lambda s: self._rank(s, by_signal.get(s.id)))
+        drawn: list[Content] = []
+        for signal in shown:
+            drawn.append(self._signal(signal, by_signal.get(signal.id), shown, cells))
+            if (trigger := by_signal.get(signal.id)) is not None and trigger.need_s > 0:
+                drawn.append(self._held(trigger, cells))
+        seen = {signal.id for signal in signals}
+        for trigger in triggers:
+            if trigger.status in _LOUD and (trigger.signal not in seen or by_signal[trigger.signal] is not trigger):
+                drawn.append(self._trigger(trigger, cells))
+        drawn += self._quiet(triggers, cells)
+        if not drawn:
+            drawn = [line(("No signal has been read yet.", "$text-muted"))]
+        return Drawn(drawn, 0, self._note(triggers))
+
+    def _rank(self, signal: SignalReading, trigger: TriggerReading | None) -> tuple[int, str]:
+        if trigger is not None:
+            return (_LOUD[trigger.status], signal.id)
+        return ({"unknown": 4, "stale": 3}.get(signal.freshness, 5) if signal.unit != "state" else 6, signal.id)
+
+    def _signal(
+        self, signal: SignalReading, trigger: TriggerReading | None, every: list[SignalReading], cells: int
+    ) -> Content:
+        status = trigger.status if trigger else {"fresh": "ok"}.get(signal.freshness, "unknown")
+        sign, style = mark(status)
+        names = min(max(wide(s.title) for s in every), max(9, cells // 4))
+        sparks = max(0, min(24, (cells - names - 32) // 2))
+        value_style = "bold" if trigger is None else f"{style} bold".replace("bold bold", "bold")
+        value = reading_text(signal)
+        if signal.freshness == "stale" and signal.value is not None:
+            value, value_style = f"stale {value}", "$warning"
+        elif signal.value is None or signal.freshness == "unknown":
+            value_style = "$warning"
+        limit = f">{limit_text(signal.limit, signal.unit)}" if signal.limit is not None else ""
+        left = line(
+            (f"{sign} ", style),
+            fit(signal.title, names),
+            " ",
+            (sparkline(signal.recent, sparks, signal.limit), style if trigger else "$spark"),
+            " ",
+            (right(value, 11), value_style),
+            " ",
+            (fit(limit, 10), "$text-muted"),
+        )
+        old = signal.freshness != "fresh"
+        age = line((age_text(signal.age_s) or "no age", "$warning" if old else "$text-disabled"))
+        return spread(left, age, cells)
+
+    def _held(self, trigger: TriggerReading, cells: int) -> Content:
+        _, style = mark(trigger.status)
+        gauge = bar(trigger.held_s / trigger.need_s, 24 if cells > 70 else min(10, cells // 4))
+        words = cut(f"{trigger.status} {held_text(trigger)}", cells - wide(gauge) - 4)
+        return line(("└ ", "$text-disabled"), (gauge, style), " ", (words, style))
+
+    def _trigger(self, trigger: TriggerReading, cells: int) -> Content:
+        sign, style = mark(trigger.status)
+        words = trigger.words or trigger.condition
+        left = line((f"{sign} ", style), (f"{trigger.title} ", style), (words, "$text-muted"))
+        return spread(left, line((f"{trigger.status} {held_text(trigger)}".strip(), style)), cells)
+
+    def _quiet(self, triggers: list[TriggerReading], cells: int) -> list[Content]:
+        unknown = [t for t in triggers if t.status == "unknown"]
+        lines: list[Content] = []
+        if unknown:
+            names = ", ".join(t.title for t in unknown)
+            lines.append(line(("? ", "$warning"), (cut(f"{len(unknown)} unknown: {names}", cells - 2), "$warning")))
+        ok = sum(t.status == "ok" for t in triggers)
+        if ok:
+            words = f"{ok} trigger{'s' if ok != 1 else ''} quiet"
+            lines.append(line(("● ", "$success"), (cut(words, cells - 2), "$text-muted")))
+        return lines
+
+    def _note(self, triggers: list[TriggerReading]) -> Content:
+        firing = sum(t.status == "firing" for t in triggers)
+        pending = sum(t.status == "pending" for t in triggers)
+        if firing:
+            return line((f"✖ {firing} firing", "$error bold"))
+        return line((f"◔ {pending} pending", "$warning")) if pending else Content("")

@@ -1,0 +1,190 @@
+"""A dialog: the environment on its border and in its first line, the refusal in words, Cancel within reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.events import Paste
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, OptionList, Static, TextArea
+
+from warroom.console.client import Client
+from warroom.console.panes.header import badge
+from warroom.console.store import Store
+from warroom.console.text import clean, line
+from warroom.errors import WarroomError
+from warroom.model.intent import Intent
+from warroom.session import Refused
+
+
+class Dialog(ModalScreen[None]):
+    """``send`` carries intents in the app's workers, so that closing the dialog never takes one back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "back"),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+        Binding("ctrl+s", "confirm", "send", show=False),
+    ]
+    heading: str = ""
+    hint: str = "tab and arrows move · enter presses · esc goes back"
+
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self.client = client
+        self._sending = False
+
+    @property
+    def store(self) -> Store:
+        return self.client.store
+
+    def compose(self) -> ComposeResult:
+        kind = self.store.runbook.environment.kind if self.store.runbook else "production"
+        with Vertical(id="dialog", classes=kind):
+            service = self.store.runbook.service if self.store.runbook else ""
+            yield Static(line(*badge(self.store), " ", (service, "bold"), (" · ", "$text-muted"), (self.heading, "bold")), id="head")
+            with VerticalScroll(id="inside", can_focus=False):
+                yield from self.inside()
+            yield Static("", id="problem", markup=False)
+            with Horizontal(id="buttons"):
+                yield from self.buttons()
+            yield Static(line((self.hint, "$text-muted")), id="hint")
+
+    def inside(self) -> ComposeResult:
+        yield from ()
+
+    def buttons(self) -> ComposeResult:
+        yield button("Cancel", "cancel")
+
+    def on_mount(self) -> None:
+        self.query_one("#problem", Static).display = False
+
+    def frame(self) -> None:
+        """Called after each frame that changed the state, while the dialog is on top."""
+
+    def complain(self, words: str) -> None:
+        problem = self.query_one("#problem", Static)
+        problem.update(line(("✖ ", "$error bold"), (words, "$error")))
+        problem.display = bool(words)
+
+    def action_leave(self) -> None:
+        self.leave()
+
+    def action_confirm(self) -> None:
+        """What ctrl+s does where it is offered."""
+
+    def leave(self) -> None:
+        if self.is_current:
+            self.dismiss()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "cancel":
+            self.leave()
+        else:
+            self.pressed(event.button.id or "")
+
+    def pressed(self, name: str) -> None:
+        """A button other than Cancel."""
+
+    # Sending and asking
+
+    def send(self, *intents: Intent, then: Callable[[], None] | None = None) -> None:
+        """One after another, stopping at the first refusal, which stays in sight. Accepted: the dialog closes."""
+        if self._sending:
+            self.complain("It is on its way; the engine has not answered yet.")
+            return
+        self._sending = True
+        self.app.run_worker(self._send(intents, then), group="actions", exclusive=False, exit_on_error=False)
+
+    async def _send(self, intents: tuple[Intent, ...], then: Callable[[], None] | None) -> None:
+        words = ""
+        for intent in intents:
+            reply = await self.client.submit(intent)
+            if isinstance(reply, Refused):
+                self._sending = False
+                if self.is_current:
+                    self.complain(reply.reason)
+                else:
+                    self.app.notify(clean(reply.reason), title="Refused", severity="warning", timeout=12, markup=False)
+                return
+            words = reply.words
+        self._sending = False
+        if words:
+            self.app.notify(clean(words), markup=False)
+        self.leave()
+        if then is not None:
+            then()
+
+    def read(self, work: Coroutine[Any, Any, None], group: str = "reading") -> None:
+        """A question's worker: the newest one of its group wins, and a failure is told in the dialog."""
+        self.run_worker(self._read(work), group=group, exclusive=True, exit_on_error=False)
+
+    async def _read(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except WarroomError as error:
+            self.complain(str(error))
+
+
+def button(label: str, name: str, variant: str = "default") -> Button:
+    """A button whose label is drawn as it is."""
+    made = Button(Content(clean(label)), id=name, classes=variant)
+    made.compact = True
+    return made
+
+
+def rows(*lines: Content) -> Static:
+    return Static(Content("\n").join(list(lines)), classes="rows", markup=False)
+
+
+class Reason(TextArea):
+    """Text that people write. Several lines; tab leaves it."""
+
+    def __init__(self, placeholder: str = "", *, text: str = "", id: str = "reason") -> None:
+        super().__init__(text, id=id, placeholder=placeholder, tab_behavior="focus", highlight_cursor_line=False)
+
+    @property
+    def said(self) -> str:
+        return self.text.strip()
+
+
+class Choice(OptionList):
+    """A list; ``j`` and ``i`` move too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False),
+        Binding("i", "cursor_up", show=False),
+    ]
+
+    def __init__(self, *prompts: Content, id: str = "choice") -> None:
+        super().__init__(*prompts, id=id, markup=False)
+
+
+class TypedName(Input):
+    """A name that must be typed. Paste is refused: a pasted name was not read."""
+
+    class Pasted(Message):
+        """Someone tried."""
+
+    def __init__(self, name: str, *, id: str = "typed") -> None:
+        super().__init__(placeholder=f"type {clean(name)}", id=id)
+        self.wanted = name
+
+    @property
+    def right(self) -> bool:
+        return self.value == self.wanted
+
+    def _on_paste(self, event: Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        self.post_message(self.Pasted())
+
+    def action_paste(self) -> None:
+        self.post_message(self.Pasted())

@@ -1,0 +1,113 @@
+"""Drawing text that came from outside. It is data: cleaned of anything a terminal obeys, and never parsed as markup.
+
+Everything the console draws is a ``Content`` put together here from plain strings and style names of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+
+Part = str | tuple[str, str]
+
+_BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_NOTHING = (0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xFE0E, 0xFE0F)
+_TABLE: dict[int, str] = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    0x7F: "␡",
+    **dict.fromkeys(range(0x80, 0xA0), "�"),
+    **dict.fromkeys(_BIDI, "�"),
+    **dict.fromkeys((0x2028, 0x2029), "⏎"),
+    **dict.fromkeys(range(0xD800, 0xE000), "�"),
+    **dict.fromkeys(_NOTHING, ""),
+    0x09: "  ",
+    0x0A: " ⏎ ",
+}
+"""C0, C1, bidi and half surrogates become visible pictures; characters without a width would shift a column and go."""
+
+
+def clean(text: str) -> str:
+    """One line that is safe to draw."""
+    return text.translate(_TABLE)
+
+
+def clean_lines(text: str) -> list[str]:
+    """Several lines, each safe to draw."""
+    return [clean(line) for line in text.replace("\r\n", "\n").split("\n")]
+
+
+def cut(text: str, cells: int) -> str:
+    """At most ``cells`` wide, ending in … where something was left out. Cleans too."""
+    text = clean(text)
+    if cells <= 0:
+        return ""
+    if cell_len(text) <= cells:
+        return text
+    return set_cell_size(text, cells - 1).rstrip() + "…"
+
+
+def fit(text: str, cells: int) -> str:
+    """Exactly ``cells`` wide."""
+    return set_cell_size(cut(text, cells), max(0, cells))
+
+
+def right(text: str, cells: int) -> str:
+    """Exactly ``cells`` wide, against the right edge."""
+    text = cut(text, cells)
+    return " " * max(0, cells - cell_len(text)) + text
+
+
+def wide(text: str) -> int:
+    """How many cells ``text`` takes once cleaned."""
+    return cell_len(clean(text))
+
+
+def line(*parts: Part) -> Content:
+    """One line from plain strings and (string, style) pairs. Styles are ours; the strings may be anybody's."""
+    return Content.assemble(
+        *((clean(part), "") if isinstance(part, str) else (clean(part[0]), part[1]) for part in parts)
+    )
+
+
+def spread(left: Content, end: Content, cells: int) -> Content:
+    """``left`` and ``end`` at the two edges of a line; the left one gives way."""
+    if end.cell_length + 1 > cells:
+        return left.truncate(cells, ellipsis=True)
+    room = cells - end.cell_length - 1
+    left = left.truncate(room, ellipsis=True)
+    return Content.assemble(left, " " * (cells - left.cell_length - end.cell_length), end)
+
+
+def wrapped(text: str, cells: int, style: str = "", first: str = "", rest: str | None = None) -> list[Content]:
+    """Word-wrapped lines; ``first`` stands before the first, ``rest`` (else as many blanks) before the others."""
+    rest = " " * cell_len(first) if rest is None else rest
+    lines: list[Content] = []
+    for paragraph in clean_lines(text):
+        for words in _wrap(paragraph, max(8, cells - cell_len(first))):
+            lines.append(Content.assemble((rest if lines else first, "$text-muted"), (words, style)))
+    return lines
+
+
+def _wrap(text: str, cells: int) -> Iterable[str]:
+    now = ""
+    for word in text.split(" "):
+        while cell_len(word) > cells:
+            if now:
+                yield now
+                now = ""
+            head = set_cell_size(word, cells)
+            head = head.rstrip() or word[0]
+            yield head
+            word = word[len(head) :]
+        if now and cell_len(now) + 1 + cell_len(word) > cells:
+            yield now
+            now = word
+        else:
+            now = f"{now} {word}" if now else word
+    yield now
+
+
+def block(lines: Iterable[Content]) -> Content:
+    return Content("\n").join(list(lines))
