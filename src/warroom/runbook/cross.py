@@ -1,0 +1,265 @@
+"""What one part of a runbook says of another: every name that is used must be there, and mean something."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue, ValidationError
+
+from warroom.model.checks import BUILT_IN_CHECKS, CountsMatch, SignalWithin
+from warroom.model.runbook import CheckDecl, Condition, Runbook, StepDecl
+from warroom.runbook.nodes import Map, Node, lookup
+from warroom.runbook.problems import Pos, Problem, meant, one_of, plain, quoted
+from warroom.runbook.shape import Path, explain
+
+PLACEHOLDERS = (
+    "incident",
+    "service",
+    *(f"{who}.{part}" for who in ("target", "running") for part in ("version", "commit", "digest")),
+)
+"""What ``${…}`` may name, in a step's arguments and in what a person is told to do."""
+
+_PLACEHOLDER = re.compile(r"\$\{([^}\n]*)\}?")
+
+
+@dataclass
+class Cross:
+    """The runbook with the places of its values.
+
+    ``root`` is the tree that ``runbook`` was made of: without the entries that have mistakes of their own. ``whole`` is
+    the tree with them; a name that only those have is still known.
+    """
+
+    runbook: Runbook
+    root: Map
+    whole: Map
+    default_file: str
+    removed: dict[tuple[str, str], Pos]
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def known(self, *path: str) -> tuple[str, ...]:
+        node: Node | None = self.whole
+        for part in path:
+            node = node.entries[part][1] if isinstance(node, Map) and part in node.entries else None
+        return tuple(node.entries) if isinstance(node, Map) else ()
+
+    def intact(self, section: str) -> bool:
+        """False where another section stands in for one with mistakes."""
+        return self.root.entries.get(section) is self.whole.entries.get(section)
+
+    def key(self, *path: str | int) -> Pos:
+        return lookup(self.root, path)[0]
+
+    def value(self, *path: str | int) -> Pos:
+        return lookup(self.root, path)[1].pos
+
+    def wrong(self, pos: Pos, found: str, expected: str, hint: str = "") -> None:
+        self.problems.append(Problem(pos, found, expected, hint))
+
+    def name(self, what: str, name: str, section: str, *path: str | int) -> bool:
+        """Tells when ``name``, used at ``path``, is not in the section. True when it is."""
+        known = self.known(section)
+        if name in known:
+            return True
+        pos = self.value(*path)
+        gone = self.removed.get((section, name))
+        if gone is not None and pos.file == self.default_file:
+            user = ".".join(str(part) for part in path[:2])
+            self.wrong(
+                gone, f"nothing for the {what} {quoted(name)}", f"an entry, because {user} of the default uses it"
+            )
+        else:
+            self.wrong(pos, f"the unknown {what} {quoted(name)}", one_of(known), meant(name, known))
+        return False
+
+
+def cross_check(cross: Cross) -> None:
+    """Adds to ``cross.problems`` whatever does not fit together. What plugins know is checked elsewhere."""
+    _components(cross)
+    _conditions(cross)
+    _windows(cross)
+    _checklists(cross)
+    _people(cross)
+    _platforms(cross)
+    for procedure_id, procedure in cross.runbook.procedures.items():
+        for step_id, step in procedure.steps.items():
+            _step(cross, step, ("procedures", procedure_id, "steps", step_id))
+    for check_id, check in cross.runbook.verification.items():
+        _check(cross, check, ("verification", check_id))
+
+
+def _components(cross: Cross) -> None:
+    for component_id, component in cross.runbook.components.items():
+        cross.name("signal", component.signal, "signals", "components", component_id, "signal")
+
+
+def _conditions(cross: Cross) -> None:
+    seen: dict[str, Pos] = {}
+    for trigger_id, _, condition_id, condition in cross.runbook.conditions():
+        path: Path = ("triggers", trigger_id, "conditions", condition_id)
+        known = cross.name("signal", condition.signal, "signals", *path, "signal")
+        first = seen.setdefault(condition_id, cross.key(*path))
+        if first != cross.key(*path):
+            cross.wrong(
+                cross.key(*path),
+                f"the condition {quoted(condition_id)} again",
+                f"a name of its own: it stands on line {first.line} of {plain(first.file)} already",
+            )
+        _limit(cross, condition, path, known)
+
+
+def _limit(cross: Cross, condition: Condition, path: Path, known: bool) -> None:
+    limits = {name: getattr(condition, name) for name in ("above", "below", "equals")}
+    given = [name for name, limit in limits.items() if limit is not None]
+    if not given:
+        cross.wrong(cross.key(*path), f"no limit in {path[-1]}", "one of above, below, equals")
+    elif len(given) > 1:
+        cross.wrong(cross.key(*path, given[1]), f"both {' and '.join(given)}", "one limit in a condition")
+    if condition.clear_below is not None:
+        if condition.above is None:
+            cross.wrong(cross.key(*path, "clear_below"), "clear_below without above", "it beside above only")
+        elif condition.clear_below > condition.above:
+            at = cross.value(*path, "clear_below")
+            cross.wrong(at, f"clear_below {condition.clear_below:g}", f"at most the limit, {condition.above:g}")
+    signal = cross.runbook.signals.get(condition.signal) if known else None
+    if signal is None or signal.unit not in ("ratio", "state"):
+        return
+    for name in given:
+        if not 0 <= limits[name] <= 1:
+            hint = "5 % is 0.05" if signal.unit == "ratio" else "a state is 1 when well, 0 when not"
+            at = cross.value(*path, name)
+            cross.wrong(at, f"the number {limits[name]:g} for a {signal.unit}", "a number from 0 to 1", hint)
+
+
+def _windows(cross: Cross) -> None:
+    book = cross.runbook
+    if not book.drill_windows or not cross.intact("environment"):
+        return
+    if book.environment.kind != "drill":
+        at = cross.key("drill_windows")
+        cross.wrong(at, f"drill_windows in a {book.environment.kind} environment", "them only where kind is drill")
+    names = [c for trigger_id in cross.known("triggers") for c in cross.known("triggers", trigger_id, "conditions")]
+    names += [q for q, question in book.tree.questions.items() if question.from_ and question.from_.by == "timer"]
+    names += ["watch"] if cross.intact("tree") else ["watch", *cross.known("tree", "questions")]
+    for name in book.drill_windows:
+        if name not in names:
+            at = cross.key("drill_windows", name)
+            expected = "the name of a condition, of a timer question, or watch"
+            cross.wrong(at, f"the unknown name {quoted(name)}", expected, meant(name, names))
+
+
+def _checklists(cross: Cross) -> None:
+    seen: dict[str, Pos] = {}
+
+    def walk(node: Node) -> None:
+        if not isinstance(node, Map):
+            return
+        for item_id, (pos, item) in node.entries.items():
+            first = seen.setdefault(item_id, pos)
+            if first is not pos:
+                expected = f"a name of its own: line {first.line} of {plain(first.file)} has it already"
+                cross.wrong(pos, f"the checklist line {quoted(item_id)} again", expected)
+            if isinstance(item, Map) and "items" in item.entries:
+                walk(item.entries["items"][1])
+
+    for checklist_id in cross.runbook.checklists:
+        walk(lookup(cross.root, ("checklists", checklist_id, "items"))[1])
+
+
+def _people(cross: Cross) -> None:
+    before = -1.0
+    for index, step in enumerate(cross.runbook.escalation):
+        for number, contact in enumerate(step.contacts):
+            cross.name("contact", contact, "contacts", "escalation", index, "contacts", number)
+        if step.after <= before:
+            at = cross.value("escalation", index, "after")
+            cross.wrong(at, f"after {step.after:g} s", f"later than the step before it, {before:g} s")
+        before = max(before, step.after)
+
+
+def _platforms(cross: Cross) -> None:
+    book = cross.runbook
+    for platform_id in book.environment.fingerprints:
+        if platform_id not in cross.known("platforms"):
+            at = cross.key("environment", "fingerprints", platform_id)
+            known = cross.known("platforms")
+            cross.wrong(at, f"the unknown platform {quoted(platform_id)}", one_of(known), meant(platform_id, known))
+    for signal_id, signal in book.signals.items():
+        if signal.source is not None:
+            cross.name("platform", signal.source.platform, "platforms", "signals", signal_id, "source", "platform")
+    for channel_id, channel in book.channels.items():
+        cross.name("platform", channel.platform, "platforms", "channels", channel_id, "platform")
+    for procedure_id, procedure in book.procedures.items():
+        for index, platform_id in enumerate(procedure.needs):
+            cross.name("platform", platform_id, "platforms", "procedures", procedure_id, "needs", index)
+
+
+def _step(cross: Cross, step: StepDecl, path: Path) -> None:
+    if (step.op is None) == (step.manual is None):
+        found = "neither op nor manual" if step.op is None else "both op and manual"
+        cross.wrong(cross.key(*path), f"{found} in {path[-1]}", "either an operation or a manual step")
+    if step.with_ and step.op is None:
+        cross.wrong(cross.key(*path, "with"), "with in a manual step", "it only beside op")
+    if step.op is not None:
+        platform_id = step.op.partition(".")[0]
+        cross.name("platform", platform_id, "platforms", *path, "op")
+    for where, text in _texts(step.with_, (*path, "with")):
+        _placeholders(cross, text, where)
+    if step.manual is not None:
+        told: dict[str, JsonValue] = {"do": step.manual.do, "commands": list(step.manual.commands)}
+        for where, text in _texts(told, (*path, "manual")):
+            _placeholders(cross, text, where)
+
+
+def _texts(value: JsonValue, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _texts(each, (*path, index))
+
+
+def _placeholders(cross: Cross, text: str, path: Path) -> None:
+    for found in unknown_placeholders(text):
+        name = found.removeprefix("${").removesuffix("}")
+        hint = meant(name, PLACEHOLDERS) or "a shell's own variable is written without braces"
+        cross.wrong(cross.value(*path), quoted(found), f"${{…}} with {one_of(PLACEHOLDERS)}", hint)
+
+
+def unknown_placeholders(text: str) -> list[str]:
+    """Every ``${…}`` of the text that names nothing, or is not closed."""
+    found: Iterable[re.Match[str]] = _PLACEHOLDER.finditer(text)
+    return [m[0] for m in found if not m[0].endswith("}") or m[1] not in PLACEHOLDERS]
+
+
+def _check(cross: Cross, check: CheckDecl, path: Path) -> None:
+    platform_id, dot, _ = check.use.partition(".")
+    if dot:
+        cross.name("platform", platform_id, "platforms", *path, "use")
+        return
+    model = BUILT_IN_CHECKS.get(check.use)
+    if model is None:
+        known = one_of(BUILT_IN_CHECKS)
+        hint = meant(check.use, BUILT_IN_CHECKS)
+        cross.wrong(
+            cross.value(*path, "use"), f"the unknown check {quoted(check.use)}", f"platform.check, or {known}", hint
+        )
+        return
+    try:
+        args = model.model_validate(check.with_)
+    except ValidationError as error:
+        at = (*path, "with") if check.with_ else path
+        cross.problems += explain(model, cross.root, error, at)
+        return
+    if isinstance(args, SignalWithin):
+        cross.name("signal", args.signal, "signals", *path, "with", "signal")
+        if args.below is None and args.above is None:
+            cross.wrong(cross.key(*path, "with"), "no limit", "below, above, or both")
+    if isinstance(args, CountsMatch):
+        cross.name("platform", args.probe.partition(".")[0], "platforms", *path, "with", "probe")
