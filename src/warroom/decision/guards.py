@@ -29,7 +29,7 @@ def guards(runbook: Runbook, state: State, *, fingerprints: Mapping[str, str | N
         found += [
             *_platforms(runbook, state.plan, fingerprints),
             *_evidence(runbook, state, state.plan),
-            *_earlier(state, state.plan),
+            *_earlier(state),
         ]
         if state.plan.plan.purpose == "rollback":
             found += [*_decision(state), *_told(runbook, state), *_target(state, state.plan)]
@@ -135,9 +135,9 @@ def _it(missing: list[str]) -> str:
     return "it" if len(missing) == 1 else "them"
 
 
-def _earlier(state: State, plan: PlanState) -> Iterator[Guard]:
+def _earlier(state: State) -> Iterator[Guard]:
     for run in state.ended_runs:
-        if run.hash != plan.hash and (left := run.unknown_steps()):
+        if left := run.unknown_steps():
             yield _soft(f"earlier-{run.plan.id}", f"An earlier run ({run.plan.title}) left {listed(left)} unknown")
 
 
