@@ -26,15 +26,25 @@ def program(name: str) -> Callable[[], str]:
 
 
 def user_namespaces() -> str:
-    argv = ["unshare", "-U", "--map-user=1000", "--map-group=1000", "true"]
+    return unshared("-U", "--map-user=1000", "--map-group=1000", "true")
+
+
+def small_disks() -> str:
+    return unshared("-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt")
+
+
+def unshared(*words: str) -> str:
+    argv = ["unshare", *words]
     try:
         done = subprocess.run(argv, capture_output=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"unshare can't be run: {error}"
-    return "" if done.returncode == 0 else "this system makes no user namespaces"
+    return "" if done.returncode == 0 else f"this system refuses {' '.join(argv)}"
 
 
 ENGINES: dict[str, Callable[[], str]] = {
+    "strace": program("strace"),
+    "tmpfs": small_disks,
     "tmux": program("tmux"),
     "userns": user_namespaces,
 }

@@ -56,7 +56,8 @@ class Head:
         self._sync = sync
         self._descriptor = open_private(path, os.O_RDWR)
         first, second = (_parsed(os.pread(self._descriptor, SLOT, at)) for at in (0, SLOT))
-        self._next = 0 if first is None or (second is not None and second.seq >= first.seq) else SLOT
+        self.newest = max((mark for mark in (first, second) if mark), key=lambda mark: mark.seq, default=None)
+        self._next = 0 if self.newest == second else SLOT
 
     @staticmethod
     def create(path: Path, mark: Mark) -> None:
@@ -68,6 +69,7 @@ class Head:
         """Returns once it is durable. Raises OSError."""
         os.pwrite(self._descriptor, _drawn(mark), self._next)
         self._sync(self._descriptor)
+        self.newest = mark
         self._next = SLOT - self._next
 
     def close(self) -> None:

@@ -78,11 +78,20 @@ class Writer:
         self._listeners = listeners
         self._connection = connect(folder / DB)
         self._head = Head(folder / HEAD, disk.sync)
+        if self._head.newest != last:
+            self._catch_up(last)
         self.reserve = Reserve(folder / RESERVE)
         self.reserve.take()
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"journal {folder.name}", daemon=True)
         self._thread.start()
+
+    def _catch_up(self, last: Mark) -> None:
+        """What a crash left committed may not be on the disk yet, nor in the head: both, before it is shown."""
+        busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("another process has it open")
+        self._head.write(last)
 
     def post(self, request: Request) -> None:
         self._inbox.put(request)
