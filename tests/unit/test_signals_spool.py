@@ -241,6 +241,21 @@ def test_the_first_error_after_a_deploy_is_found(tmp_path: Path) -> None:
     assert spool.first_error(START + timedelta(hours=1)) is None
 
 
+def test_everything_since_a_moment_is_counted_however_much_it_is(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path, segment_bytes=100_000)
+    for i in range(0, 20_000, 1000):
+        spool.append(
+            [
+                LogLine(source=f"web-{n % 2}", text="ERROR" if n % 100 == 0 else "ok", at=START + timedelta(seconds=n))
+                for n in range(i, i + 1000)
+            ]
+        )
+    lines, errors, first = spool.since(START + timedelta(seconds=5000), most=3)
+    assert (lines, errors) == (15_000, 150)
+    assert [entry.index for entry in first] == [5000, 5100, 5200]
+    assert spool.since(START + timedelta(hours=10)) == (0, 0, ())
+
+
 async def test_a_pump_writes_everything_and_passes_on_what_breaks(tmp_path: Path) -> None:
     spool = spool_in(tmp_path)
 

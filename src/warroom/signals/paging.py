@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from warroom.signals.segments import LEVELS, RECORD, STAMP, Record, Segment, Source
@@ -146,6 +146,21 @@ class Matches:
                 data = _pread(segment.idx, (number - segment.first) * RECORD.size, RECORD.size)
                 got.append((segment, Record(*RECORD.unpack(data))))
         return got
+
+
+def newer(index: Index, edge_us: int) -> Iterator[tuple[Segment, Record]]:
+    """Lines whose own time is ``edge_us`` or later, newest first.
+
+    A source's lines come nearly in order of their time: the search ends at a whole chunk that is older.
+    """
+    stop = len(index)
+    while stop > 0:
+        start = max(0, stop - CHUNK)
+        found = [entry for entry in index.records(start, stop - start) if entry[1].at_us >= edge_us]
+        if not found:
+            return
+        yield from reversed(found)
+        stop = start
 
 
 def merged(indexes: Sequence[Index], first: int, limit: int) -> list[tuple[Source, Segment, Record]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,8 +19,8 @@ from warroom.api import Clock
 from warroom.model.live import LogPage, LogQuery
 from warroom.model.signal import LogHead, LogLine
 from warroom.signals.levels import level_of
-from warroom.signals.paging import DiskIndex, Index, Matches, merged
-from warroom.signals.segments import LEVELS, RECORD, Batch, Source, found, read_lines, recover
+from warroom.signals.paging import DiskIndex, Index, Matches, merged, newer
+from warroom.signals.segments import LEVELS, RECORD, Batch, Record, Segment, Source, found, read_lines, recover
 
 LONGEST = 16_384
 """Characters of a line that are kept; the cut is marked with how long the line was."""
@@ -117,6 +117,25 @@ class LogSpool:
                         found_lines += read_lines([(source, *hit)])
                         break
         return min(found_lines, key=lambda line: line.at or _EPOCH, default=None)
+
+    def since(self, moment: datetime, most: int = 200) -> tuple[int, int, tuple[LogLine, ...]]:
+        """(lines, error lines, the first ``most`` of those) at or after ``moment``, by the lines' own time.
+
+        Every kept line counts, however many came since.
+        """
+        edge = _us(moment)
+        lines = errors = 0
+        found_errors: list[LogLine] = []
+        with self._lock:
+            for source in self._sources.values():
+                lines += sum(1 for _ in newer(DiskIndex(source, errors=False), edge))
+                first: deque[tuple[Source, Segment, Record]] = deque(maxlen=most)
+                for segment, record in newer(DiskIndex(source, errors=True), edge):
+                    errors += 1
+                    first.append((source, segment, record))
+                found_errors += read_lines(list(first))
+        found_errors.sort(key=lambda line: (line.at or _EPOCH, line.index))
+        return lines, errors, tuple(found_errors[:most])
 
     def copy_to(self, folder: Path) -> tuple[Path, ...]:
         """One text file per source, 0600, with every line that is kept. Returns what was written."""
