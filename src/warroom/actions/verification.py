@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from warroom.actions.ingress import clean_fact
 from warroom.actions.platform import ActivePlatform
 from warroom.api import Clock
 from warroom.errors import WarroomError
-from warroom.model.base import Duration, Fact
+from warroom.model.checks import CountsMatch, LogsClean, NoArgs, SignalWithin, TriggersQuiet
 from warroom.model.release import Release
 from warroom.model.runbook import CheckDecl, Runbook
 from warroom.model.signal import LogLine, Sample, TriggerReading
@@ -200,35 +200,6 @@ async def _ask_a_person(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes
     NoArgs.model_validate(dict(args))
     said = eyes.said_by_a_person(check_id)
     return _Seen("pass", said) if said else _Seen("inconclusive", "nobody has said so yet")
-
-
-class NoArgs(Fact):
-    pass
-
-
-class SignalWithin(Fact):
-    signal: str
-    below: float | None = None
-    above: float | None = None
-    at_least: int = Field(default=1, ge=1)
-    wait: Duration = 60
-
-
-class LogsClean(Fact):
-    """``allow`` error lines at most; ``settle`` is how long after the rollback to look at the least."""
-
-    allow: int = Field(default=0, ge=0)
-    settle: Duration = 5
-
-
-class CountsMatch(Fact):
-    """``probe`` is the platform's check that gives row counts by table as its numbers."""
-
-    probe: str
-
-
-class TriggersQuiet(Fact):
-    wait: Duration = 60
 
 
 BUILT_IN: dict[str, Callable[[str, Mapping[str, JsonValue], Eyes], Awaitable[_Seen]]] = {

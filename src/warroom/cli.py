@@ -1,0 +1,301 @@
+"""The command line: parse, call, print. Heavy things are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+import warroom
+from warroom.errors import WarroomError
+
+if TYPE_CHECKING:
+    from warroom.engine.engine import Engine
+    from warroom.model.event import Actor
+    from warroom.model.runbook import Runbook
+
+RUNBOOK = Path("warroom.yaml")
+
+app = typer.Typer(
+    name="warroom",
+    help="From the alert to a verified rollback and its report, in one terminal.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=False,
+)
+journal_app = typer.Typer(help="Look at an incident's journal.", no_args_is_help=True)
+runbook_app = typer.Typer(help="What of the runbook warroom does.", no_args_is_help=True)
+app.add_typer(journal_app, name="journal")
+app.add_typer(runbook_app, name="runbook")
+
+File = Annotated[Path, typer.Option("--file", "-f", help="The runbook.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+StateOption = Annotated[
+    Path | None, typer.Option("--state", help="The state folder.", envvar="WARROOM_STATE", show_default=False)
+]
+
+
+def main() -> NoReturn:
+    """The entry point. A WarroomError is told in plain words, exit 1; a closed pipe or Ctrl+C ends quietly."""
+    try:
+        app()
+    except WarroomError as error:
+        _tell(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(1)
+
+
+def _tell(error: WarroomError) -> None:
+    print(f"warroom: {error.title}", file=sys.stderr)
+    for line in (error.cause, error.hint):
+        if line:
+            print(f"  {line}", file=sys.stderr)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"warroom {warroom.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def console(
+    context: typer.Context,
+    file: File = RUNBOOK,
+    state: StateOption = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Open the console on ./warroom.yaml (or -f FILE)."""
+    if context.invoked_subcommand is not None:
+        return
+    if not file.exists():
+        missing = f"There is no {file} here" if file == RUNBOOK else f"There is no {file}"
+        raise WarroomError(
+            missing,
+            "warroom needs a runbook that says what to watch and how to roll back",
+            "`warroom init` writes a starter; `warroom drill` shows everything on a lab of its own",
+        )
+    from warroom.runbook import load
+
+    _exit(_run(_open_console, load(file).runbook, state))
+
+
+async def _open_console(runbook: Runbook, state: Path | None) -> int:
+    """The engine and a console on it, in this process, until the person leaves."""
+    from warroom.engine.engine import Engine
+    from warroom.journal.folder import StateFolder
+
+    async with Engine(runbook, StateFolder(state)) as engine:
+        return await _sit(engine)
+
+
+async def _sit(engine: Engine) -> int:
+    """One person at a console on this engine. Who they are is the kernel's word."""
+    from warroom.console.app import WarroomConsole
+
+    return await WarroomConsole(engine.session(person())).run_async() or 0
+
+
+def person() -> Actor:
+    """Who sits here, by the kernel's user id; USER and SUDO_USER are only what somebody says."""
+    import os
+    import pwd
+
+    from warroom.model.event import Actor
+
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = f"uid-{uid}"
+    return Actor(name=name, uid=uid)
+
+
+def _run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """An async function to its end, on a loop of its own."""
+    return asyncio.run(work(*args, **options))
+
+
+def _exit(code: int) -> None:
+    raise typer.Exit(code)
+
+
+@app.command()
+def drill(
+    scenario: Annotated[str, typer.Option(help="What goes wrong.")] = "bad-release",
+    headless: Annotated[bool, typer.Option("--headless", help="Without a screen.")] = False,
+    autopilot: Annotated[bool, typer.Option("--autopilot", help="The next right action is always taken.")] = False,
+    as_json: Json = False,
+    fault_in_target: Annotated[
+        bool, typer.Option("--fault-in-target", help="The release to go back to is broken too.")
+    ] = False,
+    state: StateOption = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Refused unless its environment is a drill.", show_default=False)
+    ] = None,
+) -> None:
+    """Practise on a lab of its own: real processes, a real fault, the same console."""
+    from warroom.drills.scenarios import scenario as known
+
+    known(scenario)
+    if file is not None:
+        _drills_only(file)
+    if headless and not autopilot:
+        raise WarroomError("A headless drill needs --autopilot", "there is nobody to press a key", "add --autopilot")
+    root = state / "drills" if state is not None else None
+    if headless:
+        _headless(scenario, root, as_json, fault_in_target)
+    from warroom.drills.drill import attended
+
+    _exit(_run(attended, scenario, root, _sit, autopilot=autopilot, fault_in_target=fault_in_target))
+
+
+def _drills_only(file: Path) -> None:
+    """A drill has a lab and a runbook of its own; one that names production must not even be looked at as a drill's."""
+    from warroom.runbook import load
+
+    kind = load(file).runbook.environment.kind
+    if kind != "drill":
+        raise WarroomError("Drills and the autopilot are for drill environments", f"{file} says {kind}", "leave out -f")
+    raise WarroomError("A drill writes its own runbook", "the lab's addresses change each time", "leave out -f")
+
+
+def _headless(scenario: str, root: Path | None, as_json: bool, fault_in_target: bool) -> NoReturn:
+    import json
+
+    from warroom.drills.drill import headless as play
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
+
+    result = _run(play, scenario, root, say, fault_in_target=fault_in_target)
+    if as_json:
+        print(json.dumps(result), flush=True)
+    else:
+        print(f"{result['from']} → {result['to']}: verified {result['verified']}; report: {result['report']}")
+    raise typer.Exit(0 if result["verified"] == "pass" else 1)
+
+
+@app.command()
+def check(file: File = RUNBOOK) -> None:
+    """Read the runbook and say what is wrong with it, as file:line:column."""
+    from warroom.runbook.commands import print_check
+
+    lines, code = print_check(file)
+    print("\n".join(lines))
+    _exit(code)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of runbook files, for editors."""
+    import json
+
+    from warroom.runbook.commands import json_schema
+
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def init(file: File = RUNBOOK) -> None:
+    """Write a commented starter runbook. Never overwrites."""
+    from warroom.runbook.commands import init as write
+
+    write(file)
+    print(f"Wrote {file}. Edit it, then `warroom check`, then `warroom`.")
+
+
+@app.command()
+def incidents(as_json: Json = False, state: StateOption = None) -> None:
+    """List the incidents in the state folder."""
+    import json
+
+    from warroom.journal.folder import StateFolder
+
+    found = StateFolder(state).incidents()
+    if as_json:
+        print(json.dumps([summary.model_dump(mode="json") for summary in found], ensure_ascii=False))
+        return
+    if not found:
+        print("No incidents yet.")
+    for one in found:
+        opened = f"{one.opened_at:%Y-%m-%d %H:%M} UTC" if one.opened_at else "unknown time"
+        standing = f"DAMAGED: {one.damaged}" if one.damaged else one.closed or "open"
+        print(f"{one.id}  {opened}  {one.environment:<10}  {one.severity or '-':<8}  {standing:<11}  {one.title}")
+
+
+@journal_app.command("show")
+def journal_show(incident: str, state: StateOption = None) -> None:
+    """The timeline, one line for each entry."""
+    from warroom.journal.export import read_events, show_lines
+
+    _print_all(show_lines(read_events(_folder(incident, state))[0]))
+
+
+@journal_app.command("export")
+def journal_export(incident: str, state: StateOption = None) -> None:
+    """Every entry as a line of JSON, also of a damaged journal as far as it can be read."""
+    from warroom.journal.export import export_lines
+
+    _print_all(export_lines(_folder(incident, state)))
+
+
+@journal_app.command("verify")
+def journal_verify(incident: str, as_json: Json = False, state: StateOption = None) -> None:
+    """Hold the chain, the bytes and the head against each other. Exit 1 names the first bad entry."""
+    from warroom.journal.verify import verify
+
+    found = verify(_folder(incident, state))
+    if as_json:
+        print(found.model_dump_json())
+    elif found.ok:
+        print(f"{incident}: {found.entries} entries, chain and head agree")
+    else:
+        where = f"entry {found.first_bad}" if found.first_bad is not None else "the journal"
+        print(f"{incident}: damaged: {where}: {found.reason}")
+    _exit(0 if found.ok else 1)
+
+
+def _folder(incident: str, state: Path | None) -> Path:
+    from warroom.journal.folder import StateFolder
+
+    return StateFolder(state).existing(incident)
+
+
+def _print_all(lines: Any) -> None:
+    for line in lines:
+        print(line)
+
+
+@runbook_app.command("coverage")
+def runbook_coverage(
+    status: Annotated[str, typer.Option(help="implemented, manual or not-yet; all where it is left out.")] = "",
+) -> None:
+    """Every line of the runbook that warroom was made for, and whether it is implemented, manual or not yet."""
+    from warroom.runbook.commands import print_coverage
+
+    print("\n".join(print_coverage(status)))
+
+
+@app.command()
+def report(incident: str, state: StateOption = None) -> None:
+    """The post-mortem as Markdown, from the journal."""
+    from datetime import UTC, datetime
+
+    from warroom.journal.export import read_events
+    from warroom.report import post_mortem
+
+    print(post_mortem(read_events(_folder(incident, state))[0], now=datetime.now(UTC)))
+
+
+if __name__ == "__main__":
+    main()

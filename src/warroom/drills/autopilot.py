@@ -1,0 +1,200 @@
+"""The autopilot: a client that always takes the next right action. Only drills have it; it proves the road is walkable.
+
+It sees what a person sees and asks as a person asks. What it can't honestly do (tell somebody, ask a user) it waives,
+and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable
+
+from warroom.errors import Refusal
+from warroom.model import intent as it
+from warroom.model.event import Event
+from warroom.model.fold import fold
+from warroom.model.live import GuardsPage, GuardsQuery, MessagePage, MessageQuery, ReleasesPage, ReleasesQuery
+from warroom.model.next import NextAction, next_action
+from warroom.model.runbook import Proof, Runbook
+from warroom.model.state import State
+from warroom.session import Accepted, Events, Session, Snapshot
+
+WHY = "a drill on autopilot: there is nobody to tell or to ask"
+PATIENCE = 3.0
+"""Seconds before an action whose effect has not shown is asked for again."""
+
+
+class Autopilot:
+    """``done`` is set when the incident is closed, or when recovery is not proven and only a person should choose."""
+
+    def __init__(self, session: Session, say: Callable[[str], None]) -> None:
+        self._session = session
+        self._say = say
+        self._state = State()
+        self._runbook: Runbook | None = None
+        self._asked: tuple[str, int] | None = None
+        self._looked_again = False
+        self.stopped_because = ""
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    async def fly(self) -> State:
+        """Until the drill is over. Raises Refusal outside drill environments."""
+        frames = self._session.watch()
+        pending = asyncio.ensure_future(anext(frames))
+        try:
+            while not self._over():
+                done, _ = await asyncio.wait({pending}, timeout=0.5)
+                if done:
+                    self._take(pending.result())
+                    pending = asyncio.ensure_future(anext(frames))
+                await self._act()
+        finally:
+            pending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+                await pending
+            await frames.aclose()
+        return self._state
+
+    def _take(self, frame: object) -> None:
+        if isinstance(frame, Snapshot):
+            if frame.runbook.environment.kind != "drill":
+                raise Refusal("The autopilot flies drills only", f"this is {frame.runbook.environment.kind}", "")
+            self._runbook, self._state = frame.runbook, frame.state
+        elif isinstance(frame, Events):
+            for event in frame.events:
+                self._state = fold(self._state, event)
+                self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        from warroom.model.words import words
+
+        self._say(words(event))
+
+    def _over(self) -> bool:
+        incident = self._state.incident
+        return bool(self.stopped_because) or (incident is not None and incident.closed is not None)
+
+    async def _act(self) -> None:
+        """One action at a time; the same one again only when the state moved, or patience is over."""
+        if self._runbook is None or self._state.incident is None:
+            return
+        action = next_action(self._runbook, self._state)
+        key = (action.action, self._state.seq)
+        if action.action in ("none", "watch", "open-incident") or key == self._asked:
+            return
+        self._asked = key
+        handler = self._handlers().get(action.action)
+        if handler is None:
+            self.stopped_because = f"{action.sentence}: {action.why}"
+            return
+        await handler(action)
+
+    def _handlers(self) -> dict[str, Callable[[NextAction], Awaitable[object]]]:
+        return {
+            "take-wheel": lambda action: self._do(it.TakeWheel(service=self._book.service)),
+            "answer": self._answer,
+            "decide": self._decide,
+            "notify-started": lambda action: self._notify("started", "stakeholders-notified"),
+            "capture": lambda action: self._do(it.CaptureEvidence()),
+            "choose-target": self._target,
+            "propose-plan": self._propose,
+            "run": self._run,
+            "verify": lambda action: self._do(it.Verify()),
+            "choose-way": self._way,
+            "notify-completed": lambda action: self._notify("completed", "completion-sent"),
+            "schedule-post-mortem": lambda action: self._waive("post-mortem-scheduled"),
+            "report": lambda action: self._do(it.WriteReport()),
+            "close": self._close,
+        }
+
+    @property
+    def _book(self) -> Runbook:
+        assert self._runbook is not None
+        return self._runbook
+
+    async def _do(self, intent: it.Intent) -> bool:
+        reply = await self._session.submit(uuid.uuid4().hex, intent)
+        if isinstance(reply, Accepted):
+            return True
+        self._say(f"refused: {reply.reason}")
+        await asyncio.sleep(0.5)
+        self._asked = None if self._soft(reply.reason) else self._asked
+        return False
+
+    def _soft(self, reason: str) -> bool:
+        """Worth asking again even though nothing was journaled meanwhile."""
+        return "already" not in reason
+
+    async def _answer(self, action: NextAction) -> None:
+        """A person's question: the answer that leads to a rollback, else the first."""
+        tree = self._state.tree
+        question = next((a for a in tree.path if a.answer is None), None) if tree else None
+        if question is None or question.by in ("signals", "timer"):
+            return
+        decl = self._book.tree.questions[question.node]
+        leaves = self._book.tree.leaves
+        best = [w for w, to in decl.answers.items() if to in leaves and leaves[to].advice.startswith("rollback")]
+        await self._do(it.AnswerQuestion(node=question.node, answer=(best or list(decl.answers))[0], reason=WHY))
+
+    async def _decide(self, action: NextAction) -> None:
+        tree = self._state.tree
+        if tree is not None and tree.advice is not None:
+            await self._do(it.Decide(choice=tree.advice))
+
+    async def _notify(self, template: str, proof: Proof) -> None:
+        page = await self._session.query(MessageQuery(template=template))
+        assert isinstance(page, MessagePage)
+        if page.channels:
+            await self._do(it.Notify(template=template, text=page.text))
+        else:
+            await self._waive(proof)
+
+    async def _waive(self, proof: Proof) -> None:
+        for item_id, item in self._book.items():
+            if item.done_when == proof and item_id not in self._state.marks:
+                await self._do(it.MarkItem(item=item_id, mark="waived", reason=WHY))
+
+    async def _target(self, action: NextAction) -> None:
+        page = await self._session.query(ReleasesQuery())
+        assert isinstance(page, ReleasesPage)
+        if page.best is None:
+            self.stopped_because = f"there is no release to go back to: {page.reason or page.problem}"
+            return
+        release = page.releases[page.best]
+        await self._do(it.ChooseTarget(text=release.commit or release.version, reason=page.reason))
+
+    async def _propose(self, action: NextAction) -> None:
+        for procedure_id, procedure in self._book.procedures.items():
+            usable = procedure.needs and all(need in self._book.platforms for need in procedure.needs)
+            if procedure.kind == "rollback" and usable:
+                await self._do(it.ProposePlan(procedure=procedure_id))
+                return
+        self.stopped_because = "the runbook has no rollback procedure whose platforms are there"
+
+    async def _run(self, action: NextAction) -> None:
+        page = await self._session.query(GuardsQuery())
+        assert isinstance(page, GuardsPage)
+        if self._state.evidence is not None and self._state.evidence.status == "collecting":
+            self._asked = None
+            return
+        plan = self._state.plan
+        if plan is not None:
+            waive = tuple(guard.id for guard in page.guards if not guard.hard)
+            await self._do(it.RunPlan(hash=plan.hash, waive=waive, reason=WHY if waive else ""))
+
+    async def _way(self, action: NextAction) -> None:
+        """Looks again once when it was inconclusive. Anything else is a person's choice."""
+        ways = self._state.verification.next if self._state.verification else ()
+        if not self._looked_again and any(way.kind == "verify-again" for way in ways):
+            self._looked_again = True
+            await self._do(it.Verify())
+            return
+        self.stopped_because = f"{action.sentence}; {action.why}"
+
+    async def _close(self, action: NextAction) -> None:
+        await self._do(it.CloseIncident(outcome="recovered"))
