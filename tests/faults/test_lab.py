@@ -102,6 +102,8 @@ async def test_the_app_is_what_the_runbook_asks_of_it(lab: LabHandle) -> None:
 async def test_changes_by_the_control_endpoint(lab: LabHandle) -> None:
     before = await lab.ask("GET", "/counts")
     assert before["User"] == 3001
+    assert set((await lab.ask("GET", "/integrity")).values()) == {0}
+    assert (await lab.ask("GET", f"/resolve?ref={BETA_1}"))["version"] == BETA_1
     # the same key is the same deployment, not a second one
     first = await lab.deploy(BETA_1, key="one")
     assert await lab.deploy(BETA_1, key="one") == first
@@ -161,13 +163,19 @@ async def test_a_lab_comes_back_as_it_was(tmp_path: Path) -> None:
     async with running_lab(tmp_path / "lab") as lab:
         await lab.deploy(BETA_3)
         rows, fingerprint = await lab.ask("GET", "/counts"), lab.fingerprint
+        addresses = lab.control_url, lab.base_url
     assert mentioning(tmp_path) == set()
     async with running_lab(tmp_path / "lab") as lab:
-        assert lab.fingerprint == fingerprint
+        assert (lab.fingerprint, lab.control_url, lab.base_url) == (fingerprint, *addresses)
         assert (await lab.state())["release"]["version"] == BETA_3
         assert (await lab.ask("GET", "/counts"))["Message"] >= rows["Message"]
     with pytest.raises(WarroomError, match="another kind"):
         await start_lab(tmp_path / "lab", revert_fault=True)
+    async with running_lab(tmp_path / "lab", revert_fault=True, fresh=True) as lab:
+        assert lab.fingerprint == fingerprint
+        assert (await lab.state())["release"]["version"] == BETA_2
+        assert len((await lab.ask("GET", "/deployments"))["deployments"]) == 2
+        assert "beta.3" not in (lab.state_dir / "logs" / "app.log").read_text()
 
 
 # ---- kill -9 ---------------------------------------------------------------------------------------------------

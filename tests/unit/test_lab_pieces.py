@@ -94,6 +94,16 @@ async def test_what_a_killed_lab_was_doing_is_interrupted_and_shows_how_far_it_c
     await first.close()
 
 
+async def test_what_was_interrupted_or_failed_can_be_tried_again_under_its_key(tmp_path: Path) -> None:
+    operations = Operations(folder_of(tmp_path))
+    operations.begin("k1", "deploy", {}, endless)
+    await operations.close()
+    assert operations.begin("k1", "deploy", {}, quick)["attempt"] == 2
+    done = await operations.wait("k1", 5)
+    assert done is not None
+    assert (done["state"], done["attempt"]) == ("done", 2)
+
+
 async def test_a_failure_is_recorded_in_words(tmp_path: Path) -> None:
     async def failing(step: Step) -> dict[str, Any]:
         raise WarroomError("It broke", "of this")

@@ -18,6 +18,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="the lab's own folder")
     parser.add_argument("--revert-fault", action="store_true", help="take the faulty commit back before beta.3")
     parser.add_argument("--fault-in-target", action="store_true", help="give beta.2 a faulty commit of its own")
+    parser.add_argument("--fresh", action="store_true", help="make everything anew, whatever the folder holds")
     parser.add_argument("--ready-timeout", type=float, default=60.0, metavar="SECONDS")
     parser.add_argument("--watch-parent", action="store_true", help="end when the starting process has ended")
     parser.add_argument("--postgres-as", choices=("auto", "namespace", "uid", "direct"), default="auto")
@@ -41,6 +42,7 @@ async def _run(arguments: argparse.Namespace, parent: int) -> None:
             state=arguments.state.absolute(),
             revert_fault=arguments.revert_fault,
             fault_in_target=arguments.fault_in_target,
+            fresh=arguments.fresh,
             postgres_as=arguments.postgres_as,
         )
     )

@@ -6,11 +6,13 @@ import hmac
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from warroom.drills.lab.listening import listen
 from warroom.drills.lab.logs import SOURCES, read_log
 from warroom.drills.lab.operations import BusyError, ConflictError, Operations, Work
 from warroom.drills.lab.repository import Repository
@@ -29,6 +31,7 @@ class Controlled(Protocol):
     async def state(self) -> dict[str, Any]: ...
     async def counters(self) -> dict[str, Any]: ...
     async def counts(self) -> dict[str, int]: ...
+    async def integrity(self) -> dict[str, int]: ...
     def deployments(self) -> list[dict[str, Any]]: ...
     def log_path(self, source: str) -> str: ...
     def deploying(self, commit: str, by: str, key: str) -> Work: ...
@@ -52,7 +55,10 @@ class Control:
                 web.get("/counters", self._counters),
                 web.get("/counts", self._counts),
                 web.get("/logs", self._logs),
+                web.get("/integrity", self._integrity),
+                web.get("/resolve", self._resolve),
                 web.get("/operations/{id}", self._operation),
+                web.get("/operations/{id}/outcome", self._outcome),
                 web.post("/deploy", self._deploy),
                 web.post("/restart", self._restart),
                 web.post("/stop-writes", self._stop_writes),
@@ -66,10 +72,9 @@ class Control:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
+    async def start(self, port: int = 0) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.port = self._runner.addresses[0][1]
+        self.port = await listen(self._runner, port)
 
     async def stop(self) -> None:
         await self._runner.cleanup()
@@ -119,6 +124,17 @@ class Control:
     async def _counts(self, request: web.Request) -> web.Response:
         return web.json_response(await self._lab.counts())
 
+    async def _integrity(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._lab.integrity())
+
+    async def _resolve(self, request: web.Request) -> web.Response:
+        """A tag, branch or commit: which commit that is, its tag where it has one, and its digest."""
+        repository = self._lab.repository
+        commit = await repository.resolve(request.query.get("ref", ""))
+        tagged = next((each for each in await repository.releases() if each.commit == commit), None)
+        found = asdict(tagged) if tagged else await repository.untagged(commit)
+        return web.json_response(found)
+
     async def _logs(self, request: web.Request) -> web.Response:
         source = request.query.get("source", "app")
         if source not in SOURCES:
@@ -134,6 +150,13 @@ class Control:
         if found is None:
             return _problem(404, WarroomError("There is no such operation", "nothing was begun under this key"))
         return web.json_response(found)
+
+    async def _outcome(self, request: web.Request) -> web.Response:
+        """As the operation's record, with its outcome as a status: 200 done, 202 still running, 424 anything else."""
+        found = await self._lab.operations.wait(request.match_info["id"], _wait(request))
+        if found is None:
+            return _problem(404, WarroomError("There is no such operation", "nothing was begun under this key"))
+        return web.json_response(found, status={"done": 200, "running": 202}.get(found["state"], 424))
 
     # ---- changing ------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
+from warroom.drills.lab.listening import listen
 from warroom.drills.lab.release_process import ReleaseProcess
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -46,11 +47,9 @@ class Front:
         """New requests go there; those under way finish where they are."""
         self._release = release
 
-    async def start(self) -> None:
+    async def start(self, port: int = 0) -> None:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        self.port = await listen(self._runner, port)
 
     async def stop(self) -> None:
         await self._runner.cleanup()

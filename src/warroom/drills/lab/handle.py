@@ -83,17 +83,20 @@ async def start_lab(
     *,
     revert_fault: bool = False,
     fault_in_target: bool = False,
+    fresh: bool = False,
     postgres_as: str = "auto",
     ready_timeout: float = READY_TIMEOUT,
 ) -> LabHandle:
     """Start a lab and wait until it is ready, with traffic. Raises WarroomError with what the lab said.
 
+    A folder that holds a lab comes back as that lab was; ``fresh`` makes all of it anew but its identity.
     It ends with this process, whatever happens to it; `LabHandle.stop` ends it in good order.
     """
     argv = [sys.executable, "-m", "warroom.drills.lab", "--state", str(state_dir), "--watch-parent"]
     argv += ["--postgres-as", postgres_as, "--ready-timeout", f"{ready_timeout:g}"]
     argv += ["--revert-fault"] if revert_fault else []
     argv += ["--fault-in-target"] if fault_in_target else []
+    argv += ["--fresh"] if fresh else []
     return await launch(argv, state_dir, ready_timeout=ready_timeout)
 
 
@@ -148,11 +151,16 @@ async def running_lab(
     *,
     revert_fault: bool = False,
     fault_in_target: bool = False,
+    fresh: bool = False,
     ready_timeout: float = READY_TIMEOUT,
 ) -> AsyncIterator[LabHandle]:
-    """A lab for as long as the block lasts."""
+    """A lab for as long as the block lasts; see `start_lab`."""
     lab = await start_lab(
-        state_dir, revert_fault=revert_fault, fault_in_target=fault_in_target, ready_timeout=ready_timeout
+        state_dir,
+        revert_fault=revert_fault,
+        fault_in_target=fault_in_target,
+        fresh=fresh,
+        ready_timeout=ready_timeout,
     )
     try:
         yield lab

@@ -46,6 +46,11 @@ class Layout:
         """``lab.json``: there once the lab is ready, gone when it has ended in good order."""
         return self.state / "lab.json"
 
+    @property
+    def token(self) -> Path:
+        """The control endpoint's token alone, for who is told secrets by file."""
+        return self.state / "token"
+
     def log(self, source: str) -> Path:
         return self.logs / f"{source}.log"
 
@@ -74,11 +79,15 @@ def prepare(state: Path) -> Layout:
 
 
 def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, sort_keys=True))
+
+
+def write_text(path: Path, text: str) -> None:
     """Replace the file as a whole, 0600: a reader sees the old one or the new one."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, sort_keys=True)
+        file.write(text)
     part.replace(path)
 
 

@@ -74,3 +74,13 @@ async def _apply(connection: psycopg.AsyncConnection[tuple[object, ...]], migrat
     await connection.execute(
         'UPDATE "_prisma_migrations" SET "finished_at" = now(), "applied_steps_count" = 1 WHERE "id" = %s', (row,)
     )
+
+
+async def applied(url: str) -> list[str]:
+    """The migrations the database has had, oldest first. Raises psycopg.Error."""
+    async with await psycopg.AsyncConnection.connect(url, connect_timeout=3) as connection:
+        cursor = await connection.execute(
+            'SELECT "migration_name" FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL'
+            ' AND "rolled_back_at" IS NULL ORDER BY "started_at"'
+        )
+        return [str(row[0]) for row in await cursor.fetchall()]

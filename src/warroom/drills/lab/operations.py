@@ -37,6 +37,7 @@ class Operation:
     kind: str
     arguments: dict[str, Any]
     state: str = "running"
+    attempt: int = 1
     steps: list[dict[str, str]] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     error: str = ""
@@ -69,16 +70,19 @@ class Operations:
         return found
 
     def begin(self, key: str, kind: str, arguments: dict[str, Any], work: Work) -> dict[str, Any]:
-        """Begin, or answer with what was begun under this key before. Raises BusyError, ConflictError, BadInput."""
+        """Begin, or answer with what runs or was done under this key before; what failed or was interrupted is tried
+        again. Raises BusyError, ConflictError, BadInput.
+        """
         key = key or secrets.token_hex(8)
         found = self.find(key)
-        if found is not None:
-            if (found["kind"], found["arguments"]) != (kind, arguments):
-                raise ConflictError("This key stands for another change", f"{key} was a {found['kind']}")
+        if found is not None and (found["kind"], found["arguments"]) != (kind, arguments):
+            raise ConflictError("This key stands for another change", f"{key} was a {found['kind']}")
+        if found is not None and found["state"] in ("running", "done"):
             return found
         if self._current is not None:
             raise BusyError("Another change is under way", f"{self._current.kind} {self._current.id}")
-        operation = self._current = Operation(key, kind, arguments)
+        attempt = found["attempt"] + 1 if found else 1
+        operation = self._current = Operation(key, kind, arguments, attempt=attempt)
         self._save(operation)
         self._tasks[key] = asyncio.create_task(self._run(operation, work))
         return asdict(operation)

@@ -91,6 +91,11 @@ class Repository:
             found.append(Tagged(version, commit, await self.digest(commit), created))
         return found
 
+    async def untagged(self, commit: str) -> dict[str, str]:
+        """The same facts of a commit without a tag: its version is its first twelve digits."""
+        created = (await self.git("log", "-1", "--format=%cI", commit)).decode().strip()
+        return {"version": commit[:12], "commit": commit, "digest": await self.digest(commit), "created": created}
+
     async def migrations(self, commit: str) -> list[Migration]:
         """The commit's migrations in the order they are applied."""
         listed = await self.git("ls-tree", "-r", "--name-only", "-z", commit, f"{MIGRATIONS}/")

@@ -22,6 +22,8 @@ _BEGIN = datetime(2025, 1, 1)  # noqa: DTZ001 - Prisma's TIMESTAMP(3) columns ha
 _COUNTRIES = ("AT", "DE", "FR", "GB", "US")
 # People are asked for their country when they first pay; most never have.
 _SHARE_WITH_COUNTRY = 0.5
+PAYERS = range(0, USERS, 7)
+"""Who has paid so far, by number: these have the tier they paid for."""
 _WORDS = (
     "plan",
     "draft",
@@ -66,7 +68,7 @@ def _users(chance: random.Random) -> Iterator[tuple[object, ...]]:
     hashes = [_hash(password_of(number)) for number in range(PASSWORDS)]
     for number in range(USERS):
         country = chance.choice(_COUNTRIES) if chance.random() < _SHARE_WITH_COUNTRY else None
-        tier = "pro" if country and chance.random() < 0.3 else "free"
+        tier = "pro" if number in PAYERS else "free"
         yield (
             f"u{number:07d}",
             f"person{number}@example.com",
@@ -99,7 +101,7 @@ def _messages(chance: random.Random) -> Iterator[tuple[object, ...]]:
 def _payments(chance: random.Random) -> Iterator[tuple[object, ...]]:
     for number in range(PAYMENTS):
         at = _BEGIN + timedelta(days=200, minutes=97 * number)
-        payer = f"u{chance.randrange(USERS):07d}"
+        payer = f"u{PAYERS[chance.randrange(len(PAYERS))]:07d}"
         yield (
             f"p{number:07d}",
             f"evt_seed_{number:06d}",
@@ -142,3 +144,32 @@ async def counts(url: str) -> dict[str, int]:
         row = await cursor.fetchone()
     assert row is not None
     return dict(zip(("User", "Conversation", "Message", "Payment"), row, strict=True))
+
+
+# What must never be so in the app's data, each as a query that counts the cases.
+_INVARIANTS = {
+    "migrations_failed": """SELECT count(*) FROM "_prisma_migrations"
+        WHERE "finished_at" IS NULL AND "rolled_back_at" IS NULL""",
+    "integrity_errors": """SELECT (SELECT count(*) FROM "User" WHERE "email" IS NULL)
+        + (SELECT count(*) FROM "Conversation" WHERE "userId" IS NULL)
+        + (SELECT count(*) FROM (SELECT 1 FROM "User" GROUP BY lower("email") HAVING count(*) > 1) AS twice)""",
+    "foreign_key_violations": """SELECT (SELECT count(*) FROM "Conversation" c
+            WHERE NOT EXISTS (SELECT 1 FROM "User" u WHERE u."id" = c."userId"))
+        + (SELECT count(*) FROM "Message" m
+            WHERE NOT EXISTS (SELECT 1 FROM "Conversation" c WHERE c."id" = m."conversationId"))
+        + (SELECT count(*) FROM "Payment" p WHERE NOT EXISTS (SELECT 1 FROM "User" u WHERE u."id" = p."userId"))""",
+    "payments_without_tier": """SELECT count(*) FROM "User" u WHERE u."tier" = 'free'
+        AND EXISTS (SELECT 1 FROM "Payment" p WHERE p."userId" = u."id" AND p."status" = 'succeeded')""",
+    "payments_duplicate": """SELECT count(*) FROM
+        (SELECT 1 FROM "Payment" GROUP BY "eventId" HAVING count(*) > 1) AS twice""",
+}
+
+
+async def broken_invariants(url: str) -> dict[str, int]:
+    """How often each rule of the app's data is broken now, all at one moment. Raises psycopg.Error."""
+    columns = ", ".join(f"({query}) AS {name}" for name, query in _INVARIANTS.items())
+    async with await psycopg.AsyncConnection.connect(url, connect_timeout=3) as connection:
+        cursor = await connection.execute(f"SELECT {columns}")
+        row = await cursor.fetchone()
+    assert row is not None
+    return dict(zip(_INVARIANTS, map(int, row), strict=True))

@@ -21,9 +21,10 @@ from warroom.drills.lab.builder import build
 from warroom.drills.lab.control import Control
 from warroom.drills.lab.deployer import Deployer
 from warroom.drills.lab.front import Front
-from warroom.drills.lab.layout import prepare, read_json, remove_tree, write_json
+from warroom.drills.lab.layout import prepare, read_json, remove_tree, write_json, write_text
 from warroom.drills.lab.ledger import Ledger, clear_up
 from warroom.drills.lab.logs import SOURCES, OwnLog
+from warroom.drills.lab.migrations import applied
 from warroom.drills.lab.operations import Operations, Step, Work, now
 from warroom.drills.lab.postgres import DATABASE, PORT, USER, Postgres, confine
 from warroom.drills.lab.redis_server import RedisServer
@@ -39,6 +40,8 @@ class Options:
     state: Path
     revert_fault: bool = False
     fault_in_target: bool = False
+    fresh: bool = False
+    """Make everything anew, whatever the folder holds; only the lab's identity stays."""
     postgres_as: str = "auto"
 
     def what_is_built(self) -> dict[str, object]:
@@ -61,19 +64,18 @@ class Lab:
         left = await clear_up(self._options.state)
         self.layout = prepare(self._options.state)
         ledger = self._begin_ledger()
+        self._postgres = Postgres(self.layout, ledger, await confine(self.layout, ledger, self._options.postgres_as))
+        # A server under an unprivileged number keeps its data elsewhere, and that went with the lab that made it.
+        built = self._what_stands(fresh=self._options.fresh or not self._postgres.data_is_there)
         self.note = OwnLog(self.layout.log("lab"))
         self._ends.callback(self.note.close)
         if left:
             self.note("ended what an earlier lab had left running", processes=left)
-        built = self._what_stands()
         secret = self._secrets()
         self.fingerprint: str = secret["fingerprint"]
-        self._postgres = Postgres(self.layout, ledger, await confine(self.layout, ledger, self._options.postgres_as))
         self._redis = RedisServer(self.layout, ledger)
         self._ends.push_async_callback(self._redis.stop)
         self._ends.push_async_callback(self._postgres.stop)
-        # A server under an unprivileged number keeps its data elsewhere, and that went with the lab that made it.
-        built = built and self._postgres.data_is_there
         async with asyncio.TaskGroup() as group:
             group.create_task(self._redis.start())
             group.create_task(self._postgres.start() if built else self._postgres.make())
@@ -81,7 +83,8 @@ class Lab:
         self.repository = building.result()
         self.operations = Operations(self.layout.operations)
         self._front = Front()
-        await self._front.start()
+        ports = read_json(self.layout.state / "ports.json") or {}
+        await self._front.start(ports.get("front", 0))
         self._ends.push_async_callback(self._front.stop)
         self._deployer = Deployer(
             self.layout, ledger, self.repository, self._front, self.note, lambda: self._app_settings(secret)
@@ -92,11 +95,11 @@ class Lab:
         self._traffic.start()
         self._ends.push_async_callback(self._traffic.stop)
         self._control = Control(self)
-        await self._control.start()
+        await self._control.start(ports.get("control", 0))
         self._ends.push_async_callback(self._control.stop)
         self._ends.push_async_callback(self.operations.close)
         self._announce()
-        self._ends.callback(self.layout.announcement.unlink, missing_ok=True)
+        self._ends.callback(self._withdraw)
         self.note("ready", base_url=self._front.base_url, postgres=self._postgres.mode)
 
     async def stop(self) -> None:
@@ -125,19 +128,27 @@ class Lab:
         self._ends.callback(ledger.close)
         if self.layout.run.parent != self.layout.state:
             ledger.folder(self.layout.run)
-        self.layout.announcement.unlink(missing_ok=True)
+        self._withdraw()
         return ledger
 
-    def _what_stands(self) -> bool:
-        """True when the folder holds a lab that was once ready; False when all has to be made."""
+    def _what_stands(self, *, fresh: bool) -> bool:
+        """True when the folder holds a lab that was once ready; False when all has to be made, and then it's empty."""
         found = read_json(self.layout.state / "built.json")
-        if found is not None and found != self._options.what_is_built():
+        if found is not None and not fresh:
+            if found == self._options.what_is_built():
+                return True
             raise BadInput(
                 "This state folder holds a lab of another kind",
                 f"it was made with {found}, and {self._options.what_is_built()} is asked for",
-                "Name another folder, or remove this one.",
+                "Name another folder, or make it anew.",
             )
-        return found is not None
+        for name in ("built.json", "deployments.json", "front.json"):
+            (self.layout.state / name).unlink(missing_ok=True)
+        remove_tree(self.layout.repository)
+        for folder in (self.layout.checkouts, self.layout.operations, self.layout.logs):
+            remove_tree(folder)
+            folder.mkdir(mode=0o700)
+        return False
 
     def _secrets(self) -> dict[str, str]:
         path = self.layout.state / "identity.json"
@@ -151,11 +162,7 @@ class Lab:
     async def _open_repository(self, built: bool) -> Repository:
         if built:
             return Repository(self.layout.repository)
-        for path in (self.layout.repository, self.layout.checkouts):
-            remove_tree(path)
-        self.layout.checkouts.mkdir(mode=0o700)
-        for name in ("deployments.json", "front.json"):
-            (self.layout.state / name).unlink(missing_ok=True)
+        remove_tree(self.layout.repository)
         options = self._options
         return await build(
             self.layout.repository, revert_fault=options.revert_fault, fault_in_target=options.fault_in_target
@@ -185,6 +192,8 @@ class Lab:
         }
 
     def _announce(self) -> None:
+        write_json(self.layout.state / "ports.json", {"front": self._front.port, "control": self._control.port})
+        write_text(self.layout.token, self._control.token)
         write_json(
             self.layout.announcement,
             {
@@ -197,6 +206,10 @@ class Lab:
                 "fingerprint": self.fingerprint,
             },
         )
+
+    def _withdraw(self) -> None:
+        for path in (self.layout.announcement, self.layout.token):
+            path.unlink(missing_ok=True)
 
     # ---- what the control endpoint asks for ----------------------------------------------------------------
 
@@ -214,6 +227,7 @@ class Lab:
             "base_url": self._front.base_url,
             "release": await self._ask("/api/version"),
             "deployed": self._deployer.current,
+            "migrations": await self._migrations(),
             "writes_stopped": self._front.writes_stopped,
             "postgres": {
                 "host": str(self._postgres.sockets),
@@ -227,6 +241,13 @@ class Lab:
             "logs": {source: self.log_path(source) for source in SOURCES},
             "processes": {name: _described(child) for name, child in children.items()},
         }
+
+    async def _migrations(self) -> list[str] | None:
+        """What the database has had, oldest first; None when it can't be asked."""
+        try:
+            return await applied(self._postgres.url())
+        except psycopg.Error:
+            return None
 
     async def counters(self) -> dict[str, Any]:
         """Traffic as its users saw it, cumulative; what the app says of itself, None where it doesn't answer."""
@@ -254,6 +275,12 @@ class Lab:
             return await seed.counts(self._postgres.url())
         except psycopg.Error as error:
             raise WarroomError("The rows can't be counted", str(error).strip()) from error
+
+    async def integrity(self) -> dict[str, int]:
+        try:
+            return await seed.broken_invariants(self._postgres.url())
+        except psycopg.Error as error:
+            raise WarroomError("The database can't be asked", str(error).strip()) from error
 
     def deployments(self) -> list[dict[str, Any]]:
         return self._deployer.history
