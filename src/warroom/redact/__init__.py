@@ -102,12 +102,17 @@ class Redactor:
         return [self.clean(line, "\t") for line in seen]
 
     def clean_json(self, value: JsonValue) -> JsonValue:
-        """Every text in it cleaned, keys too; what stands under a key that names a secret is redacted whole."""
+        """Every text in it cleaned, keys too; a text under a key that names a secret is redacted whole.
+
+        A Call's reference to a secret (``{"secret": NAME, "prefix": …}``) holds a name only, and stays usable.
+        """
         if isinstance(value, str):
             return self.clean(value)
         if isinstance(value, list):
             return [self.clean_json(item) for item in value]
         if isinstance(value, dict):
+            if value.keys() == {"secret", "prefix"}:
+                return {key: self.clean_json(item) for key, item in value.items()}
             return {self.clean(key): self._under(key, item) for key, item in value.items()}
         return value
 

@@ -132,7 +132,7 @@ PATTERNS: tuple[Pattern, ...] = (
         ("private key",),
         re.compile(
             r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:(?!-----BEGIN)[\s\S])*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
+            r"(?:(?!-----(?:BEGIN|END))[\s\S])*(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
         ),
     ),
     Pattern("webhook", ("hooks.slack.com",), re.compile(r"(?i)hooks\.slack\.com/(?P<value>[a-z]+/[\w/-]+)")),
@@ -142,7 +142,11 @@ PATTERNS: tuple[Pattern, ...] = (
         re.compile(r"(?i)discord(?:app)?\.com/api/(?:v\d+/)?webhooks/(?P<value>\d+/[\w-]+)"),
     ),
     Pattern("jwt", ("eyj",), re.compile(rf"(?<!{_B64URL})eyJ{_B64URL}{{8,}}(?:\.{_B64URL}*){{1,4}}")),
-    Pattern("github-token", ("gh",), re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{16,255}|github_pat_\w{20,255})")),
+    Pattern(
+        "github-token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{16,255}|github_pat_\w{20,255})"),
+    ),
     Pattern("gitlab-token", ("glpat-",), re.compile(rf"\bglpat-{_B64URL}{{16,}}")),
     Pattern("slack-token", ("xox", "xapp-"), re.compile(r"\bx(?:ox[a-z]|app)-[A-Za-z0-9-]{10,}")),
     Pattern("stripe-key", ("_live_", "_test_", "whsec_"), re.compile(r"\b(?:[rsp]k_(?:live|test)|whsec)_\w{8,}")),
@@ -201,15 +205,15 @@ PATTERNS: tuple[Pattern, ...] = (
         ("://",),
         re.compile(
             r"(?i)\b(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|clickhouse)(?:\+\w+)?://"
-            r"[^\s:/@\"'<>]*:(?P<value>[^\s\"'<>]+)@"
+            r"[^\s:/@\"'<>]{0,100}:(?P<value>[^\s\"'<>]{1,300})@"
         ),
     ),
     Pattern(
         "url-password",
         ("://",),
-        re.compile(r"(?i)[a-z0-9+.-]://[^\s:/?#@\"'<>]*:(?P<value>[^\s/?#\"'<>]+)@"),
+        re.compile(r"(?i)[a-z0-9+.-]://[^\s:/?#@\"'<>]{0,100}:(?P<value>[^\s/?#\"'<>]{1,300})@"),
     ),
-    Pattern("url-password", ("://",), re.compile(r"(?i)[a-z0-9+.-]://(?P<value>[^\s:/?#@\"'<>]{16,})@")),
+    Pattern("url-password", ("://",), re.compile(r"(?i)[a-z0-9+.-]://(?P<value>[^\s:/?#@\"'<>]{16,300})@")),
     Pattern(
         "password",
         ("password", "identified"),
