@@ -61,7 +61,7 @@ def check_plugins(cross: Cross, source: PluginSource) -> None:
                 cross.wrong(at, f"the plugin {quoted(name)}", "one that can be loaded", plain(str(error)))
         if name in loaded:
             platforms[platform_id] = (loaded[name], _config(cross, loaded[name], platform.config, path))
-            _fingerprint(cross, platform_id, loaded[name])
+            _fingerprint(cross, platform_id, *platforms[platform_id])
     _operations(cross, platforms)
     _checks(cross, platforms)
     _signals(cross, platforms)
@@ -72,9 +72,12 @@ def check_plugins(cross: Cross, source: PluginSource) -> None:
             cross.wrong(at, f"the plugin {quoted(plugin.name)}, which sends no messages", "one that does")
 
 
-def _fingerprint(cross: Cross, platform_id: str, plugin: Plugin) -> None:
+def _fingerprint(cross: Cross, platform_id: str, plugin: Plugin, config: BaseModel | None) -> None:
     environment = cross.runbook.environment
-    if plugin.identity is None or environment.kind == "drill" or platform_id in environment.fingerprints:
+    if environment.kind == "drill" or platform_id in environment.fingerprints:
+        return
+    # A plugin whose identity is a matter of configuration has none while that is left out.
+    if plugin.identity is None or getattr(config, "identity", plugin) is None:
         return
     at = cross.key("platforms", platform_id)
     expected = "one: without it nothing tells this environment from another"

@@ -63,12 +63,16 @@ def _one(model: type[BaseModel], root: Node, error: dict[str, Any], prefix: Path
         above, _ = lookup(root, prefix + loc[:-1])
         group = f" in {plain(str((prefix + loc)[-2]))}" if len(prefix + loc) > 1 else ""
         return Problem(above, f'no "{plain(str(loc[-1]))}"{group}', "one")
+    if kind == "union_tag_not_found":
+        return Problem(node.pos, f"no {_discriminator(context)}", "one: it says of which kind this is")
     if kind == "extra_forbidden":
         known = sorted(_fields(model, loc[:-1]))
         name = str(loc[-1])
         return Problem(key_pos, f'the unknown key "{plain(name)[:60]}"', one_of(known), meant(name, known))
     if is_key:
         return Problem(key_pos, f'the name "{plain(str(loc[-1]))[:60]}"', _NAME)
+    if kind == "union_tag_invalid":
+        _, node = lookup(root, (*prefix, *loc, _discriminator(context)))
     pos = node.pos if loc else key_pos
     expected, hint = _expected(kind, context, str(error["msg"]), node)
     return Problem(pos, _type_only(node) if secret else described(node), expected, hint)
@@ -111,10 +115,9 @@ def _expected(kind: str, context: Mapping[str, Any], message: str, node: Node) -
         return one_of(choices), meant(text, choices)
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(str(context.get("pattern")), f"a text like {context.get('pattern')}"), ""
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
+    if kind == "union_tag_invalid":
         tags = _named(str(context.get("expected_tags", "")))
-        wanted = one_of(tags) if tags else "firing, severity, trend or timer"
-        return f"by: {wanted}", ""
+        return one_of(tags), meant(text, tags)
     if kind in ("too_short", "string_too_short"):
         return "at least " + str(context.get("min_length", 1)) + _counted(node), ""
     if kind in ("too_long", "string_too_long"):
@@ -133,6 +136,10 @@ _PATTERNS = {
     r"^[a-z][a-z0-9_-]*\.[a-z][a-z0-9_-]*$": "platform.operation",
     r"^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)?$": "platform.check, or a built-in check",
 }
+
+
+def _discriminator(context: Mapping[str, Any]) -> str:
+    return str(context.get("discriminator", "")).strip("'")
 
 
 def _named(listed: str) -> list[str]:
