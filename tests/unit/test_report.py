@@ -136,6 +136,10 @@ def test_the_four_moments_and_their_order(report: str) -> None:
     )
 
 
+def test_a_message_is_told_by_its_title(report: str) -> None:
+    assert "(+0:37) – op1 sent by hand the message Rollback started [#17]" in section(report, "Timeline")
+
+
 def test_impact(report: str) -> None:
     assert section(report, "Impact").strip().splitlines() == [
         "- Downtime: 1 m 4 s from the fault, 44 s from detection to verified recovery [#1] [#24]",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from warroom.model.words import one_line
 
-_SPECIAL = re.compile(r"[\\`*_\[\]{}()<>#|~!&$]")
+_SPECIAL = re.compile(r"[\\`*_\[\]{}<>#|~&$]")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _BEGINS = re.compile(r"^(\s*)([-+=>]|\d{1,9}[.)])")
 _LINKS = re.compile(r"(://|www\.|@)", re.IGNORECASE)

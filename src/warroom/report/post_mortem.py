@@ -160,8 +160,9 @@ def _evidence(story: Story) -> list[str]:
     lines = []
     for event in story.all(EvidenceSealed):
         body = body_of(event, EvidenceSealed)
+        files = f"{body.files} file{'' if body.files == 1 else 's'}"
         lines.append(
-            f"- Bundle {code(body.bundle)}: {body.files} files, {body.size:,} bytes, manifest {code(body.seal)}, "
+            f"- Bundle {code(body.bundle)}: {files}, {body.size:,} bytes, manifest {code(body.seal)}, "
             f"in {code(body.path)} {story.cite(event)}"
         )
     rows = [
@@ -187,7 +188,7 @@ def _sources(story: Story) -> Iterator[str]:
     for event in cited:
         who = escaped(event.actor.name)
         at = f"{event.at:%Y-%m-%d %H:%M:%S} UTC"
-        yield f'- <a id="entry-{event.seq}"></a>#{event.seq} · {at} · {who} · {escaped(words(event))}'
+        yield f'- <a id="entry-{event.seq}"></a>entry {event.seq} · {at} · {who} · {escaped(words(event))}'
     yield ""
     for event in cited:
         yield f"[#{event.seq}]: #entry-{event.seq}"

@@ -13,6 +13,7 @@ from warroom.model.event import (
     EvidenceSealed,
     IncidentClosed,
     IncidentOpened,
+    MessageQueued,
     MessageSent,
     NoteAdded,
     PlanApproved,
@@ -30,7 +31,7 @@ from warroom.model.event import (
 from warroom.model.runbook import Section
 from warroom.model.words import words
 from warroom.report.markdown import escaped
-from warroom.report.story import UNKNOWN, Story
+from warroom.report.story import UNKNOWN, Story, body_of
 
 _ALWAYS = (
     AbortAsked,
@@ -66,7 +67,7 @@ def timeline(story: Story, section: Section) -> list[str]:
     for event in story.events:
         if event.seq not in named and _worth(event, story):
             who = "" if event.actor.kind == "engine" else f"{escaped(event.actor.name)} "
-            lines.append((event.at, event.seq, f"{who}{escaped(words(event))} {story.cite(event)}"))
+            lines.append((event.at, event.seq, f"{who}{_said(event, story)} {story.cite(event)}"))
     before = sorted(line for line in lines if line[1] == 0)
     journaled = sorted((line for line in lines if line[1] > 0), key=lambda line: line[1])
     shown = [*before, *journaled]
@@ -105,6 +106,19 @@ def _moments(story: Story) -> dict[str, tuple[datetime | None, str, Event | None
             restored,
         ),
     }
+
+
+def _said(event: Event, story: Story) -> str:
+    """The entry's own words; a message by its title, since its id says nothing to a reader."""
+    body = event.body
+    if not isinstance(body, MessageSent):
+        return escaped(words(event))
+    sent = body.message
+    queued = story.first(MessageQueued, lambda queued: queued.message == sent)
+    template = body_of(queued, MessageQueued).template if queued is not None else UNKNOWN
+    known = story.runbook.templates.get(template) if story.runbook is not None else None
+    how = "sent by hand" if body.by_hand else "sent"
+    return f"{how} the message {escaped(known.title if known is not None else template)}"
 
 
 def _worth(event: Event, story: Story) -> bool:

@@ -41,7 +41,8 @@ def _steps(story: Story) -> list[str]:
     lines = []
     for event in story.all(StepEnded, lambda b: b.status in said):
         body = body_of(event, StepEnded)
-        title = next((s.title for p in story.plans.values() for s in p.steps if s.id == body.step), body.step)
+        steps = story.plans[body.plan].steps if body.plan in story.plans else ()
+        title = next((step.title for step in steps if step.id == body.step), body.step)
         words = f": {escaped(body.detail)}" if body.detail else ""
         lines.append(f"- Step {escaped(title)} {said[body.status]}{words} {story.cite(event)}")
     for event in story.all(RunEnded, lambda b: b.outcome != "done"):
