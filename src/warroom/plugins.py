@@ -164,12 +164,19 @@ def _blamed(title: str, hint: str) -> Iterator[None]:
     except (WarroomError, KeyboardInterrupt, GeneratorExit):
         raise
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if _being_cancelled():
             raise
         raise PluginBroken(title, "It cancelled itself.", hint) from error
     except BaseException as error:
         raise PluginBroken(title, _told(error), hint) from error
+
+
+def _being_cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs: there is nothing that could be cancelled
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _told(error: BaseException) -> str:
