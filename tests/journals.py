@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from warroom.journal.chain import DB, HEAD, genesis, link
 from warroom.journal.head import Head, Mark
+from warroom.journal.store import Journal
+from warroom.model.event import Actor, NoteAdded
+from warroom.testing.builders import an_incident, at
 
 Rows = dict[int, bytes]
+COUNT = 100
+WAL = f"{DB}-wal"
+
+
+def make_killed(folder: Path) -> None:
+    """A journal of a hundred entries as kill -9 leaves it: everything since its making is in the -wal."""
+    live = folder.with_name(".live")
+
+    async def write() -> None:
+        journal = Journal.create(live, "INC-0001", now=at)
+        await journal.append(Actor(name="op1", uid=1000), an_incident())
+        for number in range(2, COUNT + 1):
+            await journal.append(Actor(name="op1", uid=1000), NoteAdded(text=f"entry number {number}."))
+        shutil.copytree(live, folder)
+        await journal.close()
+
+    asyncio.run(write())
+    shutil.rmtree(live)
+    assert (folder / WAL).stat().st_size > 100_000
+
+
+def make_closed(folder: Path) -> None:
+    """The same, closed in order: there is no -wal."""
+    make_killed(folder)
+    asyncio.run(Journal.open(folder).close())
+    assert not (folder / WAL).exists()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def rewritten(folder: Path, change: Callable[[Rows], Rows], incident: str = "INC-0001") -> None:
@@ -28,10 +64,9 @@ def rewritten(folder: Path, change: Callable[[Rows], Rows], incident: str = "INC
 
 def execute(folder: Path, *statements: str) -> None:
     """Statements straight into the database."""
-    connection = sqlite3.connect(folder / DB, isolation_level=None)
-    for statement in statements:
-        connection.execute(statement)
-    connection.close()
+    with closing(sqlite3.connect(folder / DB, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def flip(path: Path, offset: int, bit: int = 0) -> None:

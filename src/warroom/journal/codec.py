@@ -110,7 +110,7 @@ def parse(data: bytes) -> Any:
 
     Raises ValueError or RecursionError.
     """
-    document = json.loads(data, parse_constant=_refuse)
+    document = json.loads(data.decode(), parse_constant=_refuse)
     json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     return document
 

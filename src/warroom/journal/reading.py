@@ -192,10 +192,14 @@ def _chain(connection: sqlite3.Connection, incident: str) -> tuple[_Entries, Mar
     entries: _Entries = {}
     last = Mark(0, genesis(incident))
     bad: _BadError | None = None
+    stray: _BadError | None = None
     try:
         for seq, data, link_hash in connection.execute("SELECT seq, bytes, hash FROM entry ORDER BY seq"):
-            if type(seq) is not int or type(data) is not bytes or type(link_hash) is not bytes:
-                bad = bad or _BadError(f"entry {last.seq + 1} is not of the shape it was written in", last.seq + 1)
+            if seq < 1:
+                stray = _BadError(f"there is an entry numbered {seq}, which no journal has")
+                continue
+            if type(data) is not bytes or type(link_hash) is not bytes:
+                bad = bad or _BadError(f"entry {seq} is not of the shape it was written in", seq)
                 continue
             if bad is None and seq != last.seq + 1:
                 bad = _BadError(f"entry {last.seq + 1} is missing: {seq} comes next", last.seq + 1)
@@ -206,7 +210,7 @@ def _chain(connection: sqlite3.Connection, incident: str) -> tuple[_Entries, Mar
                 last = Mark(seq, link_hash)
     except (sqlite3.Error, OverflowError) as error:
         bad = bad or _BadError(f"entry {last.seq + 1} can't be read: {error}", last.seq + 1)
-    return entries, last, bad
+    return entries, last, bad or stray
 
 
 def _compare_head(marks: _Marks, incident: str, entries: _Entries, last: Mark) -> Mark:
