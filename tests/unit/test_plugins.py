@@ -283,7 +283,7 @@ async def test_pauses_begin_anew_after_a_stream_that_lived_long() -> None:
 
     async def stream() -> AsyncIterator[int]:
         await clock.sleep(lives.pop(0) if lives else 1e9)
-        for never in ():
+        for never in range(0):
             yield never
         raise OSError
 
