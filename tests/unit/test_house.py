@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,6 +193,41 @@ def test_what_is_installed_has_the_entry_points_written_here() -> None:
     installed = {point.name: point.value for point in entry_points(group="warroom.plugins")}
     ours = PROJECT["project"]["entry-points"]["warroom.plugins"]
     assert {name: value for name, value in installed.items() if name in ours} == ours
+
+
+def distributions_imported() -> set[str]:
+    from importlib.metadata import packages_distributions
+
+    from packaging.utils import canonicalize_name
+
+    known, tops = packages_distributions(), set()
+    for path in sources("src", "plugins"):
+        code = path.read_text(encoding="utf-8")
+        tops |= {module.partition(".")[0] for _, module, _ in imported(ast.parse(code))}
+        tops |= set(re.findall(r"find_spec\(\"(\w+)\"\)", code))
+    foreign = {top for top in tops - sys.stdlib_module_names if not top.startswith("warroom")}
+    return {str(canonicalize_name(name)) for top in foreign for name in known.get(top, [f"unknown-{top}"])}
+
+
+NOT_IMPORTED_YET = {
+    "stamina": "retries of idempotent reads",
+    "structlog": "warroom's own log",
+    "textual-plotext": "the plots of the metrics pane",
+}
+"""Dependencies that are settled, each with what it is for, but that no module imports so far."""
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    declared = {str(canonicalize_name(Requirement(line).name)) for line in PROJECT["project"]["dependencies"]}
+    used = distributions_imported()
+    assert {"missing": used - declared, "idle": declared - used - NOT_IMPORTED_YET.keys()} == {
+        "missing": set(),
+        "idle": set(),
+    }
+    assert NOT_IMPORTED_YET.keys() & used == set(), "imported by now: take it off the list"
 
 
 def contract(name: str) -> dict[str, Any]:
