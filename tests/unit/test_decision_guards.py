@@ -177,6 +177,13 @@ def test_another_platform_blocks_and_one_that_cannot_be_read_warns(read: str | N
         assert all(guard.hard == hard for guard in blocked.values())
 
 
+def test_a_plan_made_for_the_wrong_platform_is_blocked_by_the_runbooks_fingerprint() -> None:
+    plan = a_plan(fingerprint={"lab": "lab-0002"})
+    blocked = found(a_state(ev.WheelTaken(), *READY, proposed(plan)), PRODUCTION, lab="lab-0002")
+    assert blocked["fingerprint-lab"].hard
+    assert "than the runbook was written for (lab-0002, not lab-0001)" in blocked["fingerprint-lab"].words
+
+
 def test_only_the_platforms_that_the_plan_changes_count() -> None:
     looks = a_step("look", platform="metrics", risk="safe")
     plan = a_plan(looks, a_step("restart"), fingerprint={"lab": "lab-0001", "metrics": "m-1"})

@@ -15,6 +15,7 @@ from warroom.model.signal import Sample, TriggerReading
 from warroom.model.state import Override
 from warroom.runbook import default_runbook
 from warroom.signals import SignalBook, TriggerBook
+from warroom.testing.builders import a_runbook
 from warroom.testing.clock import START, VirtualClock
 
 RATIO = "http-error-ratio"
@@ -184,6 +185,30 @@ def test_the_timer_goes_on_through_a_gap_and_begins_anew_on_another_way() -> Non
     bench.clock.tick(60)
     bench.read()
     assert last(bench.read(redis_failing="firing")).evidence == "0:00 of 10:00"
+
+
+def test_a_timer_that_is_reached_by_another_way_begins_anew() -> None:
+    either = {
+        "root": "office",
+        "questions": {
+            "office": {"ask": "Is anybody there?", "answers": {"yes": "wait", "no": "wait"}},
+            "wait": {
+                "ask": "Waited?",
+                "from": {"by": "timer", "wait": "10m"},
+                "answers": {"waiting": "look", "over": "go"},
+            },
+        },
+        "leaves": {"look": {"advice": "monitor", "title": "Look"}, "go": {"advice": "rollback", "title": "Go"}},
+    }
+    bench = Bench(a_runbook(tree=either))
+    bench.answer("office", "yes")
+    bench.read()
+    bench.clock.tick(300)
+    assert last(bench.read()).evidence == "5:00 of 10:00"
+    bench.answer("office", "no")
+    assert last(bench.read()).evidence == "0:00 of 10:00"
+    bench.clock.tick(5)
+    assert last(bench.read()).evidence == "0:05 of 10:00"
 
 
 @pytest.mark.parametrize("jump", [3600, -3600])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -78,6 +79,7 @@ def test_lines_of_all_sources_come_back_in_the_order_they_came(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
+        (LogQuery(), list(range(10_000))),
         (LogQuery(sources=("db",)), [i for i in range(10_000) if i % 3 == 0]),
         (LogQuery(errors_only=True), [i for i in range(10_000) if i % 7 == 0]),
         (LogQuery(contains="NUMBER 99"), [i for i in range(10_000) if str(i).startswith("99")]),
@@ -102,7 +104,7 @@ def test_every_page_of_every_filter_is_what_reading_it_all_would_give(
     ]
     for start in range(0, len(made), 333):
         spool.append(made[start : start + 333])
-    for first in (0, 1, 500, len(wanted) - 1, len(wanted) - TAIL - 5, len(wanted) + 10):
+    for first in (0, 1, 500, 501, 502, 2999, len(wanted) - 1, len(wanted) - TAIL - 5, len(wanted) + 10):
         if first < 0:
             continue
         page = spool.page(query.model_copy(update={"first": first, "limit": 50}))
@@ -123,7 +125,8 @@ def test_a_search_goes_on_where_it_left_off(tmp_path: Path) -> None:
 
 def test_beyond_its_size_the_largest_source_loses_its_oldest_and_says_how_many(tmp_path: Path) -> None:
     spool = spool_in(tmp_path, limit_bytes=400_000, segment_bytes=40_000)
-    spool.append([line("the quiet one speaks", "db")])
+    for part in range(9):
+        spool.append([line(f"the quiet one speaks, {part} {i}", "db") for i in range(100)])
     spool.page(LogQuery(contains="flood"))
     for start in range(0, 10_000, 100):
         spool.append([line(f"flood {i}", "web-1") for i in range(start, start + 100)])
@@ -134,7 +137,8 @@ def test_beyond_its_size_the_largest_source_loses_its_oldest_and_says_how_many(t
     assert page.lines[0].text == f"flood {heads['web-1'].dropped}"
     assert page.matching == 10_000 - heads["web-1"].dropped
     assert heads["db"].dropped == 0
-    assert spool.page(LogQuery(sources=("db",))).matching == 1
+    assert len(list((tmp_path / "spool").glob("db@*.log"))) == 2
+    assert spool.page(LogQuery(sources=("db",))).matching == 900
     on_disk = sum(path.stat().st_size for path in (tmp_path / "spool").iterdir())
     assert on_disk <= 400_000
 
@@ -270,21 +274,31 @@ async def test_a_pump_writes_everything_and_passes_on_what_breaks(tmp_path: Path
 
 
 async def test_a_cancelled_pump_still_writes_what_it_has(tmp_path: Path) -> None:
-    spool = spool_in(tmp_path)
-    waiting = asyncio.Event()
+    """Ten lines have gathered while the first is being written, and then it is cancelled."""
+    writing, go_on, gathered = threading.Event(), threading.Event(), asyncio.Event()
+
+    def clean(text: str) -> str:
+        writing.set()
+        go_on.wait()
+        return text
+
+    spool = LogSpool(tmp_path / "spool", VirtualClock(), clean)
 
     async def lines() -> AsyncIterator[LogLine]:
+        yield line("first")
+        await asyncio.to_thread(writing.wait)
         for i in range(10):
             yield line(f"{i}")
-        waiting.set()
+        gathered.set()
         await asyncio.Event().wait()
 
     task = asyncio.create_task(pump(lines(), spool))
-    await waiting.wait()
+    await gathered.wait()
+    go_on.set()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert spool.heads()["web-1"].lines == 10
+    assert spool.heads()["web-1"].lines == 11
 
 
 async def test_a_flood_is_taken_whole_in_bounded_memory(tmp_path: Path) -> None:
