@@ -8,8 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import JsonValue
 
-from warroom.api import Context
-from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
+from warroom.api import Context, DoorRefused, TimedOut, Unreachable, WarroomError
 from warroom.model.address import refused_host
 from warroom.model.call import CallResult, Secret
 from warroom_http.config import Config, Headers

@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from warroom.api import Context
-from warroom.errors import WarroomError
+from warroom.api import Context, WarroomError
 from warroom.model.call import CallResult
 from warroom_http.asking import ask, no_reply, resolved, why
 from warroom_http.config import NAME, FlowStep, Statuses

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
-from warroom.api import Context, Probed
-from warroom.errors import WarroomError
+from warroom.api import Context, Probed, WarroomError
 from warroom.model.base import Duration, Fact, Id
 from warroom_http.asking import ask, no_reply, why
 from warroom_http.config import Config, FlowStep, Statuses, Steps, UrlPath, VersionAt

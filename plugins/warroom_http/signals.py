@@ -7,8 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from warroom.api import Context, SignalOffer
-from warroom.errors import BadInput, TimedOut, WarroomError
+from warroom.api import BadInput, Context, SignalOffer, TimedOut, WarroomError
 from warroom.model.call import CallResult
 from warroom.model.signal import Sample
 from warroom_http.asking import ask, no_reply, why

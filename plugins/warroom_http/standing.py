@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from warroom.api import Context, Ready
-from warroom.errors import BadInput, WarroomError
+from warroom.api import BadInput, Context, Ready, WarroomError
 from warroom.model.call import Secret
 from warroom.model.release import Release, ReleaseDiff
 from warroom_http.asking import ask, why

@@ -16,6 +16,14 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, JsonValue
 
+# What a plugin raises and meets belongs to the contract, so it is found here too.
+from warroom.errors import BadInput as BadInput
+from warroom.errors import DoorRefused as DoorRefused
+from warroom.errors import ProgramFailed as ProgramFailed
+from warroom.errors import ProgramMissing as ProgramMissing
+from warroom.errors import TimedOut as TimedOut
+from warroom.errors import Unreachable as Unreachable
+from warroom.errors import WarroomError as WarroomError
 from warroom.model.call import CallResult
 from warroom.model.plan import Look, Preview, Risk
 from warroom.model.release import Release, ReleaseDiff
