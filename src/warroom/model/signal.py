@@ -17,8 +17,9 @@ class Sample(Fact):
     """One measurement, as a plugin gives it.
 
     ``value`` is in the signal's unit; a ratio is 0–1, a state is 1 (well) or 0 (not). ``count`` is how many
-    observations stand behind it (requests, probes); None where that has no meaning. ``value`` None says
-    "asked, and could not know": it is not the same as 0.
+    observations stand behind it (requests, probes) that no earlier sample counted: windows add them up. None where
+    that has no meaning. ``value`` None says "asked, and could not know": it is not the same as 0. With ``count`` 0 it
+    says "nothing happened": the source lives, and there was nothing to measure.
     """
 
     signal: str
