@@ -1,4 +1,4 @@
-"""A strict Session for tests: events and live values are fed by hand, intents are recorded, what nobody expected fails."""
+"""A strict Session for tests: events and live values are fed by hand, intents recorded, the unexpected fails."""
 
 from __future__ import annotations
 
@@ -69,6 +69,9 @@ class ScriptedSession:
 
     def end(self) -> None:
         self._emit(None)
+
+    def live_values(self) -> dict[str, LiveValue]:
+        return dict(self._live)
 
     def _emit(self, frame: Frame | None) -> None:
         for queue in self._watchers:

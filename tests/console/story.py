@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from tests.console.facts import (
+    BAD,
+    GOOD,
+    OLDER,
+    readings,
+    the_diff,
+    the_message,
+    the_plan,
+    the_tree,
+    trigger,
+)
 from tests.console.pages import log_page, releases_page
 from tests.console.runbook import a_runbook
 from tests.console.scripted import ScriptedSession
@@ -11,55 +22,20 @@ from warroom.model import event as ev
 from warroom.model import intent as it
 from warroom.model import live as lv
 from warroom.model.base import sha256
-from warroom.model.call import HttpCall
-from warroom.model.decision import TreeAnswer, TreeReading
-from warroom.model.plan import Look, Plan, Preview, Step
-from warroom.model.release import Release, ReleaseDiff
+from warroom.model.plan import Look, Plan
 from warroom.model.runbook import Runbook
-from warroom.model.signal import ComponentReading, LogHead, SignalReading, TriggerReading
+from warroom.model.signal import LogHead
 from warroom.model.verification import Artifact, CheckResult, Verdict
 from warroom.session import Accepted, Refused, Reply
 from warroom.testing.clock import START
-
-GOOD = Release(
-    version="v1.0.0-beta.2", commit="41ab" * 10, digest=sha256(b"beta.2"), verdict="good", deployed_at=START - timedelta(days=6)
-)
-BAD = Release(version="v1.0.0-beta.3", commit="9c1f" * 10, digest=sha256(b"beta.3"), deployed_at=START)
-OLDER = Release(
-    version="v1.0.0-beta.1", commit="77d0" * 10, digest=sha256(b"beta.1"), verdict="good", deployed_at=START - timedelta(days=20)
-)
-
-
-def the_plan(procedure: str = "lab-rollback", target: Release = GOOD) -> Plan:
-    deploy = HttpCall(method="POST", url="http://127.0.0.1:7001/deploy", body={"version": target.version})
-    back = HttpCall(method="POST", url="http://127.0.0.1:7001/deploy", body={"version": BAD.version})
-    wait = HttpCall(method="GET", url="http://127.0.0.1:7001/status")
-    steps = [
-        ("deploy", "Deploy the target", "deploy", "disruptive", Preview(calls=(deploy,), inverse=(back,), expected_s=8, pinned={"running": BAD.version}, destroys=("logs",))),
-        ("settle", "Wait until it serves", "wait", "safe", Preview(calls=(wait,), no_inverse="it only looks", expected_s=12)),
-    ]
-    return Plan(
-        id="plan-1",
-        incident="inc-0042",
-        procedure=procedure,
-        title="Roll the lab's application back",
-        fingerprint={"lab": "lab-7f3a"},
-        runbook_hash=sha256(b"runbook"),
-        target=target,
-        steps=tuple(
-            Step.model_validate(
-                {"id": i, "title": t, "platform": "lab", "operation": o, "plugin": "lab", "plugin_version": "1", "args": {}, "risk": r, "role": "application", "preview": p}
-            )
-            for i, t, o, r, p in steps
-        ),
-        expected_s=20,
-    )
 
 
 class Story(ScriptedSession):
     """Answers each intent as the engine would; the rest of the plot is told by methods."""
 
-    def __init__(self, runbook: Runbook | None = None, *, me: str = "op1", writable: bool = True, now: datetime = START) -> None:
+    def __init__(
+        self, runbook: Runbook | None = None, *, me: str = "op1", writable: bool = True, now: datetime = START
+    ) -> None:
         super().__init__(runbook or a_runbook(), now, me=me, writable=writable)
         self.guards: tuple[lv.Guard, ...] = ()
         self.log_lines = 40
@@ -67,7 +43,9 @@ class Story(ScriptedSession):
             it.OpenIncident: self._open,
             it.TakeWheel: lambda i: self._say(ev.WheelTaken()),
             it.AnswerQuestion: lambda i: self._say(ev.TreeAnswered(node=i.node, answer=i.answer, reason=i.reason)),
-            it.Decide: lambda i: self._say(ev.Decided(choice=i.choice, reason=i.reason, followed_advice=i.choice == "rollback-now")),
+            it.Decide: lambda i: self._say(
+                ev.Decided(choice=i.choice, reason=i.reason, followed_advice=i.choice == "rollback-now")
+            ),
             it.MarkItem: lambda i: self._say(ev.ItemMarked(item=i.item, mark=i.mark, reason=i.reason)),
             it.AddNote: lambda i: self._say(ev.NoteAdded(text=i.text, about=i.about)),
             it.Acknowledge: lambda i: self._say(ev.Acknowledged(what=i.what)),
@@ -83,17 +61,27 @@ class Story(ScriptedSession):
             it.Undo: lambda i: Refused(reason="Nothing was run that has an inverse."),
             it.Verify: lambda i: self._say(ev.VerificationStarted(checks=tuple(self.runbook.verification))),
             it.Notify: self._notify,
-            it.Escalate: lambda i: self._say(ev.Escalated(step=1, sentence="Notify CTO", contacts=("cto",), elapsed_s=10)),
+            it.Escalate: lambda i: self._say(
+                ev.Escalated(step=1, sentence="Notify CTO", contacts=("cto",), elapsed_s=10)
+            ),
             it.WriteReport: lambda i: self._say(ev.ReportWritten(path="inc-0042/report.md", sha256="0" * 64)),
             it.CloseIncident: lambda i: self._say(ev.IncidentClosed(outcome=i.outcome, reason=i.reason)),
         }
         self.pages = {
             lv.LogQuery: lambda q: log_page(q, self.log_lines, START),
             lv.ReleasesQuery: lambda q: releases_page((BAD, GOOD, OLDER), BAD),
-            lv.DiffQuery: lambda q: lv.DiffPage(diff=_diff()),
-            lv.MessageQuery: lambda q: lv.MessagePage(template=q.template, text=_message(q.template), channels=("team-chat",)),
+            lv.DiffQuery: lambda q: lv.DiffPage(diff=the_diff()),
+            lv.MessageQuery: lambda q: lv.MessagePage(
+                template=q.template, text=the_message(q.template), channels=("team-chat",)
+            ),
             lv.GuardsQuery: lambda q: lv.GuardsPage(guards=self.guards),
-            lv.CommandsQuery: lambda q: lv.CommandsPage(commands=(lv.CommandLine(at=START, door="read", text="curl -fsS http://127.0.0.1:7001/status", status=200, seconds=0.1),)),
+            lv.CommandsQuery: lambda q: lv.CommandsPage(
+                commands=(
+                    lv.CommandLine(
+                        at=START, door="read", text="curl -fsS http://127.0.0.1:7001/status", status=200, seconds=0.1
+                    ),
+                )
+            ),
             lv.TimelineQuery: lambda q: lv.TimelinePage(events=tuple(self.events[-200:]), total=len(self.events)),
         }
 
@@ -108,14 +96,22 @@ class Story(ScriptedSession):
 
     def fires(self) -> None:
         """Sign-in fails for a share of users; 5xx has been above 5 % for longer than its window."""
-        self.live(**readings(error=0.124, p95=3120, spark=(0.004, 0.004, 0.03, 0.07, 0.1, 0.124), status="firing"), **self._heads(7))
+        self.live(
+            **readings(error=0.124, p95=3120, spark=(0.004, 0.004, 0.03, 0.07, 0.1, 0.124), status="firing"),
+            **self._heads(7),
+        )
         self.live(tree=the_tree())
 
     def recovers(self) -> None:
-        self.live(**readings(error=0.006, p95=210, spark=(0.124, 0.12, 0.05, 0.01, 0.006), status="ok"), **self._heads(9))
+        self.live(
+            **readings(error=0.006, p95=210, spark=(0.124, 0.12, 0.05, 0.01, 0.006), status="ok"), **self._heads(9)
+        )
 
     def _heads(self, errors: int) -> dict[str, lv.LiveValue]:
-        return {f"log-{name}": LogHead(source=name, lines=self.log_lines // 2, errors=e) for name, e in (("web", errors), ("db", 0))}
+        return {
+            f"log-{name}": LogHead(source=name, lines=self.log_lines // 2, errors=e)
+            for name, e in (("web", errors), ("db", 0))
+        }
 
     def _open(self, intent: it.OpenIncident) -> Reply | None:
         self.opened(intent.title, who=self.me)
@@ -146,13 +142,19 @@ class Story(ScriptedSession):
         made = Artifact(name="logs/web.log", collector="logs", size=91234, sha256="0" * 64, at=self._now)
         self.push(
             ev.EvidenceCollected(bundle="b1", collector="logs", artifacts=(made,)),
-            ev.EvidenceSealed(bundle="b1", path="evidence/b1", seal=sha256(b"b1"), files=6, size=1_204_331, kinds=("logs", "dump")),
+            ev.EvidenceSealed(
+                bundle="b1", path="evidence/b1", seal=sha256(b"b1"), files=6, size=1_204_331, kinds=("logs", "dump")
+            ),
         )
 
     def _target(self, intent: it.ChooseTarget) -> Reply | None:
         for release in (GOOD, OLDER):
             if intent.text in (release.version, release.commit, release.digest):
-                return self._say(ev.TargetChosen(release=release, reason="the newest release that ran without a trigger", diff=_diff()))
+                return self._say(
+                    ev.TargetChosen(
+                        release=release, reason="the newest release that ran without a trigger", diff=the_diff()
+                    )
+                )
         return Refused(reason=f"No release {intent.text!r} is known, and it is neither a commit nor a digest.")
 
     def _propose(self, intent: it.ProposePlan) -> Reply | None:
@@ -173,13 +175,37 @@ class Story(ScriptedSession):
 
     def step_begins(self, step: str, attempt: int = 1) -> None:
         found = next(s for s in self._plan.steps if s.id == step)
-        self.push(ev.StepIntended(plan=self._plan.hash, step=step, attempt=attempt, calls=found.preview.calls, inverse=found.preview.inverse))
+        self.push(
+            ev.StepIntended(
+                plan=self._plan.hash,
+                step=step,
+                attempt=attempt,
+                calls=found.preview.calls,
+                inverse=found.preview.inverse,
+            )
+        )
         self.live(
-            progress=lv.StepProgress(step=step, attempt=attempt, elapsed_s=0, expected_s=found.preview.expected_s, words="2 of 3 replicas serve v1.0.0-beta.2", output=("pulling", "starting replica 2"))
+            progress=lv.StepProgress(
+                step=step,
+                attempt=attempt,
+                elapsed_s=0,
+                expected_s=found.preview.expected_s,
+                words="2 of 3 replicas serve v1.0.0-beta.2",
+                output=("pulling", "starting replica 2"),
+            )
         )
 
-    def step_ends(self, step: str, status: str = "done", detail: str = "", look: Look | None = None, attempt: int = 1) -> None:
-        body = {"plan": self._plan.hash, "step": step, "attempt": attempt, "status": status, "detail": detail, "look": look}
+    def step_ends(
+        self, step: str, status: str = "done", detail: str = "", look: Look | None = None, attempt: int = 1
+    ) -> None:
+        body = {
+            "plan": self._plan.hash,
+            "step": step,
+            "attempt": attempt,
+            "status": status,
+            "detail": detail,
+            "look": look,
+        }
         self.push(ev.StepEnded.model_validate(body))
 
     def runs_through(self) -> None:
@@ -190,7 +216,10 @@ class Story(ScriptedSession):
         self.pass_time(11)
         self.step_ends("settle")
         target = self._plan.target
-        self.push(ev.RunEnded(hash=self._plan.hash, outcome="done", detail="", seconds=18), ev.ReleaseChanged(was=BAD, now=target, seen_by="lab"))
+        self.push(
+            ev.RunEnded(hash=self._plan.hash, outcome="done", detail="", seconds=18),
+            ev.ReleaseChanged(was=BAD, now=target, seen_by="lab"),
+        )
 
     def crashed(self) -> None:
         """After kill -9 in the middle of a step: the next engine looked, and asks."""
@@ -201,7 +230,9 @@ class Story(ScriptedSession):
         self.push(ev.RunEnded(hash=self._plan.hash, outcome="unknown", detail="step deploy is unknown", seconds=9))
 
     def _resolve(self, intent: it.ResolveStep) -> Reply | None:
-        return self._say(ev.StepResolved.model_validate({**intent.model_dump(exclude={"type", "hash"}), "plan": intent.hash}))
+        return self._say(
+            ev.StepResolved.model_validate({**intent.model_dump(exclude={"type", "hash"}), "plan": intent.hash})
+        )
 
     def _abort(self, intent: it.AbortRun) -> Reply | None:
         return self._say(ev.AbortAsked(hash=intent.hash))
@@ -210,8 +241,14 @@ class Story(ScriptedSession):
         results = []
         for name, check in self.runbook.verification.items():
             bad = verdict if name in ("error-rate", "identity") else "pass"
-            words = {"error-rate": "8.1 % of 412 requests, limit 5 %"}.get(name, "as it should be") if bad != "pass" else "412 requests seen"
-            results.append(CheckResult(id=name, title=check.sentence, verdict=bad, words=words, proves=check.proves or ""))
+            words = (
+                {"error-rate": "8.1 % of 412 requests, limit 5 %"}.get(name, "as it should be")
+                if bad != "pass"
+                else "412 requests seen"
+            )
+            results.append(
+                CheckResult(id=name, title=check.sentence, verdict=bad, words=words, proves=check.proves or "")
+            )
         ways: tuple[ev.NextWay, ...] = ()
         if verdict != "pass":
             ways = (
@@ -220,7 +257,10 @@ class Story(ScriptedSession):
                 ev.NextWay(kind="escalate", title="Escalate to the CTO"),
             )
         words = "recovered: every check passes" if verdict == "pass" else "not recovered: 2 of 6 checks fail"
-        self.push(*(ev.CheckEnded(result=result) for result in results), ev.VerificationEnded(verdict=verdict, words=words, next=ways))
+        self.push(
+            *(ev.CheckEnded(result=result) for result in results),
+            ev.VerificationEnded(verdict=verdict, words=words, next=ways),
+        )
         if verdict == "pass":
             self.push(ev.WatchStarted(until=self._now + timedelta(seconds=60), production_s=1800, window_s=60))
 
@@ -230,76 +270,9 @@ class Story(ScriptedSession):
 
     def _notify(self, intent: it.Notify) -> Reply | None:
         number = f"m{len(self.state.messages) + 1}"
-        self.push(ev.MessageQueued(message=number, template=intent.template, channel="team-chat", text=intent.text), who=self.me)
+        self.push(
+            ev.MessageQueued(message=number, template=intent.template, channel="team-chat", text=intent.text),
+            who=self.me,
+        )
         self.push(ev.MessageSent(message=number, receipt="ok"))
         return None
-
-
-def readings(error: float, p95: float, spark: tuple[float, ...], status: str) -> dict[str, lv.LiveValue]:
-    firing = status == "firing"
-    values: dict[str, lv.LiveValue] = {}
-    for name, title, unit, value, limit in (
-        ("error-rate", "5xx", "ratio", error, 0.05),
-        ("p95", "p95", "ms", p95, 3000.0),
-        ("memory", "memory", "ratio", 0.61, 0.9),
-        ("pool", "db pool", "ratio", 0.42, 0.95),
-    ):
-        recent = tuple(value * part / spark[-1] for part in spark) if name in ("error-rate", "p95") else (value,) * 12
-        values[f"signal-{name}"] = SignalReading(id=name, title=title, unit=unit, value=value, age_s=1, freshness="fresh", limit=limit, recent=recent)
-    values["signal-webhooks"] = SignalReading(id="webhooks", title="webhooks", unit="state", value=None, freshness="unknown", words="nobody measures it")
-    for name, title, words in (("web", "web", "3 of 3 serve"), ("database", "database", "42 of 100 connections"), ("auth", "sign-in", "503 for 12 %"), ("redis", "redis", "answers")):
-        bad = firing and name == "auth"
-        values[f"component-{name}"] = ComponentReading(id=name, title=title, status="failing" if bad else "ok", words=words if bad or name != "auth" else "signs in", age_s=2)
-    values["trigger-1"] = trigger("high-error-rate", "High error rate", "firing" if firing else "ok", "error-rate", error)
-    values["trigger-2"] = trigger("auth-down", "Auth system down", "ok", "sign-in", 1)
-    values["trigger-3"] = trigger("performance", "Performance degradation", "pending" if firing else "ok", "p95", p95, held=12)
-    values["trigger-4"] = trigger("payments", "Payment system broken", "unknown", "webhooks", None)
-    values["running"] = lv.RunningRelease(release=BAD if firing else GOOD)
-    values["platform"] = lv.PlatformReading(id="lab", plugin="lab", status="ok", fingerprint="lab-7f3a")
-    values["tree"] = the_tree() if firing else calm_tree()
-    return values
-
-
-def trigger(name: str, title: str, status: str, signal: str, value: float | None, held: float = 20) -> TriggerReading:
-    limit = {"error-rate": 0.05, "p95": 3000.0}.get(signal)
-    body = {"id": name, "title": title, "severity": "critical", "status": status, "signal": signal, "value": value, "limit": limit}
-    return TriggerReading.model_validate({**body, "held_s": held, "need_s": 20, "production_need_s": 300, "words": "above its limit"})
-
-
-def the_tree() -> TreeReading:
-    return TreeReading(
-        path=(
-            TreeAnswer(node="degraded", ask="Is service degraded?", answer="yes", choices=("no", "yes"), by="signals", evidence="High error rate fires: 12.4 % of 980 requests"),
-            TreeAnswer(node="severity", ask="How severe?", answer="critical", choices=("warning", "critical"), by="signals", evidence="a critical trigger fires"),
-        ),
-        leaf="now",
-        advice="rollback-now",
-        title="ROLLBACK IMMEDIATELY",
-        reason="5xx is above 5 %: the runbook rolls back at once",
-        would_change="5xx below 3 % for a minute would end it",
-    )
-
-
-def calm_tree() -> TreeReading:
-    return TreeReading(
-        path=(TreeAnswer(node="degraded", ask="Is service degraded?", answer="no", choices=("no", "yes"), by="signals", evidence="no trigger fires"),),
-        leaf="keep-monitoring",
-        advice="monitor",
-        title="Continue monitoring",
-        reason="nothing fires",
-    )
-
-
-def _diff() -> ReleaseDiff:
-    return ReleaseDiff(
-        older=GOOD.version,
-        newer=BAD.version,
-        commits=("9c1f9c1 Sign-in: look the session up by its token", "8d20aa1 Add Session.lastSeenAt"),
-        files=("app/auth.py", "migrations/0003_session_last_seen.sql"),
-        migrations=("0003_session_last_seen",),
-        notes=("the schema stays as it is: beta.2 runs on it",),
-    )
-
-
-def _message(template: str) -> str:
-    return f"ROLLBACK {'IN PROGRESS' if template == 'started' else 'COMPLETED'}\n\nTime: 03:00 UTC\nReason: High error rate\nImpact: sign-in fails for some users\nETA: 5 minutes"

@@ -83,6 +83,8 @@ class Actions:
         if line.status == "done" and line.id not in self.client.store.state.marks:
             self.app.tell(f"{line.number} ticked itself: {line.how}")
             return
+        if pane is not None:
+            pane.cursor = line.id  # it stays: a second press takes the tick back, and never ticks the next line
         self.app.send(MarkItem(item=line.id, mark="ticked" if line.status == "open" else "open"))
 
     def waive(self) -> None:

@@ -39,7 +39,12 @@ class WarroomConsole(App[int]):
     ]
 
     def __init__(
-        self, session: Session, *, now: Callable[[], datetime] = utc_now, tick_s: float = 1.0, theme: str = "warroom-dark"
+        self,
+        session: Session,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        tick_s: float = 1.0,
+        theme: str = "warroom-dark",
     ) -> None:
         super().__init__(css_path=list(sheets()), watch_css=False)
         for known in THEMES:
@@ -153,7 +158,9 @@ class WarroomConsole(App[int]):
         """The palette: every action, by what it does."""
         for action in ACTIONS:
             if action.id != "palette":
-                yield SystemCommand(f"{shown_key(action)}  {action.what}", action.why_not(self.client.store), self._runner(action.id))
+                yield SystemCommand(
+                    f"{shown_key(action)}  {action.what}", action.why_not(self.client.store), self._runner(action.id)
+                )
         for theme in THEMES:
             yield SystemCommand(f"Theme {theme.name}", "", lambda name=theme.name: setattr(self, "theme", name))
 

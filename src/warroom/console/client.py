@@ -17,7 +17,7 @@ P = TypeVar("P", bound=Page)
 
 
 class Client:
-    """Intents carry an id of ours. An answer that got lost is asked for again under the same id: nothing is done twice."""
+    """Intents carry an id of ours; one whose answer got lost is sent again under that id: nothing is done twice."""
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
         self.session = session

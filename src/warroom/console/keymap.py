@@ -1,4 +1,4 @@
-"""Every key, once: what it does, and why it can't be used now. The footer, the help and the palette are drawn from this.
+"""Every key, once: what it does, and why it can't be used now. Footer, help and palette are drawn from it.
 
 Capital letters change the world or end something; lower-case ones prepare. Nothing stands on ctrl+d, ctrl+k, ctrl+z,
 Delete or Backspace.

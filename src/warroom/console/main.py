@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Container
 from textual.events import Key, Resize
 from textual.screen import Screen
 from textual.widget import Widget
@@ -45,20 +45,16 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         store = self.client.store
-        yield Header(store, id="header")
-        yield NextLine(store, id="next")
-        with Vertical(id="panes"):
-            with Horizontal(id="upper"):
-                with Vertical(id="left"):
-                    yield DecidePane(store, id="decide")
-                    yield ChecklistPane(store, id="checklist")
-                with Vertical(id="right"):
-                    with Horizontal(id="sense"):
-                        yield HealthPane(store, id="health")
-                        yield MetricsPane(store, id="metrics")
-                    yield LogPane(store, self._log, id="log")
-                    yield PlanPane(store, id="plan")
-        yield Footer(store, id="footer")
+        yield Header(store, "header")
+        yield NextLine(store, "next")
+        with Container(id="panes"):
+            yield DecidePane(store, "decide")
+            yield HealthPane(store, "health")
+            yield MetricsPane(store, "metrics")
+            yield ChecklistPane(store, "checklist")
+            yield LogPane(store, self._log, "log")
+            yield PlanPane(store, "plan")
+        yield Footer(store, "footer")
         yield Static("", id="too-small", markup=False)
 
     async def _log(self, query: LogQuery) -> LogPage:
@@ -150,11 +146,6 @@ class MainScreen(Screen[None]):
         for pane in self.panes:
             pane.display = pane_id is None or pane.id in stays
             pane.set_class(pane.id == pane_id, "-zoomed")
-        for name in ("sense", "left", "right"):
-            box = self.query_one(f"#{name}")
-            inner = [pane for pane in self.panes if box in pane.ancestors]
-            box.display = any(pane.display for pane in inner)
-            box.set_class(pane_id is not None and any(p.id == pane_id for p in inner), "-holds")
         self.set_class(pane_id is not None, "-zoom")
         self.call_after_refresh(self.redraw, None)
 

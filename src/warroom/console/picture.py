@@ -10,4 +10,5 @@ _REMOTE = re.compile(r"url\(\s*[\"']?https?:[^)]*\)", re.IGNORECASE)
 
 def plain_svg(svg: str) -> str:
     """Nothing in it is fetched from anywhere when it is opened."""
-    return _REMOTE.sub("none", _FONT_FACE.sub("", svg)).replace("Fira Code", "DejaVu Sans Mono")
+    plain = _REMOTE.sub("none", _FONT_FACE.sub("", svg)).replace("Fira Code", "DejaVu Sans Mono")
+    return plain.replace("<svg ", '<svg xml:space="preserve" ', 1)

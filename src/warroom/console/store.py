@@ -94,6 +94,9 @@ class Store:
 
     # Live readings
 
+    def live_values(self) -> dict[str, LiveValue]:
+        return dict(self._live)
+
     def signals(self) -> list[SignalReading]:
         return [value for value in self._live.values() if isinstance(value, SignalReading)]
 

@@ -92,7 +92,8 @@ def wrapped(text: str, cells: int, style: str = "", first: str = "", rest: str |
 
 def _wrap(text: str, cells: int) -> Iterable[str]:
     now = ""
-    for word in text.split(" "):
+    for part in text.split(" "):
+        word = part
         while cell_len(word) > cells:
             if now:
                 yield now

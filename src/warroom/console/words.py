@@ -6,7 +6,7 @@ from datetime import datetime
 
 from warroom.model.base import clock_text, span_text
 from warroom.model.decision import Advice
-from warroom.model.signal import SignalReading, TriggerReading
+from warroom.model.signal import TriggerReading
 
 ADVICE: dict[Advice, str] = {
     "monitor": "Monitor",
@@ -84,12 +84,8 @@ def held_text(trigger: TriggerReading) -> str:
         return ""
     words = f"{clock_text(trigger.held_s)} of {clock_text(trigger.need_s)}"
     if trigger.production_need_s is not None and trigger.production_need_s != trigger.need_s:
-        words += f" (production {span_text(trigger.production_need_s)})"
+        words += f" (prod. {span_text(trigger.production_need_s)})"
     return words
-
-
-def reading_text(reading: SignalReading) -> str:
-    return reading.words if reading.value is None and reading.words else value_text(reading.value, reading.unit)
 
 
 def bar(part: float, cells: int) -> str:

@@ -42,8 +42,8 @@ class Pane(VerticalScroll, can_focus=True):
     topics: ClassVar[frozenset[str]] = frozenset({"state"})
     ticks: ClassVar[bool] = False
 
-    def __init__(self, store: Store, *, id: str) -> None:
-        super().__init__(id=id, classes="pane")
+    def __init__(self, store: Store, name: str) -> None:
+        super().__init__(id=name, classes="pane")
         self.store = store
         self._lines: Sequence[Content] = ()
         self._focus: int | None = None
@@ -70,7 +70,7 @@ class Pane(VerticalScroll, can_focus=True):
         ).truncate(max(8, cells - 2), ellipsis=True)
         if not title.is_same(self._title):
             self._title = title
-            self.border_title = title  # type: ignore[assignment]  # the descriptor takes Content, its getter gives str
+            self.border_title = title
         if not same(drawn.lines, self._lines):
             self._lines = tuple(drawn.lines)
             self.query_one("#body", Static).update(Content("\n").join(self._lines))

@@ -33,8 +33,8 @@ class ChecklistPane(Pane):
     class Toggled(Message):
         """Space on the line under the cursor."""
 
-    def __init__(self, store: Store, *, id: str) -> None:
-        super().__init__(store, id=id)
+    def __init__(self, store: Store, name: str) -> None:
+        super().__init__(store, name)
         self.cursor: str | None = None
 
     def entries(self) -> list[Entry]:

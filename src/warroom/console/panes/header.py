@@ -20,8 +20,8 @@ from warroom.model.signal import TriggerReading
 class _Bar(Static):
     """A Static that is updated only when its words changed."""
 
-    def __init__(self, store: Store, *, id: str) -> None:
-        super().__init__("", id=id, markup=False)
+    def __init__(self, store: Store, name: str) -> None:
+        super().__init__("", id=name, markup=False)
         self.store = store
         self._shown = Content("")
 
@@ -167,9 +167,33 @@ class NextLine(_Bar):
 
 
 _FOOTER = (
-    "open acknowledge answer decide message capture note target plan run verify ways abort stop-writes resolve "
-    "claim undo close report escalate tick waive wheel zoom filter pause"
-).split()
+    "open",
+    "acknowledge",
+    "answer",
+    "decide",
+    "message",
+    "capture",
+    "note",
+    "target",
+    "plan",
+    "run",
+    "verify",
+    "ways",
+    "abort",
+    "stop-writes",
+    "resolve",
+    "claim",
+    "undo",
+    "close",
+    "report",
+    "escalate",
+    "tick",
+    "waive",
+    "wheel",
+    "zoom",
+    "filter",
+    "pause",
+)
 
 
 class Footer(_Bar):
@@ -180,7 +204,7 @@ class Footer(_Bar):
         if cells < 10:
             return
         last: list[Part] = [("?", "bold $accent"), " help "]
-        room = cells - 8
+        room = cells - 10
         parts: list[Part] = [" "]
         for action in self._ordered(first):
             key, width = shown_key(action), wide(shown_key(action)) + wide(action.label) + 3

@@ -42,9 +42,7 @@ class HealthPane(Pane):
         word = "" if component.status == "ok" else f"{component.status} "
         old = component.age_s is not None and component.age_s > _OLD
         age = "no age" if component.age_s is None else age_text(component.age_s)
-        left = line(
-            (f"{sign} ", style), (fit(component.title, names), "bold"), " ", (word, style), component.words
-        )
+        left = line((f"{sign} ", style), (fit(component.title, names), "bold"), " ", (word, style), component.words)
         return spread(left, line((age, "$warning" if old or component.age_s is None else "$text-disabled")), cells)
 
     def _runs(self, cells: int) -> list[Content]:

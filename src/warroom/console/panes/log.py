@@ -39,7 +39,14 @@ _SEARCHED = 20_000
 class LogView(ScrollView, can_focus=True):
     """The lines themselves."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"log--time", "log--source", "log--text", "log--error", "log--warning", "log--here"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "log--time",
+        "log--source",
+        "log--text",
+        "log--error",
+        "log--warning",
+        "log--here",
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "scroll_down", "down", show=False),
         Binding("i", "scroll_up", "up", show=False),
@@ -109,8 +116,8 @@ class LogPane(Vertical):
     topics = frozenset({"log", "snapshot"})
     ticks = False
 
-    def __init__(self, store: Store, ask: Ask, *, id: str) -> None:
-        super().__init__(id=id, classes="pane")
+    def __init__(self, store: Store, ask: Ask, name: str) -> None:
+        super().__init__(id=name, classes="pane")
         self.store, self.ask = store, ask
         self.following = True
         self.problem = ""
@@ -122,7 +129,9 @@ class LogPane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield LogView()
-        yield Input(placeholder="filter: text to keep, !error for errors only · enter keeps it, esc leaves", id="log-filter")
+        yield Input(
+            placeholder="filter: text to keep, !error for errors only · enter keeps it, esc leaves", id="log-filter"
+        )
 
     @property
     def view(self) -> LogView:
@@ -166,7 +175,9 @@ class LogPane(Vertical):
                 return
             view.take(page)
             if self.following:
-                view.scroll_to(y=max(0, page.matching - view.scrollable_content_region.height), animate=False, immediate=True)
+                view.scroll_to(
+                    y=max(0, page.matching - view.scrollable_content_region.height), animate=False, immediate=True
+                )
             self._entitle()
             if not self._stirred:
                 return
@@ -203,7 +214,9 @@ class LogPane(Vertical):
         if errors := sum(head.errors for head in heads):
             parts.append((f"✖ {errors:,} ", "$error"))
         if self._needle or self._errors_only:
-            kept = " ".join(filter(None, ["errors" if self._errors_only else "", f"“{self._needle}”" if self._needle else ""]))
+            kept = " ".join(
+                filter(None, ["errors" if self._errors_only else "", f"“{self._needle}”" if self._needle else ""])
+            )
             parts.append((f"/ {kept}: {self.view.matching:,} ", "bold $warning"))
         if not self.following:
             parts.append((f"HELD, {max(0, self._count() - self._at_pause):,} new, = runs on ", "bold $warning"))
@@ -217,7 +230,7 @@ class LogPane(Vertical):
         title = line(*parts).truncate(max(8, self.size.width - 4), ellipsis=True)
         if not title.is_same(self._title):
             self._title = title
-            self.border_title = title  # type: ignore[assignment]  # the descriptor takes Content, its getter gives str
+            self.border_title = title
 
     # The filter survives every toggle; only an empty one takes it away.
 

@@ -7,7 +7,7 @@ from textual.content import Content
 from warroom.console.panes.base import Drawn, Pane
 from warroom.console.text import cut, fit, line, right, spread, wide
 from warroom.console.theme import mark
-from warroom.console.words import age_text, bar, held_text, limit_text, reading_text, sparkline
+from warroom.console.words import age_text, bar, held_text, limit_text, sparkline, value_text
 from warroom.model.signal import SignalReading, TriggerReading
 
 _LOUD = {"firing": 0, "pending": 1, "clearing": 2}
@@ -23,13 +23,15 @@ class MetricsPane(Pane):
         for trigger in triggers:
             if trigger.status in _LOUD:
                 by_signal.setdefault(trigger.signal, trigger)
-        shown = sorted(signals, key=lambda s: self._rank(s, by_signal.get(s.id)))
+        counted = [s for s in signals if s.unit != "state" or s.id in by_signal]
+        shown = sorted(counted, key=lambda s: self._rank(s, by_signal.get(s.id)))
         drawn: list[Content] = []
         for signal in shown:
             drawn.append(self._signal(signal, by_signal.get(signal.id), shown, cells))
-            if (trigger := by_signal.get(signal.id)) is not None and trigger.need_s > 0:
-                drawn.append(self._held(trigger, cells))
-        seen = {signal.id for signal in signals}
+            counting = by_signal.get(signal.id)
+            if counting is not None and counting.need_s > 0:
+                drawn.append(self._held(counting, cells))
+        seen = {signal.id for signal in counted}
         for trigger in triggers:
             if trigger.status in _LOUD and (trigger.signal not in seen or by_signal[trigger.signal] is not trigger):
                 drawn.append(self._trigger(trigger, cells))
@@ -41,7 +43,7 @@ class MetricsPane(Pane):
     def _rank(self, signal: SignalReading, trigger: TriggerReading | None) -> tuple[int, str]:
         if trigger is not None:
             return (_LOUD[trigger.status], signal.id)
-        return ({"unknown": 4, "stale": 3}.get(signal.freshness, 5) if signal.unit != "state" else 6, signal.id)
+        return ({"unknown": 4, "stale": 3}.get(signal.freshness, 5), signal.id)
 
     def _signal(
         self, signal: SignalReading, trigger: TriggerReading | None, every: list[SignalReading], cells: int
@@ -49,33 +51,39 @@ class MetricsPane(Pane):
         status = trigger.status if trigger else {"fresh": "ok"}.get(signal.freshness, "unknown")
         sign, style = mark(status)
         names = min(max(wide(s.title) for s in every), max(9, cells // 4))
-        sparks = max(0, min(24, (cells - names - 32) // 2))
+        values = min(max(wide(_value(s)) for s in every), 18)
+        limits = max(wide(_limit(s)) for s in every)
+        sparks = max(0, min(48, cells - names - values - limits - 10))
         value_style = "bold" if trigger is None else f"{style} bold".replace("bold bold", "bold")
-        value = reading_text(signal)
-        if signal.freshness == "stale" and signal.value is not None:
-            value, value_style = f"stale {value}", "$warning"
-        elif signal.value is None or signal.freshness == "unknown":
+        if signal.value is None or signal.freshness != "fresh":
             value_style = "$warning"
-        limit = f">{limit_text(signal.limit, signal.unit)}" if signal.limit is not None else ""
         left = line(
             (f"{sign} ", style),
             fit(signal.title, names),
             " ",
             (sparkline(signal.recent, sparks, signal.limit), style if trigger else "$spark"),
             " ",
-            (right(value, 11), value_style),
+            (right(_value(signal), values), value_style),
             " ",
-            (fit(limit, 10), "$text-muted"),
+            (fit(_limit(signal), limits), "$text-muted"),
         )
         old = signal.freshness != "fresh"
         age = line((age_text(signal.age_s) or "no age", "$warning" if old else "$text-disabled"))
+        if signal.value is None and signal.words:
+            left = line(
+                (f"{sign} ", style),
+                fit(signal.title, names),
+                " ",
+                ("unknown ", "$warning"),
+                (signal.words, "$text-muted"),
+            )
         return spread(left, age, cells)
 
     def _held(self, trigger: TriggerReading, cells: int) -> Content:
         _, style = mark(trigger.status)
-        gauge = bar(trigger.held_s / trigger.need_s, 24 if cells > 70 else min(10, cells // 4))
-        words = cut(f"{trigger.status} {held_text(trigger)}", cells - wide(gauge) - 4)
-        return line(("└ ", "$text-disabled"), (gauge, style), " ", (words, style))
+        words = f"{trigger.status} {held_text(trigger)}"
+        gauge = bar(trigger.held_s / trigger.need_s, max(0, min(24, cells - wide(words) - 3)))
+        return line(("└ ", "$text-disabled"), (gauge, style), " ", (cut(words, cells - wide(gauge) - 3), style))
 
     def _trigger(self, trigger: TriggerReading, cells: int) -> Content:
         sign, style = mark(trigger.status)
@@ -101,3 +109,13 @@ class MetricsPane(Pane):
         if firing:
             return line((f"✖ {firing} firing", "$error bold"))
         return line((f"◔ {pending} pending", "$warning")) if pending else Content("")
+
+
+def _value(signal: SignalReading) -> str:
+    """Old is said to be: a number never stands there as if it were fresh."""
+    words = value_text(signal.value, signal.unit)
+    return f"stale {words}" if signal.freshness == "stale" and signal.value is not None else words
+
+
+def _limit(signal: SignalReading) -> str:
+    return f"> {limit_text(signal.limit, signal.unit).removesuffix(' ms')}" if signal.limit is not None else ""

@@ -138,7 +138,13 @@ def _none(store: Store, cells: int) -> list[Content]:
     procedures = store.runbook.procedures if store.runbook else {}
     for name, procedure in procedures.items():
         times = " or ".join(f"{span_text(e.least)} to {span_text(e.most)}" for e in procedure.expected[:1])
-        lines.append(spread(line("  ", (f"{name}  ", ""), (procedure.use_when, "$text-muted")), line((times, "$text-disabled")), cells))
+        lines.append(
+            spread(
+                line("  ", (f"{name}  ", ""), (procedure.use_when, "$text-muted")),
+                line((times, "$text-disabled")),
+                cells,
+            )
+        )
     return [row.truncate(cells, ellipsis=True) for row in lines]
 
 
@@ -153,13 +159,17 @@ def _verification(verification: Verification, cells: int) -> list[Content]:
         lines[0] = lines[0].stylize(style, 0, len(f"{sign} {word}"))
     for number, way in enumerate(verification.next, 1):
         key: Part = (" f ", "reverse bold $warning") if number == 1 else "   "
-        lines.append(line("  ", key, f" {number} ", (way.title, "bold" if number == 1 else "")).truncate(cells, ellipsis=True))
+        lines.append(
+            line("  ", key, f" {number} ", (way.title, "bold" if number == 1 else "")).truncate(cells, ellipsis=True)
+        )
     order = {"fail": 0, "inconclusive": 1, "pass": 2}
     for result in sorted(verification.results.values(), key=lambda r: order[r.verdict]):
         sign, style = mark(result.verdict)
         loud = "" if result.verdict == "pass" else style
         lines.append(
-            line("  ", (f"{sign} ", style), (result.title, loud), ("  " + result.words, "$text-muted")).truncate(cells, ellipsis=True)
+            line("  ", (f"{sign} ", style), (result.title, loud), ("  " + result.words, "$text-muted")).truncate(
+                cells, ellipsis=True
+            )
         )
     for check in verification.checks:
         if check not in verification.results and verification.verdict is None:
@@ -169,7 +179,7 @@ def _verification(verification: Verification, cells: int) -> list[Content]:
 
 def _watch(store: Store, watch: Watch, cells: int) -> list[Content]:
     if watch.quiet is not None:
-        sign, style = mark("pass" if watch.quiet else "fail")
+        sign, _ = mark("pass" if watch.quiet else "fail")
         return wrapped(f"Watch ended: {watch.words}", cells, "bold" if not watch.quiet else "", f"{sign} ", "  ")
     left = max(0.0, (watch.until - store.now()).total_seconds())
     both = f" (production {span_text(watch.production_s)})" if watch.production_s != watch.window_s else ""

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Paste
+from textual.events import Paste, Resize
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static, TextArea
@@ -48,7 +48,10 @@ class Dialog(ModalScreen[None]):
         kind = self.store.runbook.environment.kind if self.store.runbook else "production"
         with Vertical(id="dialog", classes=kind):
             service = self.store.runbook.service if self.store.runbook else ""
-            yield Static(line(*badge(self.store), " ", (service, "bold"), (" · ", "$text-muted"), (self.heading, "bold")), id="head")
+            yield Static(
+                line(*badge(self.store), " ", (service, "bold"), (" · ", "$text-muted"), (self.heading, "bold")),
+                id="head",
+            )
             with VerticalScroll(id="inside", can_focus=False):
                 yield from self.inside()
             yield Static("", id="problem", markup=False)
@@ -64,6 +67,12 @@ class Dialog(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#problem", Static).display = False
+
+    def on_resize(self, event: Resize) -> None:
+        """What is inside scrolls; the problem, the buttons and the hint are always in sight."""
+        rows = event.size.height
+        self.set_class(rows < 30, "-short")
+        self.query_one("#inside").styles.max_height = max(3, rows - (8 if rows < 30 else 12))
 
     def frame(self) -> None:
         """Called after each frame that changed the state, while the dialog is on top."""
@@ -147,8 +156,8 @@ def rows(*lines: Content) -> Static:
 class Reason(TextArea):
     """Text that people write. Several lines; tab leaves it."""
 
-    def __init__(self, placeholder: str = "", *, text: str = "", id: str = "reason") -> None:
-        super().__init__(text, id=id, placeholder=placeholder, tab_behavior="focus", highlight_cursor_line=False)
+    def __init__(self, placeholder: str = "", *, text: str = "", name: str = "reason") -> None:
+        super().__init__(text, id=name, placeholder=placeholder, tab_behavior="focus", highlight_cursor_line=False)
 
     @property
     def said(self) -> str:
@@ -163,8 +172,8 @@ class Choice(OptionList):
         Binding("i", "cursor_up", show=False),
     ]
 
-    def __init__(self, *prompts: Content, id: str = "choice") -> None:
-        super().__init__(*prompts, id=id, markup=False)
+    def __init__(self, *prompts: Content, name: str = "choice") -> None:
+        super().__init__(*prompts, id=name, markup=False)
 
 
 class TypedName(Input):
@@ -173,9 +182,9 @@ class TypedName(Input):
     class Pasted(Message):
         """Someone tried."""
 
-    def __init__(self, name: str, *, id: str = "typed") -> None:
-        super().__init__(placeholder=f"type {clean(name)}", id=id)
-        self.wanted = name
+    def __init__(self, wanted: str) -> None:
+        super().__init__(placeholder=f"type {clean(wanted)}", id="typed")
+        self.wanted = wanted
 
     @property
     def right(self) -> bool:

@@ -29,8 +29,10 @@ class OpenScreen(Dialog):
 
     def inside(self) -> ComposeResult:
         firing = self.store.firing()
-        yield rows(*(line(("✖ ", "$error"), t.title, ("  " + t.words, "$text-muted")) for t in firing[:5])) if firing else rows(
-            line(("Nothing fires. An incident can be opened all the same.", "$text-muted"))
+        yield (
+            rows(*(line(("✖ ", "$error"), t.title, ("  " + t.words, "$text-muted")) for t in firing[:5]))
+            if firing
+            else rows(line(("Nothing fires. An incident can be opened all the same.", "$text-muted")))
         )
         yield Input(value=firing[0].title if firing else "", placeholder="what is wrong, in a few words", id="title")
 
@@ -97,7 +99,9 @@ class AnswerScreen(Dialog):
         asked, cells = self.question, 68
         lines = wrapped(asked.ask, cells, "bold")
         if asked.answer is not None:
-            lines.append(line(("now: ", "$text-muted"), (asked.answer.upper(), "bold"), (f" ({asked.by})", "$text-muted")))
+            lines.append(
+                line(("now: ", "$text-muted"), (asked.answer.upper(), "bold"), (f" ({asked.by})", "$text-muted"))
+            )
         if asked.evidence:
             lines += wrapped(asked.evidence, cells, "$text-muted")
         self.query_one("#question", Static).update(rows(*lines).content)
@@ -121,7 +125,9 @@ class AnswerScreen(Dialog):
             return
         answer = asked.choices[int(name.removeprefix("say-"))]
         if asked.by in ("signals", "timer") and answer != asked.answer and not reason:
-            self.complain(f"What was measured says {(asked.answer or '?').upper()}: say why you answer {answer.upper()}.")
+            self.complain(
+                f"What was measured says {(asked.answer or '?').upper()}: say why you answer {answer.upper()}."
+            )
             self.query_one(Reason).focus()
             return
         self.send(AnswerQuestion(node=asked.node, answer=answer, reason=reason))

@@ -29,7 +29,11 @@ class CloseScreen(Dialog):
 
     def inside(self) -> ComposeResult:
         runbook, state = self.store.runbook, self.store.state
-        left = [entry for name in (runbook.checklists if runbook else ()) for entry in (lines(runbook, state, name) if runbook else ())]
+        left = [
+            entry
+            for name in (runbook.checklists if runbook else ())
+            for entry in (lines(runbook, state, name) if runbook else ())
+        ]
         still = [entry for entry in left if entry.status == "open" and entry.depth == 0]
         shown = [line(("Everything on the checklist is settled.", "$success"))]
         if still:

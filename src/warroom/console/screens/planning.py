@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import Button, OptionList, SelectionList, Static
 from textual.widgets.selection_list import Selection
 
@@ -40,7 +41,7 @@ class ProcedureScreen(Dialog):
             if target
             else line(("No target is chosen yet (g): only a procedure without one can be prepared.", "$warning"))
         )
-        yield Choice(*(self._prompt(name, procedure) for name, procedure in self.procedures), id="procedures")
+        yield Choice(*(self._prompt(name, procedure) for name, procedure in self.procedures), name="procedures")
         yield Static("", id="about-procedure", markup=False)
         yield SelectionList[str](id="steps", compact=True)
 
@@ -58,7 +59,9 @@ class ProcedureScreen(Dialog):
         names = [name for name, _ in self.procedures]
         runbook = self.store.runbook
         usable = [
-            n for n, p in self.procedures if runbook and p.kind == "rollback" and all(need in runbook.platforms for need in p.needs)
+            n
+            for n, p in self.procedures
+            if runbook and p.kind == "rollback" and all(need in runbook.platforms for need in p.needs)
         ]
         first = last if last in names else usable[0] if usable else names[0] if names else ""
         if first:
@@ -74,13 +77,26 @@ class ProcedureScreen(Dialog):
         lines = wrapped(procedure.use_when, 80, "$text-muted")
         missing = [need for need in procedure.needs if runbook is not None and need not in runbook.platforms]
         if missing:
-            lines.append(line(("? ", "$warning"), (f"needs {', '.join(missing)}, which this runbook does not configure", "$warning")))
+            lines.append(
+                line(
+                    ("? ", "$warning"),
+                    (f"needs {', '.join(missing)}, which this runbook does not configure", "$warning"),
+                )
+            )
         self.query_one("#about-procedure", Static).update(Content("\n").join(lines))
         steps = self.query_one("#steps", SelectionList)
         steps.clear_options()
         steps.add_options(
-            [Selection(line("take along: ", step.title), f"include:{name}") for name, step in procedure.steps.items() if step.if_needed]
-            + [Selection(line(("by hand: ", "$text-muted"), step.title), f"manual:{name}") for name, step in procedure.steps.items() if step.op]
+            [
+                Selection(line("take along: ", step.title), f"include:{name}")
+                for name, step in procedure.steps.items()
+                if step.if_needed
+            ]
+            + [
+                Selection(line(("by hand: ", "$text-muted"), step.title), f"manual:{name}")
+                for name, step in procedure.steps.items()
+                if step.op
+            ]
         )
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -131,7 +147,8 @@ class PlanScreen(Dialog):
         inside.focus()
         self.frame()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
+        super().on_resize(event)
         self._shown = ""
         self.frame()
 
@@ -157,7 +174,13 @@ class PlanScreen(Dialog):
 def whole_plan(plan: PlanState, cells: int) -> list[Content]:
     """Every step with its calls, what takes it back, its risk, and what must still hold when it starts."""
     target = plan.plan.target
-    lines = [line((plan.plan.title, "bold"), f" · {plan.status}", (f" · about {span_text(plan.plan.expected_s)}" if plan.plan.expected_s else "", "$text-muted"))]
+    lines = [
+        line(
+            (plan.plan.title, "bold"),
+            f" · {plan.status}",
+            (f" · about {span_text(plan.plan.expected_s)}" if plan.plan.expected_s else "", "$text-muted"),
+        )
+    ]
     if target is not None:
         named = target.digest or target.commit or ""
         lines += wrapped(f"target {target.name}  {named}", cells, "")
@@ -169,8 +192,8 @@ def whole_plan(plan: PlanState, cells: int) -> list[Content]:
     for note in plan.plan.notes:
         lines += wrapped(note, cells, "$warning", "! ")
     for index, step in enumerate(plan.plan.steps, 1):
-        lines += ["", *_step(index, step, plan.steps.get(step.id, StepState()), cells)]  # type: ignore[list-item]  # blank
-    return [Content(row) if isinstance(row, str) else row for row in lines]
+        lines += [Content(""), *_step(index, step, plan.steps.get(step.id, StepState()), cells)]
+    return lines
 
 
 def _step(index: int, step: Step, state: StepState, cells: int) -> list[Content]:
@@ -178,7 +201,9 @@ def _step(index: int, step: Step, state: StepState, cells: int) -> list[Content]
     risk, risk_style = RISK[step.risk]
     preview = step.preview
     about = f"  about {span_text(preview.expected_s)}, at most {span_text(preview.timeout_s)}"
-    lines = [line((f"{sign} ", style), (f"{index} {step.title}", "bold"), "  ", (risk, risk_style), (about, "$text-muted"))]
+    lines = [
+        line((f"{sign} ", style), (f"{index} {step.title}", "bold"), "  ", (risk, risk_style), (about, "$text-muted"))
+    ]
     by = "by hand" if step.manual else f"{step.platform}.{step.operation} ({step.plugin} {step.plugin_version})"
     lines.append(line(("    " + by, "$text-muted")))
     lines += _calls(preview.calls, cells, "    ", "$accent")
@@ -186,7 +211,9 @@ def _step(index: int, step: Step, state: StepState, cells: int) -> list[Content]
         lines.append(line(("    taken back by", "$text-muted")))
         lines += _calls(preview.inverse, cells, "      ", "")
     else:
-        lines += wrapped(f"can't be taken back: {preview.no_inverse or 'no inverse is known'}", cells, "$warning", "    ")
+        lines += wrapped(
+            f"can't be taken back: {preview.no_inverse or 'no inverse is known'}", cells, "$warning", "    "
+        )
     if preview.destroys:
         lines += wrapped("sealed before it: " + ", ".join(preview.destroys), cells, "$text-muted", "    ")
     for name, value in preview.pinned.items():
@@ -212,7 +239,9 @@ class StopWritesScreen(Dialog):
     def __init__(self, client: Client) -> None:
         super().__init__(client)
         runbook = client.store.runbook
-        self.found = next(((n, p) for n, p in runbook.procedures.items() if p.kind == "stop-writes"), None) if runbook else None
+        self.found = (
+            next(((n, p) for n, p in runbook.procedures.items() if p.kind == "stop-writes"), None) if runbook else None
+        )
 
     def inside(self) -> ComposeResult:
         if self.found is None:
@@ -220,7 +249,9 @@ class StopWritesScreen(Dialog):
         _, procedure = self.found
         lines = [line((procedure.title, "bold")), *wrapped(procedure.use_when, 70, "$text-muted")]
         lines += [line(f"  {n} {step.title}") for n, step in enumerate(procedure.steps.values(), 1)]
-        lines += wrapped("Users can't write until writes are let through again. The plan is shown before it runs.", 70, "$warning")
+        lines += wrapped(
+            "Users can't write until writes are let through again. The plan is shown before it runs.", 70, "$warning"
+        )
         yield rows(*lines)
 
     def buttons(self) -> ComposeResult:

@@ -45,8 +45,8 @@ class MessageScreen(Dialog):
         self.channels: tuple[str, ...] = ()
 
     def inside(self) -> ComposeResult:
-        yield Choice(*(line(template.title) for _, template in self.templates), id="templates")
-        yield Reason("the message", id="text")
+        yield Choice(*(line(template.title) for _, template in self.templates), name="templates")
+        yield Reason("the message", name="text")
         yield Static("", id="outbox", markup=False)
 
     def buttons(self) -> ComposeResult:
@@ -75,9 +75,16 @@ class MessageScreen(Dialog):
     def frame(self) -> None:
         lines = []
         for message in list(self.store.state.messages.values())[-4:]:
-            sign, style = {"sent": ("✔", "$success"), "queued": ("⧗", "$warning"), "failed": ("✖", "$error")}[message.status]
+            sign, style = {"sent": ("✔", "$success"), "queued": ("⧗", "$warning"), "failed": ("✖", "$error")}[
+                message.status
+            ]
             lines.append(
-                line((f"{sign} ", style), f"{message.status} ", (f"{message.template} to {message.channel} {utc(message.at)} ", "$text-muted"), message.receipt)
+                line(
+                    (f"{sign} ", style),
+                    f"{message.status} ",
+                    (f"{message.template} to {message.channel} {utc(message.at)} ", "$text-muted"),
+                    message.receipt,
+                )
             )
         self.query_one("#outbox", Static).update(Content("\n").join(lines))
 
@@ -92,7 +99,7 @@ class MessageScreen(Dialog):
         self.template, self.channels = template, page.channels
         self.query_one("#text", Reason).text = page.text
         names = ", ".join(page.channels) or "no channel: you send it by hand, warroom records it"
-        self.query_one("#text", Reason).border_title = line(f"to {names}")  # type: ignore[assignment]  # takes Content
+        self.query_one("#text", Reason).border_title = line(f"to {names}")
 
     def action_confirm(self) -> None:
         self.pressed("send")
@@ -197,10 +204,12 @@ class TargetScreen(Dialog):
     def inside(self) -> ComposeResult:
         yield Static(line(("reading the history …", "$text-muted")), id="why", markup=False)
         with Horizontal(id="two"):
-            yield Choice(id="releases")
+            yield Choice(name="releases")
             with Vertical(id="beside"):
                 yield Static("", id="diff", markup=False)
-        yield Input(placeholder="or type a version, a commit or a digest, then enter", id="typed-target", max_length=300)
+        yield Input(
+            placeholder="or type a version, a commit or a digest, then enter", id="typed-target", max_length=300
+        )
 
     def buttons(self) -> ComposeResult:
         yield button("Take this release", "take", "main")
@@ -227,7 +236,7 @@ class TargetScreen(Dialog):
 
     def _prompt(self, release: Release, best: bool, running: Release | None, failed: tuple[Release, ...]) -> Content:
         sign, style = {"good": mark("ok"), "bad": mark("failed"), "unknown": mark("unknown")}[release.verdict]
-        said = release.verdict
+        said: str = release.verdict
         if running is not None and running.name == release.name:
             said = "running now"
         elif any(other.same_as(release) for other in failed):
@@ -235,8 +244,14 @@ class TargetScreen(Dialog):
         elif best:
             said = "best"
         return line(
-            (f"{sign} ", style), (fit(release.name, 18), "bold" if best else ""), " ", (fit(said, 16), style if not best else "bold $accent"),
-            (f"{(release.commit or '')[:8]} {release.deployed_at:%d %b %H:%M}" if release.deployed_at else "", "$text-muted"),
+            (f"{sign} ", style),
+            (fit(release.name, 18), "bold" if best else ""),
+            " ",
+            (fit(said, 16), style if not best else "bold $accent"),
+            (
+                f"{(release.commit or '')[:8]} {release.deployed_at:%d %b %H:%M}" if release.deployed_at else "",
+                "$text-muted",
+            ),
         )
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -259,7 +274,11 @@ class TargetScreen(Dialog):
             lines.append(line((page.problem or "what changed since is unknown", "$warning")))
         else:
             lines += [line(("! ", "$warning"), (note, "$warning")) for note in page.diff.notes]
-            for title, entries in (("migrations", page.diff.migrations), ("commits", page.diff.commits), ("files", page.diff.files)):
+            for title, entries in (
+                ("migrations", page.diff.migrations),
+                ("commits", page.diff.commits),
+                ("files", page.diff.files),
+            ):
                 if entries:
                     lines.append(line((f"{len(entries)} {title} taken back", "$text-muted underline")))
                     lines += [line(f"  {entry}") for entry in entries[:8]]
@@ -272,5 +291,3 @@ class TargetScreen(Dialog):
             self.query_one("#typed-target", Input).focus()
             return
         self.send(ChooseTarget(text=identity(self.page.releases[choice.highlighted])))
-
-

@@ -57,14 +57,17 @@ class HelpScreen(Reading):
             for action in actions:
                 why = action.why_not(self.store)
                 lines.append(
-                    line("  ", (fit(shown_key(action), 4), "bold $accent"), action.what, (f"  — {why}" if why else "", "$text-muted")).truncate(
-                        self.cells, ellipsis=True
-                    )
+                    line(
+                        "  ",
+                        (fit(shown_key(action), 4), "bold $accent"),
+                        action.what,
+                        (f"  — {why}" if why else "", "$text-muted"),
+                    ).truncate(self.cells, ellipsis=True)
                 )
             lines.append(Content(""))
         lines += wrapped(
-            "tab, shift+tab and arrows move between panes and in them; space ticks the checklist line; esc goes back; ctrl+p is the "
-            "palette too. While text is typed, no key acts.",
+            "tab, shift+tab and arrows move between panes and in them; space ticks the checklist line; esc goes back; "
+            "ctrl+p is the palette too. While text is typed, no key acts.",
             self.cells,
             "$text-muted",
         )
@@ -101,7 +104,9 @@ class TimelineScreen(Reading):
         page = await self.client.ask(TimelineQuery(), TimelinePage)
         lines = [self._entry(event) for event in page.events]
         if page.total > len(page.events):
-            lines.insert(0, line((f"{page.total - len(page.events):,} earlier entries are in the journal", "$text-muted")))
+            lines.insert(
+                0, line((f"{page.total - len(page.events):,} earlier entries are in the journal", "$text-muted"))
+            )
         self.show(lines or [line(("Nothing is journaled yet.", "$text-muted"))], end=True)
 
     def _entry(self, event: Event) -> Content:
@@ -119,7 +124,23 @@ def said(event: Event) -> str:
     """The words of an event: those of its fields that people read."""
     body = event.body.model_dump(mode="json")
     parts: list[str] = []
-    for name in ("title", "choice", "item", "mark", "answer", "text", "sentence", "words", "step", "status", "detail", "outcome", "verdict", "reason", "path"):
+    for name in (
+        "title",
+        "choice",
+        "item",
+        "mark",
+        "answer",
+        "text",
+        "sentence",
+        "words",
+        "step",
+        "status",
+        "detail",
+        "outcome",
+        "verdict",
+        "reason",
+        "path",
+    ):
         value = body.get(name)
         if isinstance(value, str) and value:
             parts.append(value)

@@ -21,7 +21,7 @@ from warroom.model.state import PlanState
 
 
 class RunScreen(Dialog):
-    """The last look. Guards say why not; soft ones can be waived with a reason. Production asks for the service's name."""
+    """The last look. Guards say why not; soft ones are waived with a reason; production asks for the service's name."""
 
     heading = "RUN"
     hint = "esc goes back"
@@ -41,7 +41,9 @@ class RunScreen(Dialog):
         yield Static("", id="what", markup=False)
         yield Static(line(("looking whether anything stands against it …", "$text-muted")), id="guards", markup=False)
         yield Reason("why you waive these (needed)")
-        yield Static(line("To run it, type the service's name: ", (self.name_wanted, "bold")), id="ask-name", markup=False)
+        yield Static(
+            line("To run it, type the service's name: ", (self.name_wanted, "bold")), id="ask-name", markup=False
+        )
         yield TypedName(self.name_wanted)
 
     def buttons(self) -> ComposeResult:
@@ -56,10 +58,19 @@ class RunScreen(Dialog):
         risk, style = RISK[self.plan.plan.risk]
         target = self.plan.plan.target
         goal = f" → {target.name}" if target else ""
+        about = f", about {span_text(self.plan.plan.expected_s)}" if self.plan.plan.expected_s else ""
         lines = [
             line((self.plan.plan.title + goal, "bold"), "  ", (risk, style)),
-            line((f"{len(steps)} steps, about {span_text(self.plan.plan.expected_s) or 'no time known'} · {self.plan.hash[:19]}…", "$text-muted")),
-            *(line(("  " + str(n), "$text-muted"), f" {s.title}", (" by hand" if s.manual else "", "$warning")) for n, s in enumerate(steps, 1)),
+            line(
+                (
+                    f"{len(steps)} steps{about} · {self.plan.hash[:19]}…",
+                    "$text-muted",
+                )
+            ),
+            *(
+                line(("  " + str(n), "$text-muted"), f" {s.title}", (" by hand" if s.manual else "", "$warning"))
+                for n, s in enumerate(steps, 1)
+            ),
         ]
         self.query_one("#what", Static).update(Content("\n").join(lines))
         self.query_one("#cancel" if self.name_wanted else "#run", Button).focus()
@@ -129,7 +140,14 @@ class RunScreen(Dialog):
         else:
             confirm = self.query_one(TypedName).value if self.name_wanted else ""
             waive = tuple(g.id for g in self._soft())
-            self.send(RunPlan(hash=self.plan.hash, confirm=confirm, waive=waive, reason=self.query_one(Reason).said if waive else ""))
+            self.send(
+                RunPlan(
+                    hash=self.plan.hash,
+                    confirm=confirm,
+                    waive=waive,
+                    reason=self.query_one(Reason).said if waive else "",
+                )
+            )
 
 
 class AbortScreen(Dialog):
@@ -163,7 +181,11 @@ class AbortScreen(Dialog):
 
 def _left(step: Step, plan: PlanState) -> str:
     state = plan.steps[step.id]
-    can = "can be taken back" if step.preview.inverse else f"can't be taken back ({step.preview.no_inverse or 'no inverse'})"
+    can = (
+        "can be taken back"
+        if step.preview.inverse
+        else f"can't be taken back ({step.preview.no_inverse or 'no inverse'})"
+    )
     if state.status in ("done", "claimed"):
         return f"stays done; {can}"
     if state.status == "intended":
@@ -190,7 +212,9 @@ class ResolveScreen(Dialog):
         if state.detail:
             lines += wrapped(state.detail, 72)
         if state.look is not None:
-            words = {"not-begun": "NOT BEGUN", "partly": "PARTLY DONE", "done": "DONE", "cannot-tell": "CAN'T TELL"}[state.look.verdict]
+            words = {"not-begun": "NOT BEGUN", "partly": "PARTLY DONE", "done": "DONE", "cannot-tell": "CAN'T TELL"}[
+                state.look.verdict
+            ]
             lines += wrapped(f"check says {words}: {state.look.seen}", 72, "bold $warning")
         else:
             lines.append(line(("check has not looked yet", "$warning")))
@@ -200,10 +224,10 @@ class ResolveScreen(Dialog):
         yield Reason("why (goes into the journal)")
 
     def buttons(self) -> ComposeResult:
-        yield button("It is done", "done")
-        yield button("Run it again", "again")
-        yield button("Take it back", "undo")
-        yield button("Skip it", "skip")
+        yield button("Done", "done")
+        yield button("Run again", "again")
+        yield button("Take back", "undo")
+        yield button("Skip", "skip")
         yield button("Cancel", "cancel")
 
     def on_mount(self) -> None:
@@ -217,7 +241,13 @@ class ResolveScreen(Dialog):
                 hash=self.hash,
                 step=self.step,
                 attempt=self.attempt,
-                choice="done" if name == "done" else "again" if name == "again" else "undo" if name == "undo" else "skip",
+                choice="done"
+                if name == "done"
+                else "again"
+                if name == "again"
+                else "undo"
+                if name == "undo"
+                else "skip",
                 reason=reason,
             )
         )
@@ -241,7 +271,7 @@ class ClaimScreen(Dialog):
             for text in call.paste().split("\n"):
                 lines += wrapped(text, 74, "$text-muted" if text.startswith("# ") else "$accent")
         yield rows(*lines)
-        yield Reason("paste what came out of it", id="output")
+        yield Reason("paste what came out of it", name="output")
 
     def buttons(self) -> ComposeResult:
         yield button("I did this", "claim", "main")
@@ -283,9 +313,13 @@ class WaysScreen(Dialog):
             return
         watch = self.store.state.watch
         came_back = watch is not None and watch.quiet is False
-        words, said = (watch.words, "WATCH") if watch and came_back else (verification.words, verification.verdict.upper())
+        words, said = (
+            (watch.words, "WATCH") if watch and came_back else (verification.words, verification.verdict.upper())
+        )
         yield rows(*wrapped(words, 66, "bold", f"{said}: "))
-        yield Choice(*(line(f"{n}  ", (way.title, "bold" if n == 1 else "")) for n, way in enumerate(self.ways, 1)), id="ways")
+        yield Choice(
+            *(line(f"{n}  ", (way.title, "bold" if n == 1 else "")) for n, way in enumerate(self.ways, 1)), name="ways"
+        )
 
     def buttons(self) -> ComposeResult:
         yield button("Take this way", "take", "main")
@@ -319,5 +353,3 @@ class WaysScreen(Dialog):
             named = way.release.digest or way.release.commit or way.release.version
             first = (ChooseTarget(text=named, reason="verification did not pass"),)
         return (*first, ProposePlan(procedure=way.procedure or last))
-
-

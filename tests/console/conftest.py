@@ -1,0 +1,56 @@
+"""Every pilot test runs twice: on the scripted session itself, and on JSON lines over a pair of sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+from tests.console.driving import Driver
+from tests.console.story import Story
+from warroom.console.app import WarroomConsole
+from warroom.session.wire import paired
+
+Start = Callable[..., AbstractAsyncContextManager[Driver]]
+
+
+@asynccontextmanager
+async def _started(transport: str, story: Story, size: tuple[int, int]) -> AsyncIterator[Driver]:
+    if transport == "in-process":
+        async with _shown(WarroomConsole(story, now=story.now, tick_s=0), story, size) as driver:
+            yield driver
+    else:
+        async with paired(story) as session:
+            async with _shown(WarroomConsole(session, now=story.now, tick_s=0), story, size) as driver:
+                yield driver
+            story.end()
+
+
+@asynccontextmanager
+async def _shown(app: WarroomConsole, story: Story, size: tuple[int, int]) -> AsyncIterator[Driver]:
+    async with app.run_test(size=size, notifications=True) as pilot:
+        driver = Driver(app, pilot, story)
+        await driver.settle()
+        yield driver
+    assert story.unexpected == []
+
+
+@pytest.fixture(params=["in-process", "json-lines"])
+def start(request: pytest.FixtureRequest) -> Start:
+    """``async with start(story, size) as console:`` on both transports."""
+
+    def begin(story: Story, size: tuple[int, int] = (80, 24)) -> AbstractAsyncContextManager[Driver]:
+        return _started(request.param, story, size)
+
+    return begin
+
+
+@pytest.fixture
+def begin() -> Start:
+    """As ``start``, in process only: for what has nothing to do with the transport."""
+
+    def begin(story: Story, size: tuple[int, int] = (80, 24)) -> AbstractAsyncContextManager[Driver]:
+        return _started("in-process", story, size)
+
+    return begin

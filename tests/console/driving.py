@@ -1,0 +1,74 @@
+"""Hands and eyes for tests: presses keys, waits until nothing moves any more, reads the screen as text."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from tests.console.story import Story
+from warroom.console.app import WarroomConsole
+from warroom.model.intent import Intent
+
+
+class Driver:
+    def __init__(self, app: WarroomConsole, pilot: Pilot[int], story: Story) -> None:
+        self.app, self.pilot, self.story = app, pilot, story
+
+    @property
+    def screen(self) -> Screen[object]:
+        return self.app.screen
+
+    @property
+    def on_top(self) -> str:
+        """The name of the dialog on top, or MainScreen."""
+        return type(self.screen).__name__
+
+    async def settle(self) -> None:
+        """Until the console has seen all there is, and its workers have nothing left to do. Fails if it never rests."""
+        rest = 0
+        for _ in range(400):
+            await self.pilot.pause()
+            rest = rest + 1 if self._still() else 0
+            if rest == 2:
+                return
+            if not rest:
+                await asyncio.sleep(0.005)
+        raise AssertionError("the console never came to rest")
+
+    def _still(self) -> bool:
+        store = self.app.client.store
+        busy = any(worker.is_running and worker.group != "watch" for worker in self.app.workers)
+        seen = store.state.seq == self.story.state.seq and store.live_values() == self.story.live_values()
+        return seen and not busy
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settle()
+
+    async def type(self, text: str) -> None:
+        names = {" ": "space", "-": "minus", ".": "full_stop", "\n": "enter"}
+        await self.pilot.press(*(names.get(letter, letter) for letter in text))
+        await self.settle()
+
+    async def focus(self, selector: str) -> None:
+        self.screen.query_one(selector).focus()
+        await self.settle()
+
+    def sent(self, kind: str) -> list[Intent]:
+        return [intent for intent in self.story.intents if intent.type == kind]
+
+    def last(self) -> Intent:
+        return self.story.intents[-1]
+
+    def text(self) -> str:
+        """What stands on the screen, line by line."""
+        width, height = self.app.size
+        lines = self.screen._compositor.render_strips()[:height]
+        return "\n".join(strip.text[:width].rstrip() for strip in lines)
+
+    def told(self) -> str:
+        """Every notification so far."""
+        return "\n".join(note.message for note in self.app._notifications)

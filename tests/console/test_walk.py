@@ -1,0 +1,128 @@
+"""The whole drill from the keyboard: open, decide, notify, capture, target, plan, run, verify, watch, close."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.console.conftest import Start
+from tests.console.facts import GOOD
+from tests.console.story import Story
+from warroom.model.intent import (
+    Attach,
+    ChooseTarget,
+    CloseIncident,
+    Decide,
+    Intent,
+    MarkItem,
+    Notify,
+    OpenIncident,
+    ProposePlan,
+    RunPlan,
+)
+
+
+def find(story: Story, kind: type[Intent]) -> Intent:
+    """The one intent of this kind."""
+    found = [intent for intent in story.intents if isinstance(intent, kind)]
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_the_whole_drill_from_alert_to_close(start: Start, size: tuple[int, int]) -> None:
+    story = Story()
+    story.calm()
+    async with start(story, size) as console:
+        assert "nothing fires" in console.text()
+        story.fires()
+        await console.settle()
+        assert "CRITICAL High error rate 12.4 %" in console.text()
+        assert "Open an incident" in console.text()
+
+        await console.press("o", "enter")
+        opened = find(story, OpenIncident)
+        assert isinstance(opened, OpenIncident)
+        assert opened.title == "High error rate"
+        assert "inc-0042" in console.text()
+        assert "T+1:12" in console.text()
+        assert "ROLLBACK IMMEDIATELY" in console.text()
+
+        await console.press("d", "enter")
+        assert find(story, Decide) == Decide(choice="rollback-now")
+
+        await console.press("m", "ctrl+s")
+        message = find(story, Notify)
+        assert isinstance(message, Notify)
+        assert message.template == "started"
+        assert "ROLLBACK IN PROGRESS" in message.text
+
+        await console.press("c")
+        picture = find(story, Attach)
+        assert isinstance(picture, Attach)
+        assert picture.name == "console.svg"
+        assert "inc-0042" in picture.text
+        story.sealed()
+        await console.settle()
+
+        await console.press("g", "enter")
+        assert find(story, ChooseTarget) == ChooseTarget(text=GOOD.digest or "")
+
+        await console.press("p", "enter")
+        assert find(story, ProposePlan) == ProposePlan(procedure="lab-rollback")
+        assert console.on_top == "PlanScreen"
+        assert "curl -fsS -X POST" in console.text()
+        await console.press("escape")
+
+        await console.press("R", "enter")
+        run = find(story, RunPlan)
+        assert isinstance(run, RunPlan)
+        assert story.state.plan is not None
+        assert run.hash == story.state.plan.hash
+        assert "RUNNING" in console.text()
+        story.runs_through()
+        story.recovers()
+        await console.settle()
+
+        await console.press("v")
+        story.verified()
+        await console.settle()
+        assert "PASS" in console.text()
+        assert "Watching" in console.text()
+
+        await console.press("m", "ctrl+s")
+        assert [i.template for i in story.intents if isinstance(i, Notify)] == ["started", "completed"]
+        story.watched()
+        await console.settle()
+
+        await console.press("W")
+        await console.press("X")
+        await console.focus("#as-recovered")
+        await console.press("enter")
+        assert find(story, CloseIncident) == CloseIncident(outcome="recovered")
+        assert "CLOSED recovered" in console.text()
+
+
+async def test_the_checklist_is_walked_with_the_keyboard(start: Start) -> None:
+    story = Story()
+    story.fires()
+    story.opened("High error rate")
+    async with start(story, (120, 40)) as console:
+        await console.press("t")
+        assert story.intents == []  # the first press only shows which line is meant
+        assert "Notify stakeholders" in console.told()
+        await console.press("t")
+        assert console.last() == MarkItem(item="notify", mark="ticked")
+        await console.press("t")
+        assert console.last() == MarkItem(item="notify", mark="open")  # never the next line unread
+        await console.press("down", "down", "down", "space")
+        assert console.last() == MarkItem(item="target", mark="ticked")
+        await console.press("up", "x")
+        assert console.on_top == "WaiveScreen"
+        await console.focus("#not-needed")
+        await console.press("enter")
+        assert "Say why" in console.text()
+        await console.type("no time")
+        await console.focus("#not-needed")
+        await console.press("enter")
+        assert console.last() == MarkItem(item="cause", mark="not-needed", reason="no time")
+        assert console.on_top == "MainScreen"
