@@ -40,6 +40,7 @@ class Migration:
 class Repository:
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._digests: dict[str, str] = {}
 
     async def git(self, *words: str, **environment: str) -> bytes:
         """Run git here, untouched by the user's own configuration. Raises ProgramFailed."""
@@ -72,13 +73,17 @@ class Repository:
         return found.decode().strip()
 
     async def digest(self, commit: str) -> str:
-        """``sha256:`` over a line for each file, ordered by path: ``<mode> blob <git's blob id>\\t<path>`` and NUL.
+        """A commit's content identity. ``commit`` is a whole id: what it names never changes.
 
+        ``sha256:`` over a line for each file, ordered by path: ``<mode> blob <git's blob id>\\t<path>`` and NUL.
         The app computes the same sum over the files it runs from.
         """
-        lines = (await self.git("ls-tree", "-r", "-z", commit)).split(b"\0")[:-1]
-        ordered = sorted(lines, key=lambda line: line.partition(b"\t")[2])
-        return "sha256:" + hashlib.sha256(b"".join(line + b"\0" for line in ordered)).hexdigest()
+        if commit not in self._digests:
+            lines = (await self.git("ls-tree", "-r", "-z", f"{commit}^{{tree}}")).split(b"\0")[:-1]
+            ordered = sorted(lines, key=lambda line: line.partition(b"\t")[2])
+            found = "sha256:" + hashlib.sha256(b"".join(line + b"\0" for line in ordered)).hexdigest()
+            self._digests[commit] = found
+        return self._digests[commit]
 
     async def releases(self) -> list[Tagged]:
         """The tags, oldest first."""

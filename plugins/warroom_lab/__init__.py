@@ -1,0 +1,26 @@
+"""The drill lab, over its control endpoint."""
+
+from __future__ import annotations
+
+from warroom.api import Plugin
+from warroom_lab.config import Config
+from warroom_lab.deploy import Deploy
+from warroom_lab.evidence import DatabaseCollector, LogCollector, StateCollector
+from warroom_lab.logs import LabLogs
+from warroom_lab.operations import ClearCache, Restart, WaitReady, Writes
+from warroom_lab.releases import LabReleases
+from warroom_lab.signals import LabSignals
+from warroom_lab.standing import LabIdentity, LabReadiness
+
+plugin = Plugin(
+    name="lab",
+    version="1",
+    config=Config,
+    operations=(Deploy(), Restart(), Writes(stop=True), Writes(stop=False), ClearCache(), WaitReady()),
+    collectors=(DatabaseCollector(), LogCollector(), StateCollector()),
+    signals=LabSignals(),
+    logs=LabLogs(),
+    releases=LabReleases(),
+    readiness=LabReadiness(),
+    identity=LabIdentity(),
+)
