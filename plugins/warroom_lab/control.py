@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from warroom.api import Context
-from warroom.errors import BadInput, Unreachable, WarroomError
+from warroom.api import BadInput, Context, Unreachable, WarroomError
 from warroom_lab.config import Config
 
 _LARGEST = 65536

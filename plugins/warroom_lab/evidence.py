@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from warroom.api import Context, Folder
-from warroom.errors import ProgramFailed, Unreachable
+from warroom.api import Context, Folder, ProgramFailed, Unreachable
 from warroom_lab.control import ask
 from warroom_lab.logs import SOURCES
 

@@ -8,8 +8,7 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
-from warroom.api import Context
-from warroom.errors import WarroomError
+from warroom.api import Context, WarroomError
 from warroom.model.signal import Level, LogLine
 from warroom_lab.config import Config
 from warroom_lab.control import ask

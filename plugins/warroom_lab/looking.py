@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from warroom.api import Context, Facts
-from warroom.errors import BadInput, WarroomError
+from warroom.api import BadInput, Context, Facts, WarroomError
 from warroom.model.plan import Look
 from warroom_lab.control import ask
 

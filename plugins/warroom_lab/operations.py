@@ -8,8 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from warroom.api import Context, Facts
-from warroom.errors import WarroomError
+from warroom.api import Context, Facts, WarroomError
 from warroom.model.base import Duration, Fact
 from warroom.model.call import CallResult
 from warroom.model.plan import Look, Preview, Risk

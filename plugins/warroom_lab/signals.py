@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from warroom.api import Context, SignalOffer
-from warroom.errors import BadInput, WarroomError
+from warroom.api import BadInput, Context, SignalOffer, WarroomError
 from warroom.model.signal import Sample
 from warroom_lab.config import Config
 from warroom_lab.control import ask

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from warroom.api import Context, Ready
-from warroom.errors import WarroomError
+from warroom.api import Context, Ready, WarroomError
 from warroom_lab.config import Config
 from warroom_lab.control import ask, lab_of
 
