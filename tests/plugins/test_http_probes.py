@@ -81,6 +81,20 @@ async def test_passes_in_a_row_begin_again_after_a_bad_one(service: Service, hea
     assert got.numbers["passes"] == (3 if verdict == "pass" else 0)
 
 
+class Relapsing(Instant):
+    """Well for two askings, ill for one, then well."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        self.service.health_status = 503 if self.slept == 2 else 200
+
+
+async def test_good_replies_before_a_bad_one_do_not_count(service: Service) -> None:
+    async with looking_at(service.url, clock=Relapsing(service, heals_after=0)) as ctx:
+        got = await probed(ctx, "get", path="/api/health", passes=3, every="1s", within="10s")
+    assert (got.verdict, got.numbers["asked"]) == ("pass", 6)
+
+
 async def test_flow(service: Service) -> None:
     async with looking_at(service.url, secrets=PASSWORD, flows={"auth": {"steps": FLOW}}) as ctx:
         good = await probed(ctx, "flow", flow="auth")

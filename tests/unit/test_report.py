@@ -369,7 +369,11 @@ def test_only_the_rollback_that_led_to_recovery_counts() -> None:
         ev.RunEnded(hash=second.hash, outcome="done", detail="", seconds=1),
         ev.VerificationEnded(verdict="pass", words="all well"),
         ev.VerificationEnded(verdict="pass", words="still well"),
+        ev.PlanProposed(plan=PLAN, hash=PLAN.hash),
+        ev.RunEnded(hash=PLAN.hash, outcome="done", detail="", seconds=1),
     ]
     assert timings(events(*bodies), at(0))["rolled_back"] == 8
     assert timings(events(*bodies), at(0))["verified"] == 9
     assert "- To: v1.0.0-beta.1" in post_mortem(events(*bodies), now=at(99))
+    undone = [opened(), ev.PlanProposed(plan=UNDO, hash=UNDO.hash), bodies[5]]
+    assert timings(events(*undone), at(0))["rolled_back"] is None
