@@ -375,5 +375,5 @@ def test_only_the_rollback_that_led_to_recovery_counts() -> None:
     assert timings(events(*bodies), at(0))["rolled_back"] == 8
     assert timings(events(*bodies), at(0))["verified"] == 9
     assert "- To: v1.0.0-beta.1" in post_mortem(events(*bodies), now=at(99))
-    undone = [opened(), ev.PlanProposed(plan=UNDO, hash=UNDO.hash), bodies[5]]
+    undone: list[Body] = [opened(), ev.PlanProposed(plan=UNDO, hash=UNDO.hash), bodies[5]]
     assert timings(events(*undone), at(0))["rolled_back"] is None
