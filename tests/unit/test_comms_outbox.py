@@ -10,7 +10,7 @@ import pytest
 from warroom.comms import BY_HAND, Again, GivenUp, Sent, carry, channels, deliver, for_a_person, outstanding, queue
 from warroom.comms.outbox import LONGEST_ASKED, MOST_ATTEMPTS, pause
 from warroom.errors import TimedOut, TryLater, Unreachable, WarroomError
-from warroom.model.event import MessageFailed, MessageQueued, MessageSent
+from warroom.model.event import Body, MessageFailed, MessageQueued, MessageSent
 from warroom.model.state import Message
 from warroom.testing.builders import a_runbook, a_state, at
 from warroom.testing.clock import VirtualClock
@@ -166,3 +166,13 @@ def test_what_was_queued_before_a_crash_is_still_to_be_sent() -> None:
     queued = queue(a_runbook(channels=CHANNELS), "started", "hello", iter("ab").__next__)
     state = a_state(*queued, MessageSent(message="a", receipt="ts-1"))
     assert [m.id for m in outstanding(state)] == ["b"]
+
+
+def test_many_messages_push_out_those_that_arrived_first() -> None:
+    bodies: list[Body] = []
+    for number in range(80):
+        bodies.append(MessageQueued(message=f"m-{number}", template="note", channel="ops", text="x"))
+        if number % 2:
+            bodies.append(MessageSent(message=f"m-{number}", receipt="r"))
+    owed = [m.id for m in outstanding(a_state(*bodies))]
+    assert owed == [f"m-{number}" for number in range(0, 80, 2)]

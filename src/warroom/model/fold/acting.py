@@ -186,7 +186,10 @@ def _queued(state: State, event: Event, body: ev.MessageQueued) -> State:
     message = st.Message(
         id=body.message, template=body.template, channel=body.channel, text=body.text, status="queued", at=event.at
     )
-    kept = dict(list(state.messages.items())[-(KEPT - 1) :])
+    kept = dict(state.messages)
+    # What is still owed is never the one to go, unless everything is owed: a bounded state beats an endless one.
+    while len(kept) >= KEPT:
+        del kept[next((k for k, m in kept.items() if m.status == "sent"), next(iter(kept)))]
     return having(state, messages={**kept, body.message: message})
 
 
