@@ -1,0 +1,157 @@
+"""What code does to the world while it is watched, by Python's own audit events: nothing it imports can go around them.
+
+An audit hook can't be taken out again, so one is put in at first use and looks at the current context only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import JsonValue
+
+from warroom.api import ReadDoor
+from warroom.model.call import CallResult
+
+_PROCESSES = frozenset(
+    {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
+)
+_NETWORK = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"})
+_CHANGES = frozenset(
+    {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown"}
+) | {"os.kill", "os.killpg", "os.putenv", "os.unsetenv", "shutil.rmtree", "shutil.move", "shutil.copyfile"}
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_IMPORTED = (".py", ".pyc", ".so", ".pyd", ".zip", ".pth")
+
+
+class ForbiddenEffect(RuntimeError):
+    """Raised within the watched code."""
+
+
+class Guard:
+    """``pure`` allows nothing but imports; ``reading`` also lets files be read. ``folder`` may be written to.
+
+    ``seen`` says what was tried: the watched code may swallow what is raised.
+    """
+
+    def __init__(self, kind: Literal["pure", "reading"], folder: Path | None = None) -> None:
+        self._pure = kind == "pure"
+        self._folder = str(folder.resolve()) + os.sep if folder else None
+        self.seen: list[str] = []
+
+    def look(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "open":
+            told = self._opened(*args[:3])
+        elif event in _PROCESSES or event in _NETWORK or (event in _CHANGES and not self._allowed(args)):
+            told = f"{event} {_short(args[:2])}"
+        else:
+            return
+        if told:
+            self.seen.append(told)
+            raise ForbiddenEffect(told)
+
+    def _allowed(self, args: tuple[Any, ...]) -> bool:
+        """Within the folder, or Python keeping what it compiled."""
+        return "__pycache__" in str(args[:1]) or self._inside(args[0] if args else None)
+
+    def _opened(self, path: Any, mode: Any, flags: Any) -> str:
+        name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
+        if not name or name == os.devnull or self._inside(name) or name.endswith(_IMPORTED) or ".pyc." in name:
+            return ""
+        writes = bool(flags & _WRITING) if isinstance(flags, int) else any(c in str(mode) for c in "wax+")
+        return f"open {name}" if writes or self._pure else ""
+
+    def _inside(self, path: Any) -> bool:
+        if self._folder is None or not isinstance(path, str | bytes | os.PathLike):
+            return False
+        return (os.path.abspath(os.fsdecode(path)) + os.sep).startswith(self._folder)
+
+
+_GUARD: ContextVar[Guard | None] = ContextVar("guard", default=None)
+_hooked = False
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    guard = _GUARD.get()
+    if guard is None:
+        return
+    token = _GUARD.set(None)  # what looking itself does is not looked at
+    try:
+        guard.look(event, args)
+    finally:
+        _GUARD.reset(token)
+
+
+@contextlib.contextmanager
+def watched(guard: Guard) -> Iterator[None]:
+    """What this context does, and the tasks and ``asyncio.to_thread`` calls it starts, goes through ``guard``."""
+    global _hooked  # noqa: PLW0603 - one hook for the process: it can't be removed
+    if not _hooked:
+        sys.addaudithook(_hook)
+        _hooked = True
+    token = _GUARD.set(guard)
+    try:
+        yield
+    finally:
+        _GUARD.reset(token)
+
+
+@contextlib.contextmanager
+def _unwatched() -> Iterator[None]:
+    token = _GUARD.set(None)
+    try:
+        yield
+    finally:
+        _GUARD.reset(token)
+
+
+class WitnessedDoor:
+    """A read door that is not watched itself. ``argvs`` and ``urls`` are what went through it."""
+
+    def __init__(self, door: ReadDoor) -> None:
+        self._door = door
+        self.argvs: list[tuple[str, ...]] = []
+        self.urls: list[str] = []
+
+    async def run(
+        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> CallResult:
+        self.argvs.append(tuple(argv))
+        with _unwatched():
+            return await self._door.run(argv, timeout=timeout, env=env, cwd=cwd)
+
+    async def http(
+        self,
+        method: Literal["GET", "HEAD", "POST"],
+        url: str,
+        *,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, JsonValue] | None = None,
+        cookies: Mapping[str, str] | None = None,
+    ) -> CallResult:
+        self.urls.append(url)
+        with _unwatched():
+            return await self._door.http(method, url, timeout=timeout, headers=headers, body=body, cookies=cookies)
+
+    async def stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+        self.urls.append(url)
+        with _unwatched():
+            return self._lines(await self._door.stream(url, headers=headers))
+
+    async def _lines(self, lines: AsyncIterator[str]) -> AsyncIterator[str]:
+        while True:
+            with _unwatched():
+                line = await anext(lines, None)
+            if line is None:
+                return
+            yield line
+
+
+def _short(args: tuple[Any, ...]) -> str:
+    return " ".join(str(arg)[:120] for arg in args)
