@@ -22,6 +22,7 @@ from warroom.errors import DoorRefused as DoorRefused
 from warroom.errors import ProgramFailed as ProgramFailed
 from warroom.errors import ProgramMissing as ProgramMissing
 from warroom.errors import TimedOut as TimedOut
+from warroom.errors import TryLater as TryLater
 from warroom.errors import Unreachable as Unreachable
 from warroom.errors import WarroomError as WarroomError
 from warroom.model.call import CallResult
@@ -222,7 +223,11 @@ class Probe(Protocol):
 
 class Notifier(Protocol):
     async def send(self, ctx: Context, message_id: str, text: str) -> str:
-        """Sends, and returns the channel's receipt. Raises ``WarroomError`` when it was not taken."""
+        """Sends, and returns the channel's receipt. The same ``message_id`` again is the same message.
+
+        Raises ``Unreachable``, ``TimedOut`` or ``TryLater`` when it is worth another try, any other ``WarroomError``
+        when it was refused.
+        """
         ...
 
 
