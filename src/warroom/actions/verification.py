@@ -15,7 +15,7 @@ from warroom.errors import WarroomError
 from warroom.model.checks import CountsMatch, LogsClean, NoArgs, SignalWithin, TriggersQuiet
 from warroom.model.release import Release
 from warroom.model.runbook import CheckDecl, Runbook
-from warroom.model.signal import LogLine, Sample, TriggerReading
+from warroom.model.signal import LogLine, TriggerReading
 from warroom.model.verification import CheckResult, Verdict
 from warroom.redact import Redactor
 
@@ -30,8 +30,8 @@ class Eyes:
     running: Callable[[], Awaitable[Release | None]]
     target: Release | None
     since_monotonic: float
-    samples: Callable[[str, float], Awaitable[Sequence[Sample]]]
-    error_lines: Callable[[], tuple[int, Sequence[LogLine]]]
+    seen_since: Callable[[str, float], Sequence[tuple[float | None, int | None]]]
+    log_since: Callable[[], tuple[int, int, Sequence[LogLine]]]
     triggers: Callable[[], Mapping[str, TriggerReading]]
     counts_then: Mapping[str, int]
     said_by_a_person: Callable[[str], str]
@@ -124,16 +124,15 @@ async def _signal_within(check_id: str, args: Mapping[str, JsonValue], eyes: Eye
     wanted = SignalWithin.model_validate(dict(args))
     ends = eyes.clock.monotonic() + wanted.wait
     while True:
-        since = max(0.5, eyes.clock.monotonic() - eyes.since_monotonic)
-        known = [s for s in await eyes.samples(wanted.signal, since) if s.value is not None]
-        count = sum(s.count if s.count is not None else 1 for s in known)
+        seen = eyes.seen_since(wanted.signal, eyes.since_monotonic)
+        known = [(value, 1 if weight is None else weight) for value, weight in seen if value is not None]
+        count = sum(weight for _, weight in known)
         if count >= wanted.at_least or eyes.clock.monotonic() >= ends:
             break
         await eyes.clock.sleep(0.5)
     if not known or count < wanted.at_least:
         return _Seen("inconclusive", f"{count} observations since the rollback, {wanted.at_least} are wanted")
-    weights = [s.count if s.count is not None else 1 for s in known]
-    mean = sum((s.value or 0) * w for s, w in zip(known, weights, strict=True)) / max(1, sum(weights))
+    mean = sum(value * weight for value, weight in known) / max(1, count)
     words = f"{wanted.signal} is {mean:.4g} over {count:,} observations since the rollback"
     numbers: dict[str, JsonValue] = {"value": mean, "count": count, "below": wanted.below, "above": wanted.above}
     if wanted.below is not None and not mean < wanted.below:
@@ -146,13 +145,14 @@ async def _signal_within(check_id: str, args: Mapping[str, JsonValue], eyes: Eye
 async def _logs_clean(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
     wanted = LogsClean.model_validate(dict(args))
     await eyes.clock.sleep(max(0.0, wanted.settle - (eyes.clock.monotonic() - eyes.since_monotonic)))
-    lines, errors = eyes.error_lines()
-    numbers: dict[str, JsonValue] = {"lines": lines, "errors": len(errors)}
+    lines, errors, first = await asyncio.to_thread(eyes.log_since)
+    numbers: dict[str, JsonValue] = {"lines": lines, "errors": errors}
     if lines == 0:
         return _Seen("inconclusive", "not one log line since the rollback", numbers)
-    if len(errors) > wanted.allow:
-        return _Seen("fail", f"{len(errors)} error lines since the rollback, first: {errors[0].text[:160]}", numbers)
-    return _Seen("pass", f"{len(errors)} error lines among {lines:,} since the rollback", numbers)
+    if errors > wanted.allow:
+        shown = f", first: {first[0].text[:160]}" if first else ""
+        return _Seen("fail", f"{errors} error lines since the rollback{shown}", numbers)
+    return _Seen("pass", f"{errors} error lines among {lines:,} since the rollback", numbers)
 
 
 async def _counts_match(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from warroom.actions import evidence
 from warroom.actions.verification import Eyes, check, verdict
@@ -25,9 +24,7 @@ from warroom.model.event import (
     WatchStarted,
 )
 from warroom.model.intent import CloseIncident, Verify, WriteReport
-from warroom.model.live import LogQuery
 from warroom.model.release import Release
-from warroom.model.signal import LogLine
 from warroom.model.verification import CheckResult, Verdict
 from warroom.plugins import isolated
 
@@ -66,8 +63,8 @@ class Closing:
             running=self._running,
             target=state.target.release if state.target else None,
             since_monotonic=since_monotonic,
-            samples=self._sensing.store.samples,
-            error_lines=lambda: self._error_lines(since),
+            seen_since=lambda signal, at: [(p.value, p.seen) for p in self._sensing.signals.since(signal, at)],
+            log_since=lambda: self._sensing.spool.since(since, 5),
             triggers=lambda: self._sensing.readings,
             counts_then=state.sealed[-1].counts if state.sealed else {},
             said_by_a_person=self._said,
@@ -80,12 +77,6 @@ class Closing:
             if platform.plugin.releases is not None:
                 return await isolated(platform.id, platform.plugin.releases.running(platform.context), timeout=10)
         return None
-
-    def _error_lines(self, since: datetime) -> tuple[int, Sequence[LogLine]]:
-        """(lines, error lines) since then, among the newest 2,000."""
-        spool = self._sensing.spool
-        lines = [x for x in spool.page(LogQuery(first=-2000, limit=2000)).lines if x.at is not None and x.at >= since]
-        return len(lines), [line for line in lines if line.level == "error"]
 
     def _said(self, check_id: str) -> str:
         """A person's word: the checklist line that this check proves, ticked with what they were told."""
@@ -107,6 +98,7 @@ class Closing:
 
         try:
             with core.busy("checking recovery"):
+                await self._sensing.read_releases()
                 await asyncio.gather(*(one(check_id) for check_id in core.runbook.verification))
                 result, words = verdict(core.runbook, results)
                 ways = () if result == "pass" else await self._ways(result)
@@ -158,7 +150,7 @@ class Closing:
         """Until the window is over or a trigger fires. A release change under it is a finding as well."""
         core = self._core
         ends = core.clock.monotonic() + remaining
-        was = core.running
+        was = core.state.target.release if core.state.target is not None else core.running
         began = core.state.watch.began_at if core.state.watch else None
         while core.clock.monotonic() < ends:
             await core.clock.sleep(0.5)

@@ -94,8 +94,9 @@ class Hub:
                     reason, watcher.resync = watcher.resync, ""
                     watcher.events.clear()
                     watcher.keys = set(self._live)
+                    snapshot = self._snapshot(name)  # before the yield: what comes meanwhile is not in it
                     yield Resync(reason=reason)
-                    yield self._snapshot(name)
+                    yield snapshot
                 while watcher.events:
                     batch = tuple(watcher.events.popleft() for _ in range(min(BATCH, len(watcher.events))))
                     yield Events(events=batch)

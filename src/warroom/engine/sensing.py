@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 
 from warroom.actions.ingress import clean_fact
 from warroom.actions.platform import ActivePlatform
-from warroom.decision.tree import TreeReader
+from warroom.decision.tree import TreeReader, reached_times, shape
 from warroom.engine.core import Core
 from warroom.engine.opening import open_incident
 from warroom.errors import WarroomError
@@ -37,7 +37,7 @@ class Sensing:
         self.store = SampleStore(live / "samples.db", core.clock)
         self.signals = SignalBook(core.runbook, core.clock)
         self.triggers = TriggerBook(core.runbook, core.clock)
-        self.tree = TreeReader(core.runbook, core.clock)
+        self.tree = TreeReader(core.runbook, core.clock, _reached(core))
         self.readings: dict[str, TriggerReading] = {}
 
     def start(self) -> None:
@@ -97,17 +97,25 @@ class Sensing:
             yield line
 
     async def _follow_release(self, platform: ActivePlatform) -> None:
-        """What runs, read again and again. Not being able to read it is not a change."""
+        while True:
+            await self._read_release(platform)
+            await self._core.clock.sleep(RELEASE_EVERY)
+
+    async def read_releases(self) -> None:
+        """What runs, read now instead of at the next turn: right after something was changed."""
+        knowing = [p for p in self._core.platforms.values() if p.plugin.releases is not None]
+        await asyncio.gather(*(self._read_release(platform) for platform in knowing))
+
+    async def _read_release(self, platform: ActivePlatform) -> None:
+        """Not being able to read it is not a change."""
         releases = platform.plugin.releases
         assert releases is not None
-        while True:
-            try:
-                seen = await isolated(f"{platform.id}'s release", releases.running(platform.context), timeout=5)
-            except WarroomError:
-                seen = None
-            if seen is not None:
-                await self._release(platform.id, clean_fact(self._core.redactor, seen))
-            await self._core.clock.sleep(RELEASE_EVERY)
+        try:
+            seen = await isolated(f"{platform.id}'s release", releases.running(platform.context), timeout=5)
+        except WarroomError:
+            return
+        if seen is not None:
+            await self._release(platform.id, clean_fact(self._core.redactor, seen))
 
     async def _release(self, platform_id: str, now: Release) -> None:
         core, was = self._core, self._core.running
@@ -181,10 +189,13 @@ class Sensing:
         if not self._open():
             return
         known = core.state.tree
-        if known is None or _answers(known) != _answers(reading):
+        if known is None or shape(known) != shape(reading):
             await core.record(TreeChanged(reading=reading))
 
 
-def _answers(reading: object) -> object:
-    path = getattr(reading, "path", ())
-    return tuple((a.node, a.answer, a.by) for a in path), getattr(reading, "leaf", None)
+def _reached(core: Core) -> Mapping[str, datetime]:
+    """When each timer's question was reached, from the journal: a restart does not begin ten minutes anew."""
+    if core.journal is None:
+        return {}
+    events = core.journal.events()
+    return reached_times((event.at, event.body.reading) for event in events if isinstance(event.body, TreeChanged))

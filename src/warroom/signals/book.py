@@ -11,7 +11,7 @@ from warroom.model.runbook import Condition, FromTrend, Runbook, SignalDecl
 from warroom.model.signal import ComponentReading, Freshness, Sample, SignalReading
 from warroom.model.units import value_text
 from warroom.signals.trend import trend
-from warroom.signals.windows import Series
+from warroom.signals.windows import Point, Series
 
 RECENT = 240
 STALE_AFTER = 30.0
@@ -77,6 +77,11 @@ class SignalBook:
             reading = self._reading(component.signal, entry, now)
             found[component_id] = _component(component_id, component.title, reading, entry)
         return found
+
+    def since(self, signal_id: str, at: float) -> list[Point]:
+        """What came of a signal since ``at`` (monotonic), oldest first."""
+        entry = self._entries.get(signal_id)
+        return [point for point in entry.series.points if point.at >= at] if entry is not None else []
 
     def trend(self, signal_id: str, over: float) -> tuple[str | None, str]:
         """Getting worse over the last ``over`` seconds? ``yes``, ``no``, or None where it cannot be told, and words.
