@@ -1,4 +1,4 @@
-"""The test tools themselves: a clock that moves only when told, a door that fails on the unexpected, a strict folder."""
+"""The test tools themselves: a clock that moves only when told, a door and a folder that are strict."""
 
 from __future__ import annotations
 
@@ -81,10 +81,14 @@ async def test_expectations_look_at_the_rest_of_a_call_and_count() -> None:
 async def test_a_folder_takes_plain_names_and_keeps_what_ended_well(tmp_path: Path) -> None:
     folder = FakeFolder(tmp_path)
     await folder.write("a.json", b"{}", kind="config")
-    with pytest.raises(ValueError, match="torn"):
+
+    async def torn() -> None:
         async with folder.file("b.dump") as part:
             part.write_text("half")
             raise ValueError("torn")
+
+    with pytest.raises(ValueError, match="torn"):
+        await torn()
     for name in ("../x", "/x", ".x", "a/b"):
         with pytest.raises(WarroomError):
             await folder.write(name, b"")
