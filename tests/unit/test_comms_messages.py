@@ -207,3 +207,26 @@ def test_without_a_firing_trigger_the_reason_is_the_incidents_title() -> None:
     opened = an_incident(triggers=(a_trigger("ok"),))
     state = fold_all(events(opened, *PASSED, IncidentClosed(outcome="recovered", reason="")))
     assert render(Template(title="t", text="{{ reason }}"), a_runbook(), state, at(99)) == "Error rate 12.4 %"
+
+
+def test_the_default_runbooks_messages() -> None:
+    from warroom.runbook import default_runbook
+
+    book = default_runbook()
+    opened = an_incident(triggers=(a_trigger(id="auth-down", title="Auth System Down"),))
+    chosen = TargetChosen(release=a_release("v1.0.0-beta.2"), reason="")
+    state = fold_all(events(opened, chosen, *PASSED))
+    written = {name: render(template, book, state, at(60)) for name, template in book.templates.items()}
+    assert set(written) >= {"started", "completed"}
+    assert written["started"].splitlines()[2:7] == [
+        "Time: 03:01 UTC",
+        "Reason: Auth System Down",
+        f"Impact: {book.triggers['auth-down'].impact}",
+        "ETA: not known yet",
+        "Status Page: none",
+    ]
+    assert written["completed"].splitlines()[2:5] == [
+        "Time: 03:01 UTC",
+        "Duration: 24 s",
+        "Resolution: Rolled back to v1.0.0-beta.2",
+    ]

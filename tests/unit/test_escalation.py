@@ -71,3 +71,11 @@ def test_due(elapsed: float, already: set[int], indexes: list[int]) -> None:
 
 def test_due_is_in_the_order_of_time_though_the_runbook_is_not() -> None:
     assert [index for index, _ in due_after(runbook(PATH[2], PATH[0]), 1000, ())] == [1, 0]
+
+
+def test_the_default_runbooks_path() -> None:
+    from warroom.runbook import default_runbook
+
+    book = default_runbook()
+    assert who_decides(book, 192) == "on-call engineer decides until 05:00"
+    assert [index for index, _ in due_after(book, 900, ())] == [0, 1, 2]

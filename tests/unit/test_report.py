@@ -377,3 +377,17 @@ def test_only_the_rollback_that_led_to_recovery_counts() -> None:
     assert "- To: v1.0.0-beta.1" in post_mortem(events(*bodies), now=at(99))
     undone: list[Body] = [opened(), ev.PlanProposed(plan=UNDO, hash=UNDO.hash), bodies[5]]
     assert timings(events(*undone), at(0))["rolled_back"] is None
+
+
+def test_the_default_runbooks_outline_is_written_whole() -> None:
+    from warroom.report.sections import SECTIONS
+    from warroom.runbook import default_runbook
+
+    book = default_runbook()
+    assert set(book.post_mortem.sections) <= set(SECTIONS)
+    text = post_mortem(events(opened(runbook=book)), now=at(9))
+    for part in book.post_mortem.sections.values():
+        for prompt in part.prompts if part.title in ("Impact", "What Went Well") else ():
+            assert f"- {prompt.split(':')[0]}: " in section(text, part.title)
+    for line in (*book.post_mortem.improvements.values(), *book.post_mortem.procedure_updates.values()):
+        assert escaped(line) in section(text, "Action Items")
