@@ -41,10 +41,14 @@ class Cross:
     warnings: list[Problem] = field(default_factory=list)
 
     def known(self, *path: str) -> tuple[str, ...]:
-        node: Node | None = self.whole
-        for part in path:
-            node = node.entries[part][1] if isinstance(node, Map) and part in node.entries else None
-        return tuple(node.entries) if isinstance(node, Map) else ()
+        """The keys at ``path``, in the file as it is and in what stands in for sections with mistakes."""
+        names: dict[str, None] = {}
+        for tree in (self.whole, self.root):
+            node: Node | None = tree
+            for part in path:
+                node = node.entries[part][1] if isinstance(node, Map) and part in node.entries else None
+            names.update(dict.fromkeys(node.entries if isinstance(node, Map) else ()))
+        return tuple(names)
 
     def intact(self, section: str) -> bool:
         """False where another section stands in for one with mistakes."""
@@ -68,9 +72,7 @@ class Cross:
         gone = self.removed.get((section, name))
         if gone is not None and pos.file == self.default_file:
             user = ".".join(str(part) for part in path[:2])
-            self.wrong(
-                gone, f"nothing for the {what} {quoted(name)}", f"an entry, because {user} of the default uses it"
-            )
+            self.wrong(gone, f"nothing for the {what} {quoted(name)}", f"an entry: {user} of the default uses it")
         else:
             self.wrong(pos, f"the unknown {what} {quoted(name)}", one_of(known), meant(name, known))
         return False

@@ -13,7 +13,7 @@ from warroom.runbook.cross_plugins import PluginSource, check_plugins
 from warroom.runbook.cross_templates import check_templates
 from warroom.runbook.cross_tree import check_tree
 from warroom.runbook.merge import Merged, merge, split_extends
-from warroom.runbook.nodes import Map, compose, described
+from warroom.runbook.nodes import Bad, Map, compose, described
 from warroom.runbook.problems import Problem, RunbookInvalid, in_order
 from warroom.runbook.shape import shape
 from warroom.runbook.source import read_text
@@ -49,6 +49,8 @@ def default_runbook() -> Runbook:
 def _load(text: str, file: str, plugins: PluginSource | None) -> Loaded:
     composed = compose(text, file)
     problems = list(composed.problems)
+    if isinstance(composed.root, Bad):
+        raise RunbookInvalid(file, problems)
     if not isinstance(composed.root, Map):
         found = Problem(composed.root.pos, described(composed.root), "a group of keys: format, service, environment …")
         raise RunbookInvalid(file, [*problems, found])

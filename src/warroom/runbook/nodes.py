@@ -199,6 +199,8 @@ class _Builder:
             node = self._sequence(pos, events, depth)
         else:
             node = self._mapping(pos, events, depth)
+        if event.tag is not None:
+            node = Bad(pos)
         if anchor is not None:
             anchor.node, anchor.size, anchor.height = node, self.size - before + 1, self.height
         self.height = max(outer, self.height + 1)

@@ -16,7 +16,7 @@ from warroom.runbook.problems import Problem, meant, one_of, plain
 
 Path = tuple[str | int, ...]
 MOST_ROUNDS = 4
-MOST_TOLD = 300
+MOST_TOLD = 2_000
 
 
 class Shaped(NamedTuple):
@@ -49,7 +49,10 @@ def explain(
     """
     errors = error.errors(include_url=False, include_input=False)
     found = [_one(model, root, dict(each), prefix, secret) for each in errors[:MOST_TOLD]]
-    return [problem for problem in found if problem is not None]
+    told = [problem for problem in found if problem is not None]
+    if len(errors) > MOST_TOLD:
+        told.append(Problem(root.pos, f"{len(errors):,} mistakes", f"fewer: the first {MOST_TOLD:,} are told"))
+    return told
 
 
 def _one(model: type[BaseModel], root: Node, error: dict[str, Any], prefix: Path, secret: bool) -> Problem | None:

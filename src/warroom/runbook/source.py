@@ -52,16 +52,23 @@ def _read(path: Path) -> bytes:
         raise _wrong(name, "no file of this name", "a runbook", "warroom init writes one") from None
     except OSError as error:
         raise _wrong(name, f"a file that can't be opened ({error.strerror})", "a readable file") from None
-    with open(handle, "rb") as stream:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode):
-            raise _wrong(name, _kind(info.st_mode), "a file")
-        if info.st_size > MOST_BYTES:
-            raise _wrong(name, f"{info.st_size:,} bytes", f"at most {MOST_BYTES:,}")
-        try:
-            data = stream.read(MOST_BYTES + 1)
-        except OSError as error:
-            raise _wrong(name, f"a file that can't be read ({error.strerror})", "a readable file") from None
+    try:
+        return _bytes(handle, name)
+    except OSError as error:
+        raise _wrong(name, f"a file that can't be read ({error.strerror})", "a readable file") from None
+    finally:
+        os.close(handle)
+
+
+def _bytes(handle: int, name: str) -> bytes:
+    info = os.fstat(handle)
+    if not stat.S_ISREG(info.st_mode):
+        raise _wrong(name, _kind(info.st_mode), "a file")
+    if info.st_size > MOST_BYTES:
+        raise _wrong(name, f"{info.st_size:,} bytes", f"at most {MOST_BYTES:,}")
+    # The size is only what it was: a file may grow, and one under /proc says 0.
+    with open(handle, "rb", closefd=False) as stream:
+        data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise _wrong(name, f"more than {MOST_BYTES:,} bytes", "fewer")
     return data

@@ -1,0 +1,118 @@
+"""Runbook files for tests: a plugin of no real platform, and what is said of a text."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from warroom.api import Context, Plugin, Probed, SignalOffer
+from warroom.errors import PluginBroken
+from warroom.model.base import Fact
+from warroom.model.call import CallResult
+from warroom.model.plan import Look, Preview, Risk
+from warroom.model.signal import Sample
+from warroom.runbook import Loaded, RunbookInvalid, load
+from warroom.testing.builders import a_preview
+
+HEAD = """\
+extends: default
+format: 1
+service: shop
+environment: {kind: drill}
+"""
+"""The least that a file has to say; four lines."""
+
+PLATFORM = HEAD + "platforms: {shop: {plugin: shop, config: {address: here}}}\n"
+"""The same with a platform; five lines."""
+
+
+class Config(Fact):
+    address: str
+    token: str = ""
+    retries: int = Field(default=1, ge=1, le=9)
+
+
+class RestartArgs(Fact):
+    version: str = Field(pattern=r"^v[0-9.]+$")
+    force: bool = False
+
+
+class Restart:
+    name = "restart"
+    title = "Restart"
+    risk: Risk = "disruptive"
+    args: type[BaseModel] = RestartArgs
+
+    async def facts(self, ctx: Context, args: Any) -> Mapping[str, Any]:
+        return {}
+
+    def preview(self, config: Any, args: Any, facts: Mapping[str, Any]) -> Preview:
+        return a_preview()
+
+    def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
+        return {}
+
+    async def check(self, ctx: Context, args: Any, facts: Mapping[str, Any]) -> Look:
+        return Look(verdict="cannot-tell", seen="")
+
+
+class CountArgs(Fact):
+    tables: tuple[str, ...] = ()
+
+
+class Count:
+    name = "count"
+    args: type[BaseModel] = CountArgs
+
+    async def probe(self, ctx: Context, args: Any) -> Probed:
+        return Probed("pass", "")
+
+
+class Offers:
+    def offers(self, config: Any) -> Mapping[str, SignalOffer]:
+        if config.address == "nowhere":
+            raise RuntimeError("no such place")
+        return {"errors": SignalOffer("errors", "ratio"), "latency": SignalOffer("latency", "ms")}
+
+    async def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncIterator[Sample]:
+        return
+        yield
+
+
+SHOP = Plugin(name="shop", version="1", config=Config, operations=[Restart()], probes=[Count()], signals=Offers())
+
+
+@dataclass(frozen=True)
+class Name:
+    name: str
+
+
+class Plugins:
+    """Two plugins are installed: ``shop``, and ``broken``, which can't be loaded."""
+
+    def available(self) -> list[Name]:
+        return [Name("shop"), Name("broken")]
+
+    def load(self, name: str) -> Plugin:
+        if name == "shop":
+            return SHOP
+        raise PluginBroken(f"The plugin {name} could not be loaded", "ImportError: no module")
+
+
+def loaded(folder: Path, text: str | bytes, name: str = "warroom.yaml") -> Loaded:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load(path, Plugins())
+
+
+def mistakes(folder: Path, text: str | bytes) -> list[str]:
+    """What is wrong with the text, each without the folder's name: ``line:column: found …, expected …``."""
+    try:
+        loaded(folder, text)
+    except RunbookInvalid as invalid:
+        return [str(problem).removeprefix(f"{folder}/warroom.yaml:") for problem in invalid.problems]
+    return []

@@ -1,0 +1,110 @@
+"""What the commands say of a runbook."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.runbooks import HEAD, Plugins
+from warroom.errors import BadInput
+from warroom.runbook.render import MOST_PROBLEMS, coverage_json, print_check, print_coverage, print_schema
+from warroom.runbook.starter import STARTER_FILE, init
+
+
+def test_check_says_ok(tmp_path: Path) -> None:
+    path = tmp_path / "warroom.yaml"
+    path.write_text(HEAD, encoding="utf-8")
+    lines, status = print_check(path, Plugins())
+    assert status == 0
+    assert lines[0] == f"{path}: OK. shop, drill: 10 triggers, 12 procedures, 13 checks."
+    assert lines[1].startswith("Measured by nobody yet, so UNKNOWN: http-error-ratio, ")
+    assert lines[2] == "No way to reach them is given yet: CTO, Lead Developer, DevOps and On-Call Engineer."
+
+
+def test_check_lists_every_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "warroom.yaml"
+    path.write_text(HEAD + "watch: soon\ncontacts: 5\n", encoding="utf-8")
+    lines, status = print_check(path, Plugins())
+    assert status == 1
+    assert lines == [
+        f'{path}:5:8: found the text "soon", expected a duration such as 20s, 5m or 1h30m',
+        f"{path}:6:11: found the number 5, expected a group of keys",
+        "2 mistakes.",
+    ]
+
+
+def test_check_does_not_flood(tmp_path: Path) -> None:
+    path = tmp_path / "warroom.yaml"
+    path.write_text(HEAD + "".join(f"x{n}: 1\n" for n in range(MOST_PROBLEMS + 50)), encoding="utf-8")
+    lines, status = print_check(path, Plugins())
+    assert (status, len(lines)) == (1, MOST_PROBLEMS + 2)
+    assert lines[-2:] == ["… and 50 more", f"{MOST_PROBLEMS + 50} mistakes."]
+
+
+def test_check_without_a_file(tmp_path: Path) -> None:
+    lines, status = print_check(tmp_path / "warroom.yaml", Plugins())
+    assert status == 1
+    assert lines[0].endswith("found no file of this name, expected a runbook; warroom init writes one")
+
+
+def test_init_writes_what_loads(tmp_path: Path) -> None:
+    path = tmp_path / "warroom.yaml"
+    said = init(path)
+    assert str(path) in said[0]
+    lines, status = print_check(path)
+    assert status == 0
+    assert lines[0].startswith(f"{path}: OK. my-service, staging staging: ")
+    assert not [line for line in lines if line.startswith("warning")]
+
+
+def test_init_is_short_and_commented() -> None:
+    lines = STARTER_FILE.read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 60
+    assert sum(line.lstrip().startswith("#") for line in lines) > 10
+
+
+def test_init_never_writes_over(tmp_path: Path) -> None:
+    path = tmp_path / "warroom.yaml"
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(BadInput, match="is there already"):
+        init(path)
+    assert path.read_text(encoding="utf-8") == "mine"
+
+
+def test_init_follows_no_dangling_link(tmp_path: Path) -> None:
+    (tmp_path / "warroom.yaml").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BadInput, match="is there already"):
+        init(tmp_path / "warroom.yaml")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_init_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="can't be written"):
+        init(tmp_path / "none" / "warroom.yaml")
+
+
+def test_coverage_lists_and_counts() -> None:
+    lines = print_coverage(commands=["drill"], plugins=Plugins())
+    assert "Rollback Decision Tree" in lines
+    assert any(line.startswith("  manual       tree.can-we-hotfix-quickly") for line in lines)
+    assert lines[-1].startswith("312 lines of the default runbook: ")
+
+
+def test_coverage_of_one_status(tmp_path: Path) -> None:
+    path = tmp_path / "warroom.yaml"
+    path.write_text(HEAD, encoding="utf-8")
+    lines = print_coverage(path, "not-yet", commands=["drill"], plugins=Plugins())
+    assert {line.split()[0] for line in lines if line.startswith("  ")} == {"not-yet"}
+    assert f"of {path}" in lines[-1]
+
+
+def test_coverage_for_programs() -> None:
+    found = json.loads(json.dumps(coverage_json(commands=["drill"], plugins=Plugins())))
+    assert len(found) == 312
+    assert set(found[0]) == {"id", "section", "says", "status", "where", "why"}
+
+
+def test_schema_is_json() -> None:
+    assert json.loads(print_schema())["title"] == "A warroom runbook"
