@@ -9,6 +9,8 @@ from typing import get_args
 
 import pytest
 
+from warroom.actions.verification import BUILT_IN
+from warroom.model.checks import BUILT_IN_CHECKS
 from warroom.model.runbook import Item, Proof, StepDecl
 from warroom.runbook import default_runbook
 from warroom.runbook.cross import PLACEHOLDERS
@@ -239,3 +241,7 @@ def test_escalation_watch_and_post_mortem() -> None:
     assert (len(BOOK.post_mortem.actions), len(BOOK.post_mortem.improvements)) == (3, 5)
     assert len(BOOK.post_mortem.procedure_updates) == 3
     assert list(BOOK.contacts) == ["cto", "lead-developer", "devops", "on-call-engineer"]
+
+
+def test_the_built_in_checks_are_those_that_run() -> None:
+    assert set(BUILT_IN_CHECKS) == set(BUILT_IN)

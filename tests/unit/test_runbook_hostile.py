@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.runbooks import HEAD, Plugins, loaded, mistakes
-from warroom.runbook import RunbookInvalid, load
+from warroom.runbook import RunbookInvalid, RunbookMissing, load
 from warroom.runbook.nodes import MOST_DEPTH, MOST_NODES
 from warroom.runbook.source import MOST_BYTES
 
@@ -204,6 +204,14 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         server.bind(str(tmp_path / "s"))
         assert "found a" in _said(tmp_path / "s")
     assert "found a NUL byte in the name" in _said(Path("a\0b"))
+
+
+def test_no_file_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(RunbookMissing) as missing:
+        load(tmp_path / "warroom.yaml", Plugins())
+    assert str(missing.value) == (
+        f"There is no runbook {tmp_path}/warroom.yaml. warroom init writes one to begin with, and -f names another file"
+    )
 
 
 def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,6 @@
 """
 
 from warroom.runbook.loader import DEFAULT_FILE, Loaded, default_runbook, load
-from warroom.runbook.problems import Pos, Problem, RunbookInvalid
+from warroom.runbook.problems import Pos, Problem, RunbookInvalid, RunbookMissing
 
-__all__ = ["DEFAULT_FILE", "Loaded", "Pos", "Problem", "RunbookInvalid", "default_runbook", "load"]
+__all__ = ["DEFAULT_FILE", "Loaded", "Pos", "Problem", "RunbookInvalid", "RunbookMissing", "default_runbook", "load"]

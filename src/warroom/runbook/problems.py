@@ -57,6 +57,15 @@ class RunbookInvalid(BadInput):
         super().__init__(f"The runbook {plain(file)} has {many}", cause, "warroom check lists every one with its place")
 
 
+class RunbookMissing(RunbookInvalid):
+    """There is no file of that name."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        super().__init__(file, problems)
+        self.title, self.cause = f"There is no runbook {plain(file)}", ""
+        self.hint = "warroom init writes one to begin with, and -f names another file"
+
+
 def in_order(problems: Iterable[Problem], first_file: str) -> list[Problem]:
     """Each problem once, those of ``first_file`` first, by line and column."""
     return sorted(set(problems), key=lambda p: (p.file != first_file, p.file, p.line, p.column, p.found, p.expected))

@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path
 
-from warroom.runbook.problems import Pos, Problem, RunbookInvalid
+from warroom.runbook.problems import Pos, Problem, RunbookInvalid, RunbookMissing
 
 MOST_BYTES = 1_000_000
 
@@ -49,7 +49,8 @@ def _read(path: Path) -> bytes:
         # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except FileNotFoundError:
-        raise _wrong(name, "no file of this name", "a runbook", "warroom init writes one") from None
+        missing = Problem(Pos(name, 1, 1), "no file of this name", "a runbook", "warroom init writes one")
+        raise RunbookMissing(name, [missing]) from None
     except OSError as error:
         raise _wrong(name, f"a file that can't be opened ({error.strerror})", "a readable file") from None
     try:
@@ -92,5 +93,5 @@ def _place(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _wrong(name: str, found: str, expected: str, hint: str = "") -> RunbookInvalid:
-    return RunbookInvalid(name, [Problem(Pos(name, 1, 1), found, expected, hint)])
+def _wrong(name: str, found: str, expected: str) -> RunbookInvalid:
+    return RunbookInvalid(name, [Problem(Pos(name, 1, 1), found, expected)])
