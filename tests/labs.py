@@ -31,7 +31,7 @@ def _totals(counters: dict[str, Any]) -> tuple[int, int]:
     return sum(answer["count"] for answer in answers), bad
 
 
-async def measured(lab: LabHandle, requests: int = 150) -> Share:
+async def measured(lab: LabHandle, requests: int = 100) -> Share:
     """Watch until users have made so many more requests."""
     begun, bad_begun = _totals(await lab.counters())
     async with asyncio.timeout(60):

@@ -166,9 +166,11 @@ def test_the_folders_are_the_owners_alone_whatever_the_umask(tmp_path: Path) -> 
     assert stat.S_IMODE(layout.announcement.stat().st_mode) == 0o600
 
 
-def test_a_long_path_gets_its_sockets_a_short_one(tmp_path: Path) -> None:
-    layout = prepare(tmp_path / ("long" * 25))
-    assert len(str(layout.run)) < 70
+@pytest.mark.parametrize("name", ["long" * 25, "a b", "a,b", "a?b&c", "naïve"])
+def test_a_long_or_unusual_path_gets_its_sockets_a_plain_one(tmp_path: Path, name: str) -> None:
+    layout = prepare(tmp_path / name)
+    assert layout.run.parent != layout.state
+    assert len(str(layout.run)) < 80
     assert stat.S_IMODE(layout.run.stat().st_mode) == 0o700
     layout.run.rmdir()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -14,13 +15,15 @@ from typing import Any
 
 from warroom.errors import BadInput
 
-# A Unix socket's path may have 107 bytes; the longest name put into the run folder is PostgreSQL's lock file's.
-LONGEST_RUN_FOLDER = 70
+# A Unix socket's path may have 107 bytes, and this path also stands in addresses and in PostgreSQL's list of folders.
+_PLAIN_AND_SHORT = re.compile(r"[A-Za-z0-9_./-]{1,70}")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """``state`` is the folder given; ``run`` holds the sockets, elsewhere when the state folder's path is long."""
+    """``state`` is the folder given; ``run`` holds the sockets, elsewhere when the state folder's path is long or has
+    unusual characters.
+    """
 
     state: Path
     run: Path
@@ -70,8 +73,9 @@ def prepare(state: Path) -> Layout:
             "Name a folder that is yours, or one that is not there yet.",
         )
     run = state / "run"
-    if len(os.fsencode(run)) > LONGEST_RUN_FOLDER:
-        run = Path(tempfile.mkdtemp(prefix="warroom-lab-"))
+    if not _PLAIN_AND_SHORT.fullmatch(str(run)):
+        place = tempfile.gettempdir()
+        run = Path(tempfile.mkdtemp(prefix="warroom-lab-", dir=place if _PLAIN_AND_SHORT.fullmatch(place) else "/tmp"))
     layout = Layout(state, run)
     for folder in (run, layout.checkouts, layout.logs, layout.operations):
         folder.mkdir(mode=0o700, exist_ok=True)

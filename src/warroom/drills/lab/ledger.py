@@ -61,12 +61,12 @@ async def clear_up(state: Path) -> int:
 
 def working_in(folder: Path) -> set[int]:
     """The processes whose working folder this is, on Linux: a database server's own children, for one."""
-    found = set()
+    found, wanted = set(), os.path.realpath(folder)
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir("/proc"):
             if name.isdigit():
                 with contextlib.suppress(OSError):
-                    if os.readlink(f"/proc/{name}/cwd") == str(folder):
+                    if os.readlink(f"/proc/{name}/cwd") == wanted:
                         found.add(int(name))
     return found
 
