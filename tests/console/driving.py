@@ -69,6 +69,10 @@ class Driver:
         lines = self.screen._compositor.render_strips()[:height]
         return "\n".join(strip.text[:width].rstrip() for strip in lines)
 
+    def flat(self) -> str:
+        """The screen's words in one line, for sentences that were wrapped."""
+        return " ".join("".join(" " if char in "│║┃╭╮╰╯" else char for char in self.text()).split())
+
     def told(self) -> str:
         """Every notification so far."""
         return "\n".join(note.message for note in self.app._notifications)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from warroom.console.actions import Actions
 from warroom.console.client import Client
@@ -114,6 +115,12 @@ class WarroomConsole(App[int]):
         self._rung = firing
 
     # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Actions are off while an input has focus."""
+        if action == "act" and isinstance(self.focused, Input | TextArea):
+            return False
+        return super().check_action(action, parameters)
 
     async def action_act(self, name: str) -> None:
         self.act(name)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.events import Key, Resize
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -162,8 +162,3 @@ class MainScreen(Screen[None]):
     def on_checklist_pane_toggled(self, event: ChecklistPane.Toggled) -> None:
         event.stop()
         self.app.call_later(self.app.run_action, "act('tick')")
-
-    def on_key(self, event: Key) -> None:
-        """Actions are off while an input has focus: what it lets through goes nowhere."""
-        if isinstance(self.focused, Input) and event.key not in ("escape", "tab", "shift+tab", "enter"):
-            event.stop()

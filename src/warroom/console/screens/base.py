@@ -17,7 +17,7 @@ from textual.widgets import Button, Input, OptionList, Static, TextArea
 from warroom.console.client import Client
 from warroom.console.panes.header import badge
 from warroom.console.store import Store
-from warroom.console.text import clean, line
+from warroom.console.text import clean, clean_lines, line
 from warroom.errors import WarroomError
 from warroom.model.intent import Intent
 from warroom.session import Refused
@@ -158,6 +158,10 @@ class Reason(TextArea):
 
     def __init__(self, placeholder: str = "", *, text: str = "", name: str = "reason") -> None:
         super().__init__(text, id=name, placeholder=placeholder, tab_behavior="focus", highlight_cursor_line=False)
+
+    async def _on_paste(self, event: Paste) -> None:
+        """What a terminal would obey is a picture before it is drawn."""
+        await super()._on_paste(Paste("\n".join(clean_lines(event.text))))
 
     @property
     def said(self) -> str:

@@ -7,7 +7,7 @@ from textual.widgets import Button, Input, OptionList, Static
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, Reason, TypedName, button, rows
-from warroom.console.text import line, wrapped
+from warroom.console.text import clean, line, wrapped
 from warroom.console.words import ADVICE
 from warroom.model.base import clock_text, span_text
 from warroom.model.decision import Advice, TreeAnswer
@@ -34,7 +34,9 @@ class OpenScreen(Dialog):
             if firing
             else rows(line(("Nothing fires. An incident can be opened all the same.", "$text-muted")))
         )
-        yield Input(value=firing[0].title if firing else "", placeholder="what is wrong, in a few words", id="title")
+        yield Input(
+            value=clean(firing[0].title) if firing else "", placeholder="what is wrong, in a few words", id="title"
+        )
 
     def buttons(self) -> ComposeResult:
         yield button("Open the incident", "open", "main")
@@ -107,9 +109,10 @@ class AnswerScreen(Dialog):
         self.query_one("#question", Static).update(rows(*lines).content)
 
     async def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        if event.option_index == self.at:
+        now = event.option_list.highlighted
+        if now is None or now == self.at:
             return
-        self.at = event.option_index
+        self.at = now
         self._show()
         bar = self.query_one("#buttons")
         await bar.remove_children()

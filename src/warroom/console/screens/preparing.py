@@ -11,7 +11,7 @@ from textual.widgets import Input, OptionList, Select, Static
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, Reason, button, rows
-from warroom.console.text import cut, fit, line, wrapped
+from warroom.console.text import clean_lines, cut, fit, line, wrapped
 from warroom.console.theme import mark
 from warroom.console.words import utc
 from warroom.model.checklist import Line
@@ -97,7 +97,7 @@ class MessageScreen(Dialog):
     async def _preview(self, template: str) -> None:
         page = await self.client.ask(MessageQuery(template=template), MessagePage)
         self.template, self.channels = template, page.channels
-        self.query_one("#text", Reason).text = page.text
+        self.query_one("#text", Reason).text = "\n".join(clean_lines(page.text))
         names = ", ".join(page.channels) or "no channel: you send it by hand, warroom records it"
         self.query_one("#text", Reason).border_title = line(f"to {names}")
 

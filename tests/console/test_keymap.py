@@ -1,0 +1,124 @@
+"""One table of keys: complete, without collisions, and every key that can't be used says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from textual.binding import Binding
+
+from tests.console.story import Story
+from warroom.console.actions import Actions
+from warroom.console.keymap import ACTIONS, BY_ID
+from warroom.console.main import MainScreen
+from warroom.console.panes.base import Pane
+from warroom.console.panes.checklist import ChecklistPane
+from warroom.console.panes.header import _FOOTER, NEXT_KEYS
+from warroom.console.panes.log import LogView
+from warroom.console.store import Store
+from warroom.model import intent as it
+from warroom.session import Snapshot
+
+FORBIDDEN = {"ctrl+d", "ctrl+k", "ctrl+z", "delete", "backspace"}
+
+
+def keys(*owners: type) -> set[str]:
+    return {
+        key
+        for owner in owners
+        for made in vars(owner).get("BINDINGS", ())
+        if isinstance(made, Binding)
+        for key in made.key.split(",")
+    }
+
+
+def test_every_action_has_one_key_of_its_own_and_something_to_do() -> None:
+    assert len(BY_ID) == len(ACTIONS) == len({action.key for action in ACTIONS})
+    for action in ACTIONS:
+        assert action.id.startswith("pane-") or callable(getattr(Actions, action.id.replace("-", "_")))
+
+
+def test_nothing_stands_on_a_key_that_hurts() -> None:
+    assert not FORBIDDEN & keys(MainScreen, Pane, ChecklistPane, LogView)
+
+
+def test_a_pane_never_reuses_a_global_key() -> None:
+    assert not keys(Pane, ChecklistPane, LogView) & {action.key for action in ACTIONS}
+
+
+def test_the_next_action_and_the_footer_name_actions_that_exist() -> None:
+    assert set(NEXT_KEYS.values()) <= set(BY_ID)
+    assert set(_FOOTER) <= set(BY_ID)
+
+
+def seen(story: Story) -> Store:
+    store = Store(story.now)
+    store.apply(
+        Snapshot(
+            version="0", me=story.me, writable=story.writable, at=story.now(), state=story.state, runbook=story.runbook
+        )
+    )
+    return store
+
+
+def opened() -> Story:
+    story = Story()
+    story.opened("High error rate")
+    return story
+
+
+def going() -> Story:
+    story = opened()
+    story.on[it.ProposePlan](it.ProposePlan(procedure="lab-rollback"))
+    assert story.state.plan is not None
+    story.on[it.RunPlan](it.RunPlan(hash=story.state.plan.hash))
+    return story
+
+
+def closed() -> Story:
+    story = opened()
+    story.on[it.CloseIncident](it.CloseIncident(outcome="recovered"))
+    return story
+
+
+def read_only() -> Story:
+    story = opened()
+    story.writable = False
+    return story
+
+
+@pytest.mark.parametrize(
+    ("make", "action", "reason"),
+    [
+        (Story, "decide", "No incident is open"),
+        (Story, "run", "No incident is open"),
+        (Story, "open", ""),
+        (opened, "open", "inc-0042 is open already"),
+        (opened, "run", "There is no plan yet"),
+        (opened, "abort", "Nothing is running"),
+        (opened, "resolve", "No step waits"),
+        (opened, "claim", "No manual step"),
+        (opened, "ways", "Nothing has been verified"),
+        (opened, "undo", "Nothing has been run"),
+        (opened, "decide", ""),
+        (going, "run", "It is running already"),
+        (going, "target", "A plan is running"),
+        (going, "verify", "A plan is running"),
+        (going, "close", "A plan is running"),
+        (going, "stop-writes", "A plan is running"),
+        (going, "abort", ""),
+        (closed, "decide", "This incident is closed"),
+        (closed, "report", ""),
+        (closed, "open", ""),
+        (read_only, "note", "This session is read-only"),
+        (read_only, "run", "This session is read-only"),
+        (read_only, "help", ""),
+    ],
+)
+def test_a_key_that_cannot_be_used_says_why(make: Callable[[], Story], action: str, reason: str) -> None:
+    said = BY_ID[action].why_not(seen(make()))
+    assert said.startswith(reason) if reason else said == ""
+
+
+def test_before_the_first_frame_nothing_acts() -> None:
+    assert BY_ID["run"].why_not(Store()).startswith("Not yet")

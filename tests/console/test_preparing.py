@@ -1,0 +1,192 @@
+"""Messages, notes, targets, answers, decisions: what is asked, what is sent, and what is refused on the way."""
+
+from __future__ import annotations
+
+from tests.console.conftest import Start
+from tests.console.facts import OLDER
+from tests.console.story import Story
+from warroom.model import live as lv
+from warroom.model.decision import TreeAnswer, TreeReading
+from warroom.model.event import TreeChanged
+from warroom.model.intent import (
+    Acknowledge,
+    AddNote,
+    AnswerQuestion,
+    ChooseTarget,
+    Decide,
+    Escalate,
+    Notify,
+    ProposePlan,
+)
+
+
+def opened() -> Story:
+    story = Story()
+    story.fires()
+    story.opened("High error rate")
+    return story
+
+
+async def test_a_message_is_previewed_changed_and_sent(start: Start) -> None:
+    story = opened()
+    async with start(story) as console:
+        await console.press("m")
+        assert "to team-chat" in console.text()
+        assert "Impact: sign-in fails for some users" in console.text()
+        await console.type("NOTE ")
+        await console.press("ctrl+s")
+        sent = console.last()
+        assert isinstance(sent, Notify)
+        assert sent.template == "started"
+        assert sent.text.startswith("NOTE ROLLBACK IN PROGRESS\n")
+        assert console.on_top == "MainScreen"
+
+
+async def test_a_note_of_several_lines(start: Start) -> None:
+    story = opened()
+    async with start(story) as console:
+        await console.press("n")
+        await console.type("beta.3 reads a column\nthat is not there")
+        await console.press("ctrl+s")
+        assert console.last() == AddNote(text="beta.3 reads a column\nthat is not there", about="cause")
+
+
+async def test_keys_do_nothing_while_text_is_typed(start: Start) -> None:
+    story = opened()
+    async with start(story) as console:
+        await console.press("slash")
+        await console.type("RAXcq")
+        assert story.intents == []
+        assert console.on_top == "MainScreen"
+        await console.press("escape", "n")
+        await console.type("RAXcq")
+        assert story.intents == []
+        assert console.on_top == "NoteScreen"
+
+
+async def test_another_target_is_picked_or_typed_and_a_wrong_one_is_refused_in_words(start: Start) -> None:
+    story = opened()
+    async with start(story) as console:
+        await console.press("g")
+        assert "3_session_last_seen" in console.text()  # what going back takes away
+        await console.press("down", "enter")
+        assert console.last() == ChooseTarget(text=OLDER.digest or "")
+        await console.press("g")
+        await console.focus("#typed-target")
+        await console.type("v9")
+        await console.press("enter")
+        assert console.last() == ChooseTarget(text="v9")
+        assert "No release 'v9' is known" in console.text()
+        assert console.on_top == "TargetScreen"
+
+
+async def test_the_history_out_of_reach_leaves_typing(start: Start) -> None:
+    story = opened()
+    story.pages[lv.ReleasesQuery] = lambda query: lv.ReleasesPage(
+        releases=(), running=None, problem="git does not answer"
+    )
+    async with start(story) as console:
+        await console.press("g")
+        assert "git does not answer" in console.text()
+        await console.press("enter")
+        await console.focus("#typed-target")
+        await console.type("v1.0.0-beta.2")
+        await console.press("enter")
+        assert console.last() == ChooseTarget(text="v1.0.0-beta.2")
+
+
+async def test_overriding_what_was_measured_takes_a_reason(start: Start) -> None:
+    story = opened()
+    async with start(story) as console:
+        await console.press("a")
+        assert "How severe?" in console.text()
+        await console.press("y")  # never means yes
+        assert story.intents == []
+        await console.press("enter")  # WARNING, the first word
+        assert "say why" in console.flat()
+        await console.type("one feature only")
+        await console.focus("#say-0")
+        await console.press("enter")
+        assert console.last() == AnswerQuestion(node="severity", answer="warning", reason="one feature only")
+
+
+async def test_an_open_question_is_asked_and_answered_in_a_word(start: Start) -> None:
+    story = opened()
+    question = TreeAnswer(
+        node="hotfix-quickly", ask="Can we hotfix quickly? (<30 min)", answer=None, choices=("yes", "no"), by="open"
+    )
+    story.push(TreeChanged(reading=TreeReading(path=(question,))))
+    async with start(story) as console:
+        assert "Answer: Can we hotfix quickly?" in console.text()
+        await console.press("a", "right", "enter")
+        assert console.last() == AnswerQuestion(node="hotfix-quickly", answer="no")
+
+
+async def test_going_against_the_advice_takes_a_reason(start: Start) -> None:
+    story = opened()
+    async with start(story) as console:
+        await console.press("d", "right", "right", "enter")
+        assert "not what the tree advises" in console.text()
+        await console.type("fix is ready")
+        await console.focus("#choose-hotfix")
+        await console.press("enter")
+        assert console.last() == Decide(choice="hotfix", reason="fix is ready")
+
+
+async def test_optional_steps_and_steps_by_hand_are_taken_along(start: Start) -> None:
+    story = opened()
+    async with start(story) as console:
+        await console.press("p")
+        await console.focus("#steps")
+        await console.press("down", "space", "down", "space")
+        await console.focus("#prepare")
+        await console.press("enter")
+        assert console.last() == ProposePlan(procedure="lab-rollback", include=("caches",), manual=("deploy",))
+
+
+async def test_acknowledging_and_escalating(start: Start) -> None:
+    story = opened()
+    async with start(story) as console:
+        await console.press("k")
+        assert console.last() == Acknowledge(what="high-error-rate")
+        await console.press("k")
+        assert "Nothing fires that is not acknowledged" in console.told()
+        await console.press("E")
+        assert "CTO +49 30 1234" in console.text()
+        await console.press("left")
+        await console.focus("#escalate")
+        await console.press("enter")
+        assert console.last() == Escalate()
+
+
+async def test_reading_screens(start: Start) -> None:
+    story = opened()
+    async with start(story, (120, 40)) as console:
+        for key, words in (
+            ("question_mark", "Run the plan"),
+            ("at", "curl -fsS http://127.0.0.1"),
+            ("T", "incident-opened"),
+        ):
+            await console.press(key)
+            assert words in console.text()
+            await console.press("escape")
+            assert console.on_top == "MainScreen"
+
+
+async def test_a_lost_answer_is_asked_for_under_the_same_id(begin: Start) -> None:
+    story = opened()
+    async with begin(story, (120, 40)) as console:
+        real, broken = story.submit, [True]
+
+        async def flaky(intent_id: str, intent: object) -> object:
+            reply = await real(intent_id, intent)  # type: ignore[arg-type]  # only passed on
+            if broken.pop() if broken else False:
+                raise ConnectionResetError("gone")
+            return reply
+
+        console.app.client.session.submit = flaky  # type: ignore[method-assign,assignment]  # a line that drops one answer
+        await console.press("d", "enter")
+        assert "it will not be done twice" in console.flat()
+        await console.press("enter")
+        assert console.on_top == "MainScreen"
+        assert story.intents == [Decide(choice="rollback-now")]

@@ -1,0 +1,99 @@
+"""Outside text is data: nothing a terminal obeys survives, nothing is markup, and a cut is as wide as asked for."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.content import Content
+
+from warroom.console.picture import plain_svg
+from warroom.console.text import clean, cut, fit, line, right, spread, wrapped
+from warroom.console.words import age_text, bar, size_text, sparkline, value_text
+
+HOSTILE = (
+    "\x1b]0;owned\x07",
+    "\x1b]52;c;cm0gLXJmIC8=\x07",
+    "\x9b31m\x90q\x9c",
+    "[@click=app.quit]run[/]",
+    "[/bin/bash -c]",
+    "[red]" * 40,
+    "a\rb\x00c\x08d\x7f",
+    "\u202egnp.exe\u2066",
+    "\ud800 half",
+    "国" * 90,
+    "👩‍👩‍👧‍👦" * 20,
+    "e\u0301\u0301\u0301" * 30,
+    "x" * 100_000,
+    "",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_a_terminal_obeys_survives(text: str) -> None:
+    for char in clean(text):
+        assert unicodedata.category(char) not in ("Cc", "Cs")
+        assert unicodedata.bidirectional(char) not in ("RLO", "LRO", "RLE", "LRE", "PDF", "RLI", "LRI", "FSI", "PDI")
+    assert line(text).plain == clean(text)
+    assert line(text, (text, "bold")).plain == clean(text) * 2
+
+
+@given(text=st.text(max_size=60), cells=st.integers(0, 40))
+def test_a_cut_is_as_wide_as_asked_for(text: str, cells: int) -> None:
+    assert cell_len(cut(text, cells)) <= cells
+    assert cell_len(fit(text, cells)) == cells
+    assert cell_len(right(text, cells)) == cells
+
+
+@given(text=st.text(max_size=200), cells=st.integers(8, 60))
+def test_wrapping_keeps_every_word_within_its_width(text: str, cells: int) -> None:
+    lines = wrapped(text, cells, "bold", "- ")
+    assert all(row.cell_length <= max(cells, 10) for row in lines)
+    kept = "".join("".join(row.plain[2:].split()) for row in lines)
+    assert kept == "".join(clean(text.replace("\r\n", "\n").replace("\n", "")).split())
+
+
+@given(left=st.text(max_size=60), end=st.text(max_size=10), cells=st.integers(1, 50))
+def test_two_edges_never_pass_the_line(left: str, end: str, cells: int) -> None:
+    assert spread(Content(clean(left)), Content(clean(end)), cells).cell_length <= cells
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (0.124, "ratio", "12.4 %"),
+        (3120.0, "ms", "3,120 ms"),
+        (None, "ratio", "unknown"),
+        (0.0, "ratio", "0.0 %"),
+        (1.0, "state", "well"),
+        (0.4, "state", "not well"),
+        (42.0, "count", "42"),
+        (7.5, "per-minute", "7.5/min"),
+        (1_204_331.0, "bytes", "1.2 MB"),
+    ],
+)
+def test_values_are_said_in_their_unit(value: float | None, unit: str, said: str) -> None:
+    assert value_text(value, unit) == said
+
+
+def test_a_gap_in_a_sparkline_is_a_blank_and_never_a_low() -> None:
+    assert sparkline((0.0, None, 1.0), 3) == "▁ █"
+    assert sparkline((), 3) == "   "
+    assert sparkline((1.0, 2.0), 1) == "█"
+
+
+def test_small_words() -> None:
+    assert (age_text(None), age_text(4), age_text(120), age_text(7300)) == ("", "4 s", "2 m", "2 h")
+    assert (bar(0.5, 4), bar(9, 4), bar(-1, 4)) == ("━━╌╌", "━━━━", "╌╌╌╌")
+    assert size_text(12) == "12 B"
+
+
+def test_the_picture_fetches_nothing() -> None:
+    face = '@font-face { font-family: "Fira Code"; src: url("https://cdn.example/x.woff2"); }'
+    svg = f'<svg class="a"><style>{face} rect {{ fill: url(https://cdn.example/y) }}</style>'
+    assert "http" not in plain_svg(svg)
+    assert "url(" not in plain_svg(svg)
+    assert plain_svg('<rect fill="url(#a)"/>') == '<rect fill="url(#a)"/>'
