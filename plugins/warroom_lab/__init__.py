@@ -8,6 +8,7 @@ from warroom_lab.deploy import Deploy
 from warroom_lab.evidence import DatabaseCollector, LogCollector, StateCollector
 from warroom_lab.logs import LabLogs
 from warroom_lab.operations import ClearCache, Restart, WaitReady, Writes
+from warroom_lab.probes import RowCounts
 from warroom_lab.releases import LabReleases
 from warroom_lab.signals import LabSignals
 from warroom_lab.standing import LabIdentity, LabReadiness
@@ -16,6 +17,7 @@ plugin = Plugin(
     name="lab",
     version="1",
     config=Config,
+    probes=(RowCounts(),),
     operations=(Deploy(), Restart(), Writes(stop=True), Writes(stop=False), ClearCache(), WaitReady()),
     collectors=(DatabaseCollector(), LogCollector(), StateCollector()),
     signals=LabSignals(),

@@ -10,7 +10,7 @@ from warroom.api import Context, Folder, ProgramFailed, Unreachable
 from warroom_lab.control import ask
 from warroom_lab.logs import SOURCES
 
-TABLES = ("User", "Conversation", "Message", "Payment", "_prisma_migrations")
+TABLES = ("User", "Conversation", "Message", "Payment")
 DUMP_TIMEOUT = 120.0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -37,6 +38,12 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of
 StateOption = Annotated[
     Path | None, typer.Option("--state", help="The state folder.", envvar="WARROOM_STATE", show_default=False)
 ]
+
+
+class Covering(StrEnum):
+    IMPLEMENTED = "implemented"
+    MANUAL = "manual"
+    NOT_YET = "not-yet"
 
 
 def main() -> NoReturn:
@@ -188,7 +195,7 @@ def _headless(scenario: str, root: Path | None, as_json: bool, fault_in_target: 
 @app.command()
 def check(file: File = RUNBOOK) -> None:
     """Read the runbook and say what is wrong with it, as file:line:column."""
-    from warroom.runbook.commands import print_check
+    from warroom.runbook.render import print_check
 
     lines, code = print_check(file)
     print("\n".join(lines))
@@ -198,20 +205,17 @@ def check(file: File = RUNBOOK) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of runbook files, for editors."""
-    import json
+    from warroom.runbook.render import print_schema
 
-    from warroom.runbook.commands import json_schema
-
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    print(print_schema(), end="")
 
 
 @app.command()
 def init(file: File = RUNBOOK) -> None:
     """Write a commented starter runbook. Never overwrites."""
-    from warroom.runbook.commands import init as write
+    from warroom.runbook.starter import init as write
 
-    write(file)
-    print(f"Wrote {file}. Edit it, then `warroom check`, then `warroom`.")
+    print("\n".join(write(file)))
 
 
 @app.command()
@@ -278,12 +282,31 @@ def _print_all(lines: Any) -> None:
 
 @runbook_app.command("coverage")
 def runbook_coverage(
-    status: Annotated[str, typer.Option(help="implemented, manual or not-yet; all where it is left out.")] = "",
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="A runbook instead of the default one.")] = None,
+    status: Annotated[Covering | None, typer.Option(help="Only the lines that have it.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Every line of the runbook that warroom was made for, and whether it is implemented, manual or not yet."""
-    from warroom.runbook.commands import print_coverage
+    import json
 
-    print("\n".join(print_coverage(status)))
+    from warroom.runbook.render import coverage_json, print_coverage
+
+    if as_json:
+        print(json.dumps(coverage_json(file, commands=commands()), ensure_ascii=False))
+        return
+    print("\n".join(print_coverage(file, status.value if status else None, commands=commands())))
+
+
+def commands() -> tuple[str, ...]:
+    """Every command there is, as it is typed: ``drill``, ``journal show``."""
+    own = [one.name or (one.callback.__name__ if one.callback else "") for one in app.registered_commands]
+    grouped = [
+        f"{group.name} {one.name}"
+        for group in app.registered_groups
+        if group.typer_instance is not None
+        for one in group.typer_instance.registered_commands
+    ]
+    return (*own, *grouped)
 
 
 @app.command()

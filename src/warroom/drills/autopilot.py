@@ -22,12 +22,10 @@ from warroom.model.state import State
 from warroom.session import Accepted, Events, Session, Snapshot
 
 WHY = "a drill on autopilot: there is nobody to tell or to ask"
-PATIENCE = 3.0
-"""Seconds before an action whose effect has not shown is asked for again."""
 
 
 class Autopilot:
-    """``done`` is set when the incident is closed, or when recovery is not proven and only a person should choose."""
+    """``stopped_because`` says why it went no further: recovery is not proven, and only a person should choose."""
 
     def __init__(self, session: Session, say: Callable[[str], None]) -> None:
         self._session = session
@@ -35,6 +33,7 @@ class Autopilot:
         self._state = State()
         self._runbook: Runbook | None = None
         self._asked: tuple[str, int] | None = None
+        self._answered = 0
         self._looked_again = False
         self.stopped_because = ""
 
@@ -80,8 +79,8 @@ class Autopilot:
         return bool(self.stopped_because) or (incident is not None and incident.closed is not None)
 
     async def _act(self) -> None:
-        """One action at a time; the same one again only when the state moved, or patience is over."""
-        if self._runbook is None or self._state.incident is None:
+        """One action at a time, once the effect of the last one is seen; the same again only if the state moved."""
+        if self._runbook is None or self._state.incident is None or self._state.seq < self._answered:
             return
         action = next_action(self._runbook, self._state)
         key = (action.action, self._state.seq)
@@ -120,15 +119,12 @@ class Autopilot:
     async def _do(self, intent: it.Intent) -> bool:
         reply = await self._session.submit(uuid.uuid4().hex, intent)
         if isinstance(reply, Accepted):
+            self._answered = reply.seq
             return True
         self._say(f"refused: {reply.reason}")
         await asyncio.sleep(0.5)
-        self._asked = None if self._soft(reply.reason) else self._asked
+        self._asked = None
         return False
-
-    def _soft(self, reason: str) -> bool:
-        """Worth asking again even though nothing was journaled meanwhile."""
-        return "already" not in reason
 
     async def _answer(self, action: NextAction) -> None:
         """A person's question: the answer that leads to a rollback, else the first."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from warroom.actions.evidence import write_private
 from warroom.drills.autopilot import Autopilot
 from warroom.drills.lab import LabHandle, running_lab
 from warroom.drills.scenarios import Scenario, scenario
@@ -24,7 +25,10 @@ from warroom.runbook import load
 
 LAB_FILE = "@LAB_FILE@"
 BASE_URL = "@BASE_URL@"
+PASSWORD = "@PASSWORD@"
 LONGEST = 900.0
+TEST_PASSWORD = "Test123!"
+"""The lab's test account, as the lab seeds it. It opens nothing but the lab."""
 AUTOPILOT = Actor(name="autopilot", kind="autopilot")
 
 
@@ -50,13 +54,15 @@ class Drill:
 
 def drill_runbook(chosen: Scenario, lab: LabHandle, folder: Path) -> Runbook:
     """The scenario's runbook with this lab's addresses, written beside the journals so that it can be read."""
-    text = chosen.runbook.read_text(encoding="utf-8")
-    text = text.replace(LAB_FILE, json.dumps(str(lab.state_dir / "lab.json"))).replace(
-        BASE_URL, json.dumps(lab.base_url)
-    )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    password = folder / "test-account"
+    write_private(password, TEST_PASSWORD.encode())
+    filled = {LAB_FILE: str(lab.state_dir / "lab.json"), BASE_URL: lab.base_url, PASSWORD: f"file:{password}"}
+    text = chosen.runbook.read_text(encoding="utf-8")
+    for mark, value in filled.items():
+        text = text.replace(mark, json.dumps(value))
     path = folder / "drill.yaml"
-    path.write_text(text, encoding="utf-8")
+    write_private(path, text.encode())
     return load(path).runbook
 
 

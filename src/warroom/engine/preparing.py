@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import platform as host
+import re
 
 import warroom
 from warroom.actions import evidence
@@ -34,6 +35,8 @@ from warroom.plugins import isolated
 OWN = ("logs", "samples", "journal", "versions")
 OWN_TIMEOUT = 60.0
 PICTURE_WAIT = 3.0
+NAME = re.compile(r"(?!-)[A-Za-z0-9._:/@+-]{1,200}")
+"""A release as it may be typed when no platform can resolve it: it ends up in command lines that people paste."""
 
 
 class Preparing:
@@ -188,7 +191,7 @@ class Preparing:
         if problem is not None:
             raise Refusal(f"{text} can't be the target", self._core.redactor.clean(str(problem)), "choose another (g)")
         word = text.strip()
-        if not word or word.startswith("-") or len(word.split()) != 1:
+        if not NAME.fullmatch(word):
             raise Refusal(f"{text!r} is no release", "a version, commit or digest was expected", "type it again")
         return Release(version=word, digest=word if word.startswith("sha256:") else None, note="typed by hand"), True
 
