@@ -23,7 +23,7 @@ SCHEMA = json_schema()
 
 def test_the_committed_copy_is_fresh() -> None:
     assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), (
-        "stale: write it again from warroom.runbook.schema.schema_text()"
+        "stale; write it again: warroom schema > src/warroom/runbook/schema.json"
     )
 
 
