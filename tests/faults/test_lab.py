@@ -105,6 +105,11 @@ async def test_the_app_is_what_the_runbook_asks_of_it(shared: LabHandle) -> None
             assert response.status == 200
         async with user.post("/api/auth/refresh", json={"token": token[:-2] + "xx"}) as response:
             assert response.status == 401
+        async with user.post("/api/auth/refresh") as response:
+            assert response.status == 200
+            assert (await response.json())["token"]
+        async with aiohttp.request("POST", f"{shared.base_url}/api/auth/refresh") as response:
+            assert response.status == 401
         async with user.post("/api/payments/webhook", json={"id": "e"}, headers={"X-Signature": "0"}) as response:
             assert response.status == 401
 

@@ -87,8 +87,12 @@ class Server:
         return response
 
     async def refresh(self, request: web.Request) -> web.Response:
-        body = await _body(request, "token")
-        token = await self.sessions.refresh(body["token"])
+        """A new token for the old one; without one, for the session in the cookie."""
+        if request.can_read_body:
+            body = await _body(request, "token")
+            token = await self.sessions.refresh(body["token"])
+        else:
+            token = await self.sessions.renew(request.cookies.get("session", ""))
         if token is None:
             return web.json_response({"error": "sign in again"}, status=401)
         return web.json_response({"token": token})

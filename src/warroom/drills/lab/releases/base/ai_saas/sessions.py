@@ -37,8 +37,15 @@ class Sessions:
         claims = self._claims(token)
         if claims is None or await self.user_of(claims["sid"]) != claims["sub"]:
             return None
-        await self._redis.expire(f"session:{claims['sid']}", SESSION_SECONDS)
-        return self._token(claims["sub"], claims["sid"])
+        return await self.renew(claims["sid"])
+
+    async def renew(self, session: str) -> str | None:
+        """A token for a session that goes on, or None: it has ended."""
+        user_id = await self.user_of(session)
+        if user_id is None:
+            return None
+        await self._redis.expire(f"session:{session}", SESSION_SECONDS)
+        return self._token(user_id, session)
 
     def _token(self, user_id: str, session: str) -> str:
         now = int(time.time())
