@@ -83,6 +83,7 @@ def test_a_gap_in_a_sparkline_is_a_blank_and_never_a_low() -> None:
     assert sparkline((0.0, None, 1.0), 3) == "▁ █"
     assert sparkline((), 3) == "   "
     assert sparkline((1.0, 2.0), 1) == "█"
+    assert sparkline((1.0, 2.0), 0) == ""
 
 
 def test_small_words() -> None:

@@ -69,6 +69,8 @@ def utc(at: datetime | None) -> str:
 
 def sparkline(values: tuple[float | None, ...], cells: int, limit: float | None = None) -> str:
     """The newest ``cells`` values from 0 to the largest of them (or of the limit); a gap is a blank, not a low."""
+    if cells <= 0:
+        return ""
     shown = values[-cells:]
     known = [v for v in shown if v is not None]
     top = max([*known, limit or 0.0, 0.0])

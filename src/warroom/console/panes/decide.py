@@ -42,7 +42,9 @@ class DecidePane(Pane):
             lines += decided
         if focus < rows:
             focus = 0
-        return Drawn(lines, max(0, focus))
+        incident = self.store.incident
+        title = line((cut(incident.title, max(0, cells - 14)), "$text-muted")) if incident else Content("")
+        return Drawn(lines, max(0, focus), title)
 
 
 def _question(answer: TreeAnswer, depth: int, cells: int, roomy: bool, runbook: Runbook) -> list[Content]:

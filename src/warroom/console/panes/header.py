@@ -82,12 +82,14 @@ class Header(_Bar):
         first: list[Part] = list(badge(store))
         if store.snapshot is not None and not store.writable:
             first += [" ", (" READ-ONLY ", "reverse bold")]
-        service = store.runbook.service if store.runbook else store.problem
-        first += [" ", (cut(service, 40), "bold")]
         incident, dot = store.incident, (" · ", "$text-muted")
-        if incident is not None:
-            first += [dot, cut(incident.id, 40)]
         rest: list[Part] = [*_worst(store)]
+        name = cut(incident.id, 24) if incident is not None else ""
+        room = cells - line(*first, *rest).cell_length - (wide(name) + 3 if name else 0) - 4
+        service = store.runbook.service if store.runbook else store.problem
+        first += [" ", (cut(service, max(8, min(40, room))), "bold")]
+        if name:
+            first += [dot, name]
         clock: list[Part] = []
         elapsed = store.elapsed()
         if elapsed is not None and incident is not None:
@@ -216,6 +218,7 @@ class Footer(_Bar):
         self.show(spread(line(*parts), line(*last), cells))
 
     def _ordered(self, first: str) -> list[Action]:
-        wanted = [first, *(name for name in _FOOTER if name != first)]
+        urgent = [first, "abort"] if self.store.run_going() else [first]
+        wanted = [*urgent, *(name for name in _FOOTER if name not in urgent)]
         known = {action.id for action in ACTIONS}
         return [BY_ID[name] for name in wanted if name in known and not BY_ID[name].why_not(self.store)]
