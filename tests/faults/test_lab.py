@@ -274,6 +274,7 @@ async def test_kill_9_of_the_lab_leaves_no_process_and_the_next_start_works(tmp_
     await until(lambda: not mentioning(folder), "every process of the lab has ended")
     assert not any(family(pid) for pid in running)
     await lab.stop()
+    assert sockets.exists()
     async with running_lab(folder) as again:
         assert again.fingerprint == lab.fingerprint
         assert not sockets.exists()

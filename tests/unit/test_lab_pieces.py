@@ -14,7 +14,7 @@ import pytest
 
 from warroom import process
 from warroom.drills.lab.layout import prepare, write_json
-from warroom.drills.lab.ledger import Ledger, clear_up, wait_until_left, working_in
+from warroom.drills.lab.ledger import Ledger, clear_up, sweep, wait_until_left, working_in
 from warroom.drills.lab.logs import read_log
 from warroom.drills.lab.operations import BusyError, ConflictError, Operations, Step
 from warroom.errors import BadInput, WarroomError
@@ -202,6 +202,22 @@ async def test_what_a_killed_lab_left_is_ended_and_nothing_else(tmp_path: Path) 
     finally:
         await ours.stop(grace=1)
         await other.stop(grace=1)
+
+
+async def test_folders_in_shared_places_go_with_their_labs_whatever_became_of_the_state(tmp_path: Path) -> None:
+    lives, dead, nobodys, link = (tmp_path / f"warroom-lab-{name}" for name in ("a", "b", "c", "d"))
+    for folder in (lives, dead, nobodys):
+        folder.mkdir()
+    ledger = Ledger(tmp_path)
+    ledger.folder(lives)
+    ledger.folder(dead)
+    noted = json.loads((dead / ".owner.json").read_text())
+    (dead / ".owner.json").write_text(json.dumps({**noted, "start_time": noted["start_time"] + "0"}))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".owner.json").write_text((dead / ".owner.json").read_text())
+    link.symlink_to(tmp_path / "other")
+    assert sweep([tmp_path]) == 1
+    assert [path.exists() for path in (lives, dead, nobodys, link)] == [True, False, True, True]
 
 
 async def test_a_process_that_stays_in_a_folder_is_ended_after_a_while(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 from warroom.errors import BadInput
 
 # A Unix socket's path may have 107 bytes, and this path also stands in addresses and in PostgreSQL's list of folders.
+PREFIX = "warroom-lab-"
+"""What a lab's folders in shared places begin with."""
 _PLAIN_AND_SHORT = re.compile(r"[A-Za-z0-9_./-]{1,70}")
 
 
@@ -74,12 +76,17 @@ def prepare(state: Path) -> Layout:
         )
     run = state / "run"
     if not _PLAIN_AND_SHORT.fullmatch(str(run)):
-        place = tempfile.gettempdir()
-        run = Path(tempfile.mkdtemp(prefix="warroom-lab-", dir=place if _PLAIN_AND_SHORT.fullmatch(place) else "/tmp"))
+        run = Path(tempfile.mkdtemp(prefix=PREFIX, dir=shared_folder()))
     layout = Layout(state, run)
     for folder in (run, layout.checkouts, layout.logs, layout.operations):
         folder.mkdir(mode=0o700, exist_ok=True)
     return layout
+
+
+def shared_folder() -> Path:
+    """Where short-lived folders go: the usual one, unless its own name is long or unusual."""
+    usual = tempfile.gettempdir()
+    return Path(usual if _PLAIN_AND_SHORT.fullmatch(usual) else "/tmp")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,11 +6,15 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from warroom import process
-from warroom.drills.lab.layout import read_json, remove_tree, write_json
+from warroom.drills.lab.layout import PREFIX, read_json, remove_tree, write_json
+
+OWNER = ".owner.json"
 
 
 class Ledger:
@@ -30,7 +34,8 @@ class Ledger:
             self._write()
 
     def folder(self, path: Path) -> None:
-        """A folder outside the state folder that must not outlive the lab."""
+        """A folder outside the state folder that must not outlive the lab. It says itself whose it is, for `sweep`."""
+        write_json(path / OWNER, {"pid": os.getpid(), "start_time": process.start_time(os.getpid())})
         self._folders.append(str(path))
         self._write()
 
@@ -57,6 +62,22 @@ async def clear_up(state: Path) -> int:
         remove_tree(Path(folder))
     path.unlink(missing_ok=True)
     return len(running)
+
+
+def sweep(places: Iterable[Path]) -> int:
+    """Remove what killed labs of this user left in shared folders, wherever their state was. Returns how many."""
+    removed = 0
+    for folder in (found for place in places for found in place.glob(f"{PREFIX}*")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            owner = folder / OWNER
+            found = owner.lstat()
+            if folder.is_symlink() or not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                continue
+            said = read_json(owner)
+            if not process.alive(int(said["pid"]), str(said["start_time"])):
+                remove_tree(folder)
+                removed += 1
+    return removed
 
 
 def working_in(folder: Path) -> set[int]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 
 from warroom import process
-from warroom.drills.lab.layout import Layout, remove_tree
+from warroom.drills.lab.layout import PREFIX, Layout, remove_tree
 from warroom.drills.lab.ledger import Ledger, wait_until_left
 from warroom.errors import ProgramFailed, ProgramMissing, TimedOut
 
@@ -30,6 +30,8 @@ DATABASE = "ai_saas"
 PORT = 5432
 """The number in the socket's name; no port is opened."""
 
+COPIES = Path("/var/tmp")
+"""Where copies of the binaries go when they have to be read by another user."""
 _UNPRIVILEGED = 65534
 _SETTINGS = {
     "listen_addresses": "",
@@ -83,7 +85,7 @@ async def confine(layout: Layout, ledger: Ledger, mode: str = "auto") -> Confine
     if os.geteuid() != 0 or mode == "direct":
         return Confinement("direct", (), programs, data)
     prefix = ("setpriv", f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups", "--")
-    home = Path(tempfile.mkdtemp(prefix="warroom-lab-", dir="/var/tmp"))
+    home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=COPIES))
     ledger.folder(home)
     copy = await asyncio.to_thread(_readable_copy, programs.parent, home)
     return Confinement("uid", prefix, copy, home / "data", owner=_UNPRIVILEGED)

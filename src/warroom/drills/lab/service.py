@@ -21,12 +21,12 @@ from warroom.drills.lab.builder import build
 from warroom.drills.lab.control import Control
 from warroom.drills.lab.deployer import Deployer
 from warroom.drills.lab.front import Front
-from warroom.drills.lab.layout import prepare, read_json, remove_tree, write_json, write_text
-from warroom.drills.lab.ledger import Ledger, clear_up
+from warroom.drills.lab.layout import prepare, read_json, remove_tree, shared_folder, write_json, write_text
+from warroom.drills.lab.ledger import Ledger, clear_up, sweep
 from warroom.drills.lab.logs import SOURCES, OwnLog
 from warroom.drills.lab.migrations import applied
 from warroom.drills.lab.operations import Operations, Step, Work, now
-from warroom.drills.lab.postgres import DATABASE, PORT, USER, Postgres, confine
+from warroom.drills.lab.postgres import COPIES, DATABASE, PORT, USER, Postgres, confine
 from warroom.drills.lab.redis_server import RedisServer
 from warroom.drills.lab.repository import Repository
 from warroom.drills.lab.traffic import Traffic
@@ -62,6 +62,7 @@ class Lab:
     async def start(self) -> None:
         self._take(self._options.state)
         left = await clear_up(self._options.state)
+        sweep({shared_folder(), COPIES})
         self.layout = prepare(self._options.state)
         ledger = self._begin_ledger()
         self._postgres = Postgres(self.layout, ledger, await confine(self.layout, ledger, self._options.postgres_as))
