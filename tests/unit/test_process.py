@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -140,6 +141,17 @@ async def test_cancelling_ends_the_program_and_its_children(tmp_path: Path) -> N
     with pytest.raises(asyncio.CancelledError):
         await running
     until_gone(family)
+
+
+async def test_ending_a_program_early_leaves_no_complaint(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(TimedOut):
+        await process.run(python("import time; print('up', flush=True); time.sleep(600)"), timeout=0.3, grace=0.1)
+    child = await process.start(python("import time; time.sleep(600)"), on_line=lambda stream, line: None)
+    await asyncio.sleep(0)
+    await child.stop(grace=0)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert caplog.records == []
 
 
 async def test_cancelling_twice_does_not_wait_for_the_grace(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ class Child:
     """A program that stays. ``start_time`` together with ``pid`` names it for `alive`, also from another process."""
 
     def __init__(
-        self, argv: Sequence[str], popen: subprocess.Popen[bytes], reading: asyncio.Future[tuple[None, None]] | None
+        self, argv: Sequence[str], popen: subprocess.Popen[bytes], reading: asyncio.Task[None] | None
     ):
         self.argv = tuple(argv)
         self.pid = popen.pid
@@ -94,9 +94,12 @@ async def start(
         )
     reading = None
     if popen.stdout and popen.stderr:
-        sinks = Sink("stdout", 0, on_line), Sink("stderr", 0, on_line)
-        reading = asyncio.gather(pump(popen.stdout, sinks[0]), pump(popen.stderr, sinks[1]))
+        reading = asyncio.create_task(_read(popen.stdout, popen.stderr, on_line))
     return Child(words, popen, reading)
+
+
+async def _read(out: IO[bytes], err: IO[bytes], on_line: OnLine | None) -> None:
+    await asyncio.gather(pump(out, Sink("stdout", 0, on_line)), pump(err, Sink("stderr", 0, on_line)))
 
 
 def _appending(log: Path) -> IO[bytes]:

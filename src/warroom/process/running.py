@@ -94,12 +94,9 @@ async def run(
 
 async def _converse(popen: subprocess.Popen[bytes], stdin: bytes | None, out: Sink, err: Sink) -> bool:
     """Feed and read until the program has ended; False when one it left behind still held its output open."""
-    parts = [pump(file, sink) for file, sink in ((popen.stdout, out), (popen.stderr, err)) if file]
-    if popen.stdin and stdin is not None:
-        parts.append(feed(popen.stdin, stdin))
-    talk = asyncio.gather(*parts)
-    end = asyncio.ensure_future(ended(popen))
-    both: set[asyncio.Future[object]] = {talk, end}  # type: ignore[arg-type]  # typeshed has futures invariant
+    talk = asyncio.create_task(_talk(popen, stdin, out, err))
+    end = asyncio.create_task(ended(popen))
+    both = {talk, end}
     try:
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if talk.done():
@@ -115,3 +112,11 @@ async def _converse(popen: subprocess.Popen[bytes], stdin: bytes | None, out: Si
         talk.cancel()
         end.cancel()
         await asyncio.wait(both)
+
+
+async def _talk(popen: subprocess.Popen[bytes], stdin: bytes | None, out: Sink, err: Sink) -> None:
+    """A task of its own awaits the gathering: a bare one that is cancelled complains that nobody asked what it raised."""
+    parts = [pump(file, sink) for file, sink in ((popen.stdout, out), (popen.stderr, err)) if file]
+    if popen.stdin and stdin is not None:
+        parts.append(feed(popen.stdin, stdin))
+    await asyncio.gather(*parts)
