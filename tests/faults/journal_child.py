@@ -1,7 +1,8 @@
 """A process of its own that writes journals until it is ended. What it prints was acknowledged.
 
-python -m tests.faults.journal_child append FOLDER     one journal, several callers at once
-python -m tests.faults.journal_child create STATE      one journal after the other
+python -m tests.faults.journal_child append FOLDER      one journal, several callers at once
+python -m tests.faults.journal_child some FOLDER        the same, and ends of itself
+python -m tests.faults.journal_child create STATE       one journal after the other
 python -m tests.faults.journal_child race STATE GATES   tries for the lock each time a gate opens
 python -m tests.faults.journal_child full PLACE         fills a small disk under its journal
 """
@@ -13,6 +14,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
@@ -33,7 +35,7 @@ def say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-async def append(folder: Path) -> None:
+async def append(folder: Path, rounds: Iterable[int] | None = None) -> None:
     journal = Journal.open(folder) if folder.exists() else Journal.create(folder, folder.name)
     if journal.read_only:
         say(f"read-only {journal.read_only}")
@@ -41,12 +43,17 @@ async def append(folder: Path) -> None:
     say("ready")
 
     async def caller(name: int) -> None:
-        for number in count():
+        for number in rounds or count():
             bodies = [NoteAdded(text=f"{name}.{number}.{part}") for part in range(1 + number % 3)]
             for event in await journal.append(ME, *bodies):
                 say(f"{event.seq} {event.id}")
 
     await asyncio.gather(*(caller(name) for name in range(CALLERS)))
+    await journal.close()
+
+
+async def some(folder: Path) -> None:
+    await append(folder, range(10))
 
 
 async def create(path: Path) -> None:
@@ -158,7 +165,7 @@ def main() -> None:
     if what == "race":
         race(places[0], places[1])
     else:
-        asyncio.run({"append": append, "create": create, "full": full}[what](places[0]))
+        asyncio.run({"append": append, "some": some, "create": create, "full": full}[what](places[0]))
 
 
 if __name__ == "__main__":
