@@ -25,28 +25,24 @@ def program(name: str) -> Callable[[], str]:
     return lambda: "" if shutil.which(name) else f"no {name} on PATH"
 
 
-def user_namespaces() -> str:
-    return unshared("-U", "--map-user=1000", "--map-group=1000", "true")
+def works(*argv: str) -> Callable[[], str]:
+    """Not only there: this system lets it do its work."""
 
+    def look() -> str:
+        try:
+            done = subprocess.run(argv, capture_output=True, timeout=10, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{argv[0]} can't be run: {error}"
+        return "" if done.returncode == 0 else f"this system refuses {' '.join(argv)}"
 
-def small_disks() -> str:
-    return unshared("-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt")
-
-
-def unshared(*words: str) -> str:
-    argv = ["unshare", *words]
-    try:
-        done = subprocess.run(argv, capture_output=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"unshare can't be run: {error}"
-    return "" if done.returncode == 0 else f"this system refuses {' '.join(argv)}"
+    return look
 
 
 ENGINES: dict[str, Callable[[], str]] = {
-    "strace": program("strace"),
-    "tmpfs": small_disks,
+    "strace": works("strace", "-f", "-o", "/dev/null", "true"),
+    "tmpfs": works("unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"),
     "tmux": program("tmux"),
-    "userns": user_namespaces,
+    "userns": works("unshare", "-U", "--map-user=1000", "--map-group=1000", "true"),
 }
 """What a test may need, each with a look that answers "" when it is there, else why it is not. A test that needs
 something new adds its line here, and `.ci/run` learns to install it.
