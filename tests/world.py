@@ -142,7 +142,7 @@ class Releases:
 
 class Dump:
     name = "dump"
-    kinds = ("dump",)
+    kinds: tuple[str, ...] = ("dump",)
     timeout_s = 5.0
 
     async def collect(self, ctx: Context, folder: Folder) -> None:
@@ -153,7 +153,7 @@ class Dump:
 
 class Broken:
     name = "broken"
-    kinds = ()
+    kinds: tuple[str, ...] = ()
     timeout_s = 5.0
 
     async def collect(self, ctx: Context, folder: Folder) -> None:
@@ -170,7 +170,7 @@ class Counts:
 
 class Identity:
     async def fingerprint(self, ctx: Context) -> str:
-        return (ctx.config.folder / "id").read_text()
+        return str((ctx.config.folder / "id").read_text())
 
 
 PLUGIN = Plugin(

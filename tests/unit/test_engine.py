@@ -113,7 +113,7 @@ async def test_intended_is_durable_before_the_effect_and_names_the_exact_calls(t
         intended = next(e.body for e in events if isinstance(e.body, StepIntended))
         assert intended.calls == world.state.plan.plan.steps[0].preview.calls
         assert intended.inverse is not None
-        assert "v3" in intended.inverse[0].argv
+        assert "v3" in intended.inverse[0].paste()
 
 
 async def test_evidence_is_sealed_private_and_says_what_is_missing(tmp_path: Path) -> None:
