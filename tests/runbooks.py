@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from warroom.api import Context, Plugin, Probed, SignalOffer
 from warroom.errors import PluginBroken
@@ -34,6 +34,12 @@ class Config(Fact):
     address: str
     token: str = ""
     retries: int = Field(default=1, ge=1, le=9)
+    identity: str | None = "yes"
+
+    @field_validator("address")
+    @classmethod
+    def _fails(cls, text: str) -> str:
+        return str(1 // 0) if text == "boom" else text
 
 
 class RestartArgs(Fact):
@@ -83,7 +89,20 @@ class Offers:
         yield
 
 
-SHOP = Plugin(name="shop", version="1", config=Config, operations=[Restart()], probes=[Count()], signals=Offers())
+class Identity:
+    async def fingerprint(self, ctx: Context) -> str:
+        return "a1"
+
+
+SHOP = Plugin(
+    name="shop",
+    version="1",
+    config=Config,
+    operations=[Restart()],
+    probes=[Count()],
+    signals=Offers(),
+    identity=Identity(),
+)
 
 
 @dataclass(frozen=True)

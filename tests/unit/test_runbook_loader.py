@@ -293,7 +293,7 @@ PLUGINS = {
     ),
     "configuration": (
         PLATFORM.replace("address: here", "adress: here"),
-        '5:43: found the unknown key "adress", expected one of address, retries, token; did you mean "address"?',
+        '5:43: found the unknown key "adress", expected one of address, identity, retries, token; did you mean "addr',
     ),
     "configuration's values": (
         PLATFORM.replace("here", "here, retries: 99"),
@@ -349,6 +349,18 @@ PLUGINS = {
         + "signals: {http-p95: {title: t, unit: s, source: {platform: shop, signal: latency}}}",
         '5:13: found the plugin "shop", expected one that can say what it measures; The plugin shop failed. '
         "RuntimeError: no such place",
+    ),
+    "a validator that fails": (
+        PLATFORM.replace("here", "boom"),
+        "5:34: found values that the plugin fails on, expected values that it takes; The plugin failed. ZeroDiv",
+    ),
+    "probe's platform": (
+        PLATFORM + "verification: {v: {sentence: s, use: shoop.count}}",
+        '6:38: found the unknown platform "shoop", expected shop; did you mean "shop"?',
+    ),
+    "counts' platform": (
+        PLATFORM + "verification: {v: {sentence: s, use: counts-match, with: {probe: shoop.count}}}",
+        '6:66: found the unknown platform "shoop", expected shop; did you mean "shop"?',
     ),
     "notifier": (
         PLATFORM + "channels: {ops: {platform: shop}}",
@@ -425,6 +437,24 @@ def test_a_problem_in_numbers(tmp_path: Path) -> None:
     assert (first.file, first.line, first.column) == (f"{tmp_path}/warroom.yaml", 5, 8)
     assert (second.line, second.found) == (6, "the number 5")
     assert "has 2 mistakes" in invalid.value.title
+
+
+@pytest.mark.parametrize(
+    ("kind", "fingerprints", "warned"),
+    [("production", "{}", True), ("staging", "{}", True), ("production", "{shop: a1}", False), ("drill", "{}", False)],
+)
+def test_an_environment_that_can_be_told_should_be(kind: str, fingerprints: str, warned: bool, tmp_path: Path) -> None:
+    text = PLATFORM.replace("kind: drill", f"kind: {kind}, fingerprints: {fingerprints}")
+    said = [f"{warning}" for warning in loaded(tmp_path, text).warnings]
+    expected = (
+        "found no fingerprint of shop in environment, expected one: without it nothing tells this environment apart"
+    )
+    assert said == ([f"{tmp_path}/warroom.yaml:5:13: {expected}"] if warned else [])
+
+
+def test_a_platform_that_can_not_be_told_is_not_warned_of(tmp_path: Path) -> None:
+    text = PLATFORM.replace("drill", "production").replace("here", "here, identity: ~")
+    assert loaded(tmp_path, text).warnings == ()
 
 
 class TestExtending:

@@ -80,7 +80,7 @@ def _fingerprint(cross: Cross, platform_id: str, plugin: Plugin, config: BaseMod
     if plugin.identity is None or getattr(config, "identity", plugin) is None:
         return
     at = cross.key("platforms", platform_id)
-    expected = "one: without it nothing tells this environment from another"
+    expected = "one: without it nothing tells this environment apart"
     cross.warnings.append(Problem(at, f"no fingerprint of {platform_id} in environment", expected))
 
 
