@@ -165,6 +165,8 @@ async def test_the_writer_commits_in_full(folder: Path) -> None:
 
 
 async def test_a_cancelled_caller_loses_only_its_wait(folder: Path) -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context)))
     disk = HeldDisk()
     journal = Journal.create(folder, "INC-0001", disk=disk)
     shown: list[int] = []
@@ -176,7 +178,7 @@ async def test_a_cancelled_caller_loses_only_its_wait(folder: Path) -> None:
         await cancelled
     disk.go.set()
     assert [event.seq for event in await journal.append(ME, note("three"))] == [3]
-    assert shown == [1, 2, 3]
+    assert (shown, told) == ([1, 2, 3], [])
     await journal.close()
     assert verify(folder).entries == 3
 
