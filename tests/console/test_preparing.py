@@ -165,7 +165,7 @@ async def test_reading_screens(start: Start) -> None:
         for key, words in (
             ("question_mark", "Run the plan"),
             ("at", "curl -fsS http://127.0.0.1"),
-            ("T", "incident-opened"),
+            ("T", "High error rate"),
         ):
             await console.press(key)
             assert words in console.text()

@@ -84,7 +84,7 @@ async def test_zoom_and_panes_by_number(begin: Start) -> None:
 
 async def test_both_windows_are_shown_in_a_drill(begin: Start) -> None:
     async with begin(opened(), (200, 60)) as console:
-        assert "firing 0:20 of 0:20 (prod. 5 m)" in console.text()
+        assert "firing 0:20, after 0:20 (prod. 5 m)" in console.text()
         assert "watch 1 m, production 30 m" in console.text()
 
 

@@ -56,6 +56,7 @@ class WarroomConsole(App[int]):
         self.actions = Actions(self)
         self._tick_s = tick_s
         self._rung: set[str] = set()
+        self._wanted = ""
 
     def on_mount(self) -> None:
         self.push_screen(self.main)
@@ -92,15 +93,22 @@ class WarroomConsole(App[int]):
         """What an event makes the console do by itself: its picture, and the screen that comes next."""
         if isinstance(body, EvidenceStarted):
             self.call_after_refresh(self._attach_picture)
-        elif isinstance(body, PlanProposed) and not isinstance(self.screen, Dialog):
+        elif isinstance(body, PlanProposed):
             self.call_after_refresh(self._next_screen, "plan")
         elif isinstance(body, VerificationEnded) and body.verdict != "pass" and body.next:
             self.call_after_refresh(self._next_screen, "ways")
 
     def _next_screen(self, name: str) -> None:
-        """Never over a dialog that someone is reading or typing in."""
-        if self.screen is self.main and not BY_ID[name].why_not(self.client.store):
-            self.actions.do(name)
+        """Never over a dialog that someone is reading or typing in: it waits until that is gone."""
+        self._wanted = name
+        self.open_wanted()
+
+    def open_wanted(self) -> None:
+        name = self._wanted
+        if name and self.screen is self.main:
+            self._wanted = ""
+            if not BY_ID[name].why_not(self.client.store):
+                self.actions.do(name)
 
     def _attach_picture(self) -> None:
         svg = plain_svg(self.export_screenshot(title="warroom"))
@@ -113,6 +121,9 @@ class WarroomConsole(App[int]):
         if firing - self._rung:
             self.bell()
         self._rung = firing
+
+    def on_main_screen_shown(self, event: MainScreen.Shown) -> None:
+        self.call_after_refresh(self.open_wanted)
 
     # Keys
 
@@ -134,7 +145,7 @@ class WarroomConsole(App[int]):
         self.actions.do(name)
 
     def tell(self, words: str, *, bad: bool = False) -> None:
-        self.notify(clean(words), severity="warning" if bad else "information", timeout=10 if bad else 5, markup=False)
+        self.notify(clean(words), severity="warning" if bad else "information", timeout=8 if bad else 4, markup=False)
 
     def send(self, *intents: Intent, quietly: bool = False) -> None:
         """From a key that needs no dialog. A refusal is told in the engine's words."""

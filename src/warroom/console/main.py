@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.events import Resize
+from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -37,6 +38,9 @@ class MainScreen(Screen[None]):
         *(Binding(action.key, f"app.act('{action.id}')", action.label, id=action.id, show=False) for action in ACTIONS),
         Binding("escape", "back", "back", show=False),
     ]
+
+    class Shown(Message):
+        """On top again: what waited for a dialog to go may come."""
 
     def __init__(self, client: Client) -> None:
         super().__init__(id="main")
@@ -70,6 +74,9 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one("#decide").focus()
         self.redraw(None)
+
+    def on_screen_resume(self) -> None:
+        self.post_message(self.Shown())
 
     def on_resize(self, event: Resize) -> None:
         self._lay_out()

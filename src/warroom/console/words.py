@@ -81,10 +81,11 @@ def sparkline(values: tuple[float | None, ...], cells: int, limit: float | None 
 
 
 def held_text(trigger: TriggerReading) -> str:
-    """``3:12 of 5:00``, and production's window where a drill has shortened it."""
+    """``pending 3:12 of 5:00``, ``firing 7:10, after 5:00``; production's window too where a drill has shortened it."""
     if trigger.need_s <= 0:
-        return ""
-    words = f"{clock_text(trigger.held_s)} of {clock_text(trigger.need_s)}"
+        return trigger.status
+    between = ", after" if trigger.status == "firing" else " of"
+    words = f"{trigger.status} {clock_text(trigger.held_s)}{between} {clock_text(trigger.need_s)}"
     if trigger.production_need_s is not None and trigger.production_need_s != trigger.need_s:
         words += f" (prod. {span_text(trigger.production_need_s)})"
     return words

@@ -37,8 +37,9 @@ def badge(store: Store) -> tuple[Part, ...]:
         return (("▒ CONNECTING ▒", "reverse"),)
     environment = store.runbook.environment
     look = LOOKS[environment.kind]
-    name = f" {environment.name}" if environment.name and environment.name.lower() != environment.kind else ""
-    return ((f"{look.open}{look.word}{name.upper()}{look.shut}", f"bold $background on {look.colour}"),)
+    name = cut(environment.name, 30).upper()
+    word = name if look.word in name else f"{look.word} {name}".strip()
+    return ((f"{look.open}{word}{look.shut}", f"bold $background on {look.colour}"),)
 
 
 def _worst(store: Store) -> tuple[Part, ...]:

@@ -99,9 +99,12 @@ class LogView(ScrollView, can_focus=True):
         style = self.get_component_rich_style("log--here" if index == self.here else loud)
         time, source = self.get_component_rich_style("log--time"), self.get_component_rich_style("log--source")
         sign = {"error": "✖ ", "warning": "▲ "}.get(row.level, "  ")
-        room = cells - 9 - self.names - 1 - 2
+        times = (
+            f"{utc(row.at)} " if cells > 56 else ""
+        )  # in a small tile the words need the room; zooming shows the time
+        room = cells - len(times) - self.names - 1 - 2
         segments = [
-            Segment(f"{utc(row.at)} ", time),
+            Segment(times, time),
             Segment(f"{fit(row.source, self.names)} ", source),
             Segment(sign, style),
             Segment(fit(row.text, room), style),

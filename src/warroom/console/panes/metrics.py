@@ -40,17 +40,21 @@ class MetricsPane(Pane):
             drawn = [line(("No signal has been read yet.", "$text-muted"))]
         return Drawn(drawn, 0, self._note(triggers))
 
-    def _rank(self, signal: SignalReading, trigger: TriggerReading | None) -> tuple[int, str]:
+    def _rank(self, signal: SignalReading, trigger: TriggerReading | None) -> tuple[int, int]:
+        """What is loud first, then what can't be trusted, then in the runbook's order."""
+        runbook = self.store.runbook
+        order = list(runbook.signals) if runbook else []
+        place = order.index(signal.id) if signal.id in order else len(order)
         if trigger is not None:
-            return (_LOUD[trigger.status], signal.id)
-        return ({"unknown": 4, "stale": 3}.get(signal.freshness, 5), signal.id)
+            return _LOUD[trigger.status], place
+        return {"stale": 3, "unknown": 4}.get(signal.freshness, 5), place
 
     def _signal(
         self, signal: SignalReading, trigger: TriggerReading | None, every: list[SignalReading], cells: int
     ) -> Content:
         status = trigger.status if trigger else {"fresh": "ok"}.get(signal.freshness, "unknown")
         sign, style = mark(status)
-        names = min(max(wide(s.title) for s in every), max(9, cells // 4))
+        names = min(max(wide(s.title) for s in every), max(9, cells // (3 if cells > 48 else 4)))
         values = min(max(wide(_value(s)) for s in every), 18)
         limits = max(wide(_limit(s)) for s in every)
         sparks = max(0, min(48, cells - names - values - limits - 10))
@@ -81,7 +85,7 @@ class MetricsPane(Pane):
 
     def _held(self, trigger: TriggerReading, cells: int) -> Content:
         _, style = mark(trigger.status)
-        words = f"{trigger.status} {held_text(trigger)}"
+        words = held_text(trigger)
         gauge = bar(trigger.held_s / trigger.need_s, max(0, min(24, cells - wide(words) - 3)))
         return line(("└ ", "$text-disabled"), (gauge, style), " ", (cut(words, cells - wide(gauge) - 3), style))
 
@@ -89,7 +93,7 @@ class MetricsPane(Pane):
         sign, style = mark(trigger.status)
         words = trigger.words or trigger.condition
         left = line((f"{sign} ", style), (f"{trigger.title} ", style), (words, "$text-muted"))
-        return spread(left, line((f"{trigger.status} {held_text(trigger)}".strip(), style)), cells)
+        return spread(left, line((held_text(trigger), style)), cells)
 
     def _quiet(self, triggers: list[TriggerReading], cells: int) -> list[Content]:
         unknown = [t for t in triggers if t.status == "unknown"]

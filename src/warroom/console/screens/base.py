@@ -180,6 +180,38 @@ class Choice(OptionList):
         super().__init__(*prompts, id=name, markup=False)
 
 
+class Toggles(Choice):
+    """Lines that are taken or left, by space or enter. The box says which, not a colour alone."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "select", show=False)]
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(name=name)
+        self._offered: list[tuple[str, Content]] = []
+        self._taken: set[str] = set()
+
+    @property
+    def taken(self) -> list[str]:
+        """The names of the lines taken, in their order."""
+        return [name for name, _ in self._offered if name in self._taken]
+
+    def offer(self, lines: list[tuple[str, Content]]) -> None:
+        self._offered, self._taken = lines, set()
+        self.clear_options()
+        self.add_options([self._drawn(name, words) for name, words in lines])
+        self.display = bool(lines)
+
+    def _drawn(self, name: str, words: Content) -> Content:
+        box = ("[x] ", "$accent bold") if name in self._taken else ("[ ] ", "$text-muted")
+        return Content.assemble(line(box), words)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        name, words = self._offered[event.option_index]
+        self._taken ^= {name}
+        self.replace_option_prompt_at_index(event.option_index, self._drawn(name, words))
+
+
 class TypedName(Input):
     """A name that must be typed. Paste is refused: a pasted name was not read."""
 

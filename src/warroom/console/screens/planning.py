@@ -7,11 +7,10 @@ from collections.abc import Callable
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Button, OptionList, SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import Button, OptionList, Static
 
 from warroom.console.client import Client
-from warroom.console.screens.base import Choice, Dialog, button, rows
+from warroom.console.screens.base import Choice, Dialog, Toggles, button, rows
 from warroom.console.text import line, wrapped
 from warroom.console.theme import RISK, mark
 from warroom.model.base import span_text
@@ -43,7 +42,7 @@ class ProcedureScreen(Dialog):
         )
         yield Choice(*(self._prompt(name, procedure) for name, procedure in self.procedures), name="procedures")
         yield Static("", id="about-procedure", markup=False)
-        yield SelectionList[str](id="steps", compact=True)
+        yield Toggles(name="steps")
 
     def _prompt(self, name: str, procedure: Procedure) -> Content:
         times = ", ".join(f"{span_text(e.least)} to {span_text(e.most)}" for e in procedure.expected[:1])
@@ -84,16 +83,14 @@ class ProcedureScreen(Dialog):
                 )
             )
         self.query_one("#about-procedure", Static).update(Content("\n").join(lines))
-        steps = self.query_one("#steps", SelectionList)
-        steps.clear_options()
-        steps.add_options(
+        self.query_one(Toggles).offer(
             [
-                Selection(line("take along: ", step.title), f"include:{name}")
+                (f"include:{name}", line("take along: ", step.title))
                 for name, step in procedure.steps.items()
                 if step.if_needed
             ]
             + [
-                Selection(line(("by hand: ", "$text-muted"), step.title), f"manual:{name}")
+                (f"manual:{name}", line(("by hand: ", "$text-muted"), step.title))
                 for name, step in procedure.steps.items()
                 if step.op
             ]
@@ -107,7 +104,7 @@ class ProcedureScreen(Dialog):
         if not self.procedures:
             self.complain("The runbook has no procedures.")
             return
-        chosen = list(self.query_one("#steps", SelectionList).selected)
+        chosen = self.query_one(Toggles).taken
         self.send(
             ProposePlan(
                 procedure=self.procedures[self.at][0],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 from textual.app import ComposeResult
@@ -52,7 +53,7 @@ class MessageScreen(Dialog):
     def buttons(self) -> ComposeResult:
         yield button("Send", "send", "main")
         if self._failed():
-            yield button("I sent the failed one by hand", "by-hand")
+            yield button("I sent it by hand", "by-hand")
         yield button("Cancel", "cancel")
 
     def _failed(self) -> str | None:
@@ -122,12 +123,20 @@ class NoteScreen(Dialog):
     hint = "tab moves · ctrl+s writes it · esc goes back"
 
     def inside(self) -> ComposeResult:
-        first: About = "note" if "cause-noted" in self.store.state.proofs else "cause"
+        first, text = self._first()
         yield Select[About](_ABOUTS, value=first, allow_blank=False, id="about", compact=True)
-        yield Reason("as many lines as it takes")
+        yield Reason("as many lines as it takes", text=text)
         recent = self.store.state.notes[-3:]
         if recent:
             yield rows(*(line((f"{utc(n.at)} {n.by} {n.about}: ", "$text-muted"), cut(n.text, 60)) for n in recent))
+
+    def _first(self) -> tuple[About, str]:
+        """What is most likely wanted now: the cause, and once it is over the time of the post-mortem."""
+        state, runbook = self.store.state, self.store.runbook
+        if "verified" in state.proofs and "post-mortem-scheduled" not in state.proofs and runbook is not None:
+            latest = self.store.now() + timedelta(seconds=runbook.post_mortem.within)
+            return "post-mortem-at", f"{latest:%Y-%m-%d %H:%M} UTC"
+        return ("note" if "cause-noted" in state.proofs else "cause"), ""
 
     def buttons(self) -> ComposeResult:
         yield button("Write it down", "write", "main")
@@ -266,6 +275,7 @@ class TargetScreen(Dialog):
             self.send(ChooseTarget(text=event.value.strip()))
 
     async def _diff(self, release: Release) -> None:
+        self.query_one("#diff", Static).update(line(("reading what changed since …", "$text-muted")))
         page = await self.client.ask(DiffQuery(to=identity(release)), DiffPage)
         lines = [line((release.name, "bold"), (f"  {(release.digest or '')[:19]}", "$text-muted"))]
         if release.note:

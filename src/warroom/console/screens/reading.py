@@ -10,10 +10,11 @@ from textual.widgets import Static
 
 from warroom.console.keymap import ACTIONS, shown_key
 from warroom.console.screens.base import Dialog, button
-from warroom.console.text import cut, fit, line, wrapped
+from warroom.console.text import cut, fit, line, wide, wrapped
 from warroom.console.words import utc
 from warroom.model.event import Event
 from warroom.model.live import CommandsPage, CommandsQuery, TimelinePage, TimelineQuery
+from warroom.model.words import words
 
 
 class Reading(Dialog):
@@ -110,44 +111,5 @@ class TimelineScreen(Reading):
         self.show(lines or [line(("Nothing is journaled yet.", "$text-muted"))], end=True)
 
     def _entry(self, event: Event) -> Content:
-        return line(
-            (f"{utc(event.at)} ", "$text-muted"),
-            (fit(event.actor.name, 10), "$accent"),
-            " ",
-            (fit(event.body.type, 20), "bold"),
-            " ",
-            cut(said(event), max(10, self.cells - 42)),
-        )
-
-
-def said(event: Event) -> str:
-    """The words of an event: those of its fields that people read."""
-    body = event.body.model_dump(mode="json")
-    parts: list[str] = []
-    for name in (
-        "title",
-        "choice",
-        "item",
-        "mark",
-        "answer",
-        "text",
-        "sentence",
-        "words",
-        "step",
-        "status",
-        "detail",
-        "outcome",
-        "verdict",
-        "reason",
-        "path",
-    ):
-        value = body.get(name)
-        if isinstance(value, str) and value:
-            parts.append(value)
-    reading = body.get("reading")
-    if isinstance(reading, dict):
-        parts += [str(reading.get(k)) for k in ("title", "status", "words") if reading.get(k)]
-    release = body.get("release")
-    if isinstance(release, dict):
-        parts.insert(0, str(release.get("version")))
-    return " · ".join(parts)
+        first = f"{utc(event.at)} {fit(event.actor.name, 10)} "
+        return line((first, "$text-muted"), cut(words(event), max(10, self.cells - wide(first))))
