@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from warroom.errors import Refusal
 from warroom.model import intent as it
-from warroom.model.event import Event
+from warroom.model.event import Actor, Event
 from warroom.model.fold import fold
 from warroom.model.live import GuardsPage, GuardsQuery, MessagePage, MessageQuery, ReleasesPage, ReleasesQuery
 from warroom.model.next import NextAction, next_action
@@ -21,6 +21,8 @@ from warroom.model.runbook import Proof, Runbook
 from warroom.model.state import State
 from warroom.session import Accepted, Events, Session, Snapshot
 
+AUTOPILOT = Actor(name="autopilot", kind="autopilot")
+"""The engine refuses this kind of actor everything outside drill environments."""
 WHY = "a drill on autopilot: there is nobody to tell or to ask"
 
 
@@ -40,6 +42,11 @@ class Autopilot:
     @property
     def state(self) -> State:
         return self._state
+
+    def ways(self) -> tuple[str, ...]:
+        """What a person could do now that recovery is not proven, best first."""
+        checked = self._state.verification
+        return tuple(way.title for way in checked.next) if checked is not None else ()
 
     async def fly(self) -> State:
         """Until the drill is over. Raises Refusal outside drill environments."""

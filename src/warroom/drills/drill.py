@@ -1,60 +1,101 @@
-"""Playing a drill: the lab, the scenario, the engine, and a console or the autopilot on them."""
+"""Playing a drill: the lab, the scenario, the engine, and a console or the autopilot on them.
+
+Every drill is a fresh one: a lab made anew, and an incident of its own. What an earlier drill left open is closed as
+unresolved, because the lab that it was about is gone.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from warroom import process
 from warroom.actions.evidence import write_private
-from warroom.drills.autopilot import Autopilot
+from warroom.drills.autopilot import AUTOPILOT, Autopilot
 from warroom.drills.lab import LabHandle, running_lab
+from warroom.drills.result import result
 from warroom.drills.scenarios import Scenario, scenario
-from warroom.engine.core import Options
+from warroom.engine.core import ENGINE, Options
 from warroom.engine.engine import Engine
+from warroom.errors import WarroomError
 from warroom.journal.folder import StateFolder
-from warroom.model.event import Actor
+from warroom.journal.store import Journal
+from warroom.model.event import IncidentClosed
+from warroom.model.intent import CloseIncident, WriteReport
 from warroom.model.runbook import Runbook
-from warroom.model.state import State
 from warroom.runbook import load
 
 LAB_FILE = "@LAB_FILE@"
 BASE_URL = "@BASE_URL@"
 PASSWORD = "@PASSWORD@"
-LONGEST = 900.0
+LONGEST = 600.0
+QUIET = 6.0
+"""Seconds of ordinary traffic before the fault begins, so that a person sees what well looks like."""
+QUIET_UNSEEN = 3.0
+"""The same where nobody looks: every window has its samples by then."""
 TEST_PASSWORD = "Test123!"
 """The lab's test account, as the lab seeds it. It opens nothing but the lab."""
-AUTOPILOT = Actor(name="autopilot", kind="autopilot")
+T = TypeVar("T")
+Say = Callable[[str], None]
 
 
 @dataclass
 class Drill:
-    """A drill that is set up. ``fault_at`` is None until the fault has begun."""
+    """A drill that is set up. ``fault_at`` is None until users can meet the fault."""
 
     scenario: Scenario
     lab: LabHandle
     engine: Engine
     runbook: Runbook
+    quiet: float
     fault_at: datetime | None = None
-    problems: list[str] = field(default_factory=list)
 
-    async def begin(self) -> None:
+    async def while_it_lasts(self, work: Coroutine[Any, Any, T]) -> T:
+        """``work`` to its end, with the fault beginning beside it.
+
+        Raises WarroomError, and ends the work, when there is nothing to practise on: the fault could not be brought
+        about, or the lab ended.
+        """
+        working = asyncio.create_task(work, name="drill")
+        beside = [asyncio.create_task(self._begin(), name="scenario"), asyncio.create_task(self._lab_ends())]
         try:
-            self.fault_at = datetime.now(UTC)
+            waiting: set[asyncio.Task[Any]] = {working, *beside}
+            while not working.done():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done - {working}:
+                    task.result()
+            return working.result()
+        finally:
+            for task in (working, *beside):
+                task.cancel()
+            await asyncio.gather(working, *beside, return_exceptions=True)
+
+    async def _begin(self) -> None:
+        await asyncio.sleep(self.quiet)
+        try:
             self.fault_at = await self.scenario.begin(self.lab)
-        except Exception as error:
-            self.problems.append(f"the scenario could not be played: {error}")
-            raise
+        except WarroomError as error:
+            why = f"{self.scenario.id}: {error}"
+            raise WarroomError("The fault could not be brought about", why, self._where()) from error
+
+    async def _lab_ends(self) -> None:
+        began = process.start_time(self.lab.pid)
+        while process.alive(self.lab.pid, began):  # noqa: ASYNC110 - nothing tells of this but looking
+            await asyncio.sleep(1)
+        raise WarroomError("The lab ended by itself", f"process {self.lab.pid}", self._where())
+
+    def _where(self) -> str:
+        return f"its logs are in {self.lab.state_dir / 'logs'}"
 
 
 def drill_runbook(chosen: Scenario, lab: LabHandle, folder: Path) -> Runbook:
     """The scenario's runbook with this lab's addresses, written beside the journals so that it can be read."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     password = folder / "test-account"
     write_private(password, TEST_PASSWORD.encode())
     filled = {LAB_FILE: str(lab.state_dir / "lab.json"), BASE_URL: lab.base_url, PASSWORD: f"file:{password}"}
@@ -67,99 +108,116 @@ def drill_runbook(chosen: Scenario, lab: LabHandle, folder: Path) -> Runbook:
 
 
 @asynccontextmanager
-async def playing(name: str, root: Path | None, *, fault_in_target: bool = False) -> AsyncIterator[Drill]:
-    """A drill for as long as the block lasts: the lab up with traffic, the engine watching, the fault on its way."""
+async def playing(
+    name: str,
+    root: Path,
+    *,
+    say: Say = lambda line: None,
+    quiet: float = QUIET,
+    fault_in_target: bool = False,
+    revert_fault: bool = False,
+) -> AsyncIterator[Drill]:
+    """A drill for as long as the block lasts: the lab up with traffic, the engine watching.
+
+    ``root`` is the state folder of drills. Raises JournalBusy, before a lab is started, when another goes on in it.
+    """
     chosen = scenario(name)
-    folder = StateFolder(root or StateFolder().path / "drills")
-    folder.ensure()
-    with folder.lock():
-        pass  # refuse a second drill here before a lab is started for it
-    async with running_lab(folder.path / "lab", fault_in_target=fault_in_target) as lab:
-        runbook = drill_runbook(chosen, lab, folder.path)
-        drill: Drill | None = None
-        options = Options(scenario=name, fault_at=lambda: drill.fault_at if drill else None)
-        async with Engine(runbook, folder, options=options) as engine:
-            drill = Drill(chosen, lab, engine, runbook)
-            fault = asyncio.create_task(drill.begin(), name="scenario")
-            try:
-                yield drill
-            finally:
-                fault.cancel()
-                await asyncio.gather(fault, return_exceptions=True)
+    folder = StateFolder(root, prefix="DRILL")
+    with folder.lock() as lock:
+        for summary in folder.incidents():
+            if summary.closed is None and not summary.damaged and not summary.newer:
+                await _leave(folder.folder(summary.id), "its drill ended before it did, and its lab is gone")
+        say("starting the lab: PostgreSQL, Redis, the app and its users")
+        options = {"fresh": True, "fault_in_target": fault_in_target, "revert_fault": revert_fault}
+        left: Path | None = None
+        try:
+            async with running_lab(folder.path / "lab", **options) as lab:
+                say(f"the lab serves {lab.base_url}")
+                runbook = drill_runbook(chosen, lab, folder.path)
+                drill: Drill | None = None
+                about = Options(scenario=name, fault_at=lambda: drill.fault_at if drill else None, resume=False)
+                async with Engine(runbook, folder, options=about, lock=lock) as engine:
+                    drill = Drill(chosen, lab, engine, runbook, quiet)
+                    try:
+                        yield drill
+                    finally:
+                        left = _left(engine)
+        finally:
+            if left is not None:
+                await _leave(left, "the drill was left before it was over")
+
+
+def _left(engine: Engine) -> Path | None:
+    """The folder of an incident that nobody has closed."""
+    incident, journal = engine.core.state.incident, engine.core.journal
+    open_still = incident is not None and incident.closed is None
+    return journal.folder if journal is not None and open_still and not journal.read_only else None
+
+
+async def _leave(folder: Path, why: str) -> None:
+    """No drill's incident stays open after its drill."""
+    journal = Journal.open(folder)
+    try:
+        await journal.append(ENGINE, IncidentClosed(outcome="unresolved", reason=why))
+    finally:
+        await journal.close()
 
 
 async def attended(
     name: str,
-    root: Path | None,
+    root: Path,
     sit: Callable[[Engine], Awaitable[int]],
+    say: Say,
     *,
     autopilot: bool = False,
     fault_in_target: bool = False,
 ) -> int:
     """Plays a drill with a person at a console (``sit``); with the autopilot, they only watch it fly."""
-    async with playing(name, root, fault_in_target=fault_in_target) as drill:
-        flight: asyncio.Task[State] | None = None
-        if autopilot:
-            pilot = Autopilot(drill.engine.session(AUTOPILOT), lambda line: None)
-            flight = asyncio.create_task(pilot.fly(), name="autopilot")
-        try:
-            return await sit(drill.engine)
-        finally:
-            if flight is not None:
-                flight.cancel()
-                await asyncio.gather(flight, return_exceptions=True)
+    async with playing(name, root, say=say, fault_in_target=fault_in_target) as drill:
+        return await drill.while_it_lasts(_sitting(drill, sit, autopilot))
 
 
-async def headless(
-    name: str, root: Path | None, say: Callable[[str], None], *, fault_in_target: bool = False
-) -> dict[str, Any]:
-    """Plays a drill on autopilot to its end. Returns the drill's one JSON object."""
-    async with playing(name, root, fault_in_target=fault_in_target) as drill:
-        pilot = Autopilot(drill.engine.session(AUTOPILOT), say)
-        try:
-            async with asyncio.timeout(LONGEST):
-                await pilot.fly()
-        except TimeoutError:
-            pilot.stopped_because = f"not over within {LONGEST:g} s"
-        if pilot.stopped_because:
-            say(pilot.stopped_because)
-        return await _result(drill, pilot)
+async def _sitting(drill: Drill, sit: Callable[[Engine], Awaitable[int]], autopilot: bool) -> int:
+    if not autopilot:
+        return await sit(drill.engine)
+    pilot = Autopilot(drill.engine.session(AUTOPILOT), lambda line: None)
+    flight = asyncio.create_task(pilot.fly(), name="autopilot")
+    try:
+        return await sit(drill.engine)
+    finally:
+        flight.cancel()
+        await asyncio.gather(flight, return_exceptions=True)
 
 
-async def _result(drill: Drill, pilot: Autopilot) -> dict[str, Any]:
-    from warroom.report import timings
+async def headless(name: str, root: Path, say: Say, *, fault_in_target: bool = False) -> dict[str, Any]:
+    """Plays a drill on autopilot to its end. Returns the drill's one JSON object (``result``)."""
+    async with playing(name, root, say=say, quiet=QUIET_UNSEEN, fault_in_target=fault_in_target) as drill:
+        return await drill.while_it_lasts(_flying(drill, say))
 
+
+async def _flying(drill: Drill, say: Say) -> dict[str, Any]:
+    pilot = Autopilot(drill.engine.session(AUTOPILOT), say)
+    try:
+        async with asyncio.timeout(LONGEST):
+            await pilot.fly()
+    except TimeoutError:
+        pilot.stopped_because = f"not over within {LONGEST:g} s"
+    if pilot.stopped_because:
+        say(f"the autopilot stops here: {pilot.stopped_because}")
+        for way in pilot.ways():
+            say(f"a way on: {way}")
+        await _give_up(drill, pilot.stopped_because, say)
     core = drill.engine.core
-    state = core.state
     events = await asyncio.to_thread(core.journal.events) if core.journal else []
-    folder = core.journal.folder if core.journal else None
-    return {
-        "scenario": drill.scenario.id,
-        "incident": state.incident.id if state.incident else None,
-        "from": _from(state),
-        "to": state.target.release.name if state.target else None,
-        "rolled_back": "procedure-executed" in state.proofs,
-        "verified": state.verification.verdict if state.verification else None,
-        "timings": timings(events, drill.fault_at) if drill.fault_at else {},
-        "journal": str(folder / "journal.db") if folder else None,
-        "evidence": state.evidence.path if state.evidence and state.evidence.path else None,
-        "report": state.report or await _report(drill, state),
-        "stopped_because": pilot.stopped_because or None,
-    }
+    return result(drill.scenario.id, core.state, events, drill.fault_at, core.journal.folder if core.journal else None)
 
 
-async def _report(drill: Drill, state: State) -> str | None:
-    """A drill that ended otherwise than recovered has its report too."""
-    from warroom.model.intent import WriteReport
-
-    if state.incident is None:
-        return None
-    await drill.engine.session(AUTOPILOT).submit("report", WriteReport())
-    return drill.engine.core.state.report
-
-
-def _from(state: State) -> str | None:
-    """The release that was rolled away from: what ran when the target was chosen."""
-    if state.target is not None and state.target.diff is not None:
-        return state.target.diff.newer
-    return state.changes[0].was if state.changes else (state.running.name if state.running else None)
+async def _give_up(drill: Drill, why: str, say: Say) -> None:
+    """A drill that ends otherwise than recovered is closed and has its report too."""
+    if drill.engine.core.state.incident is None:
+        return
+    session = drill.engine.session(AUTOPILOT)
+    reply = await session.submit("give-up", CloseIncident(outcome="unresolved", reason=why))
+    if reply.reply == "refused":
+        say(f"refused: {reply.reason}")
+        await session.submit("report", WriteReport())

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from warroom.drills.lab import LabHandle
 from warroom.errors import BadInput
 
 FOLDER = Path(__file__).parent / "runbooks"
-BEGIN_AFTER = 6.0
-"""Seconds of ordinary traffic before a fault begins, so that there is a healthy baseline to see."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """``begin`` brings the fault about in a running lab and returns when it began (UTC)."""
+    """``begin`` brings the fault about in a running lab and returns when it began (UTC).
+
+    It began when users could first meet it, by the lab's own record: not when its cause was asked for.
+    """
 
     id: str
     title: str
@@ -28,11 +28,12 @@ class Scenario:
 
 
 async def _bad_release(lab: LabHandle) -> datetime:
-    """The newest tag is deployed, like any other release; what is wrong with it is in its own commits."""
-    await asyncio.sleep(BEGIN_AFTER)
-    began = datetime.now(UTC)
-    await lab.deploy("v1.0.0-beta.3", by="the release train")
-    return began
+    """The newest tag is deployed, like any other release; what is wrong with it is in its own commits.
+
+    While it is checked out, migrated and started, the release before it still serves everybody.
+    """
+    deployed = await lab.deploy("v1.0.0-beta.3", by="the release train")
+    return datetime.fromisoformat(deployed["at"])
 
 
 SCENARIOS = {
@@ -53,5 +54,5 @@ def scenario(name: str) -> Scenario:
     """Raises BadInput, naming those there are."""
     found = SCENARIOS.get(name)
     if found is None:
-        raise BadInput(f"there is no scenario {name}", f"known: {', '.join(SCENARIOS)}", "choose one of them")
+        raise BadInput(f"There is no scenario {name!r}", f"known: {', '.join(SCENARIOS)}", "choose one of them")
     return found

@@ -17,6 +17,7 @@ from warroom.actions.commands import CommandLog
 from warroom.actions.doors import Changing, HttpClient, Reading
 from warroom.actions.platform import ActivePlatform
 from warroom.api import Clock, Context
+from warroom.engine import own_log
 from warroom.engine.hub import Hub
 from warroom.engine.secrets import Secrets
 from warroom.errors import Refusal, WarroomError
@@ -51,11 +52,15 @@ class SystemClock:
 
 @dataclass
 class Options:
-    """``fault_at`` and ``scenario`` are a drill's: when its fault began, so that timings count from there."""
+    """``fault_at`` and ``scenario`` are a drill's: when its fault began, so that timings count from there.
+
+    ``resume`` takes up an incident that was left open. A drill does not: what its incident was about is gone.
+    """
 
     scenario: str | None = None
     fault_at: Callable[[], datetime | None] = lambda: None
     open_on_firing: bool = True
+    resume: bool = True
 
 
 @dataclass
@@ -74,6 +79,7 @@ class Core:
         self.clock = clock
         self.options = options
         self.redactor = Redactor()
+        own_log.hide_with(self.redactor)
         self.commands = CommandLog()
         self.http = HttpClient()
         self.state = State()

@@ -71,11 +71,18 @@ class Desk:
 
     async def take(self, actor: Actor, intent: it.Intent) -> str:
         """The words of acceptance. Raises Refusal (or another WarroomError) with the reason why not."""
+        self._allowed(actor)
         if not isinstance(intent, ALWAYS):
             self._open()
         if isinstance(intent, WHEEL):
             self._driven(actor)
         return await self._handlers[type(intent)](actor, intent)
+
+    def _allowed(self, actor: Actor) -> None:
+        """The autopilot acts in drills only, whatever client it comes by."""
+        kind = self._core.runbook.environment.kind
+        if actor.kind == "autopilot" and kind != "drill":
+            raise Refusal("The autopilot is for drill environments", f"this is {kind}", "a person has to do this")
 
     def _open(self) -> None:
         core = self._core

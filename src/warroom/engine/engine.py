@@ -41,7 +41,8 @@ ONE_AT_A_TIME = (
 class Engine:
     """``async with Engine(runbook, folder) as engine:`` – then ``engine.session(actor)`` for each client.
 
-    Raises JournalBusy when another engine holds the state folder.
+    Raises JournalBusy when another engine holds the state folder. ``lock`` is the folder's, where the caller holds it
+    already, and goes on holding it.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Engine:
         clock: Clock | None = None,
         options: Options | None = None,
         load: Load = load_platforms,
+        lock: Lock | None = None,
     ) -> None:
         self._load = load
         self._folder = folder
-        self._lock: Lock | None = None
+        self._own_lock = lock is None
+        self._lock = lock
         self._turn = asyncio.Lock()
         self._replies: OrderedDict[tuple[str, str], asyncio.Task[Reply]] = OrderedDict()
         self._runbook = runbook
@@ -63,17 +66,22 @@ class Engine:
         self._options = options or Options()
 
     async def __aenter__(self) -> Engine:
-        self._lock = self._folder.lock()
+        if self._own_lock:
+            self._lock = self._folder.lock()
         try:
             await self._start()
         except BaseException:
-            self._lock.release()
+            self._unlock()
             raise
         return self
 
+    def _unlock(self) -> None:
+        if self._own_lock and self._lock is not None:
+            self._lock.release()
+
     async def _start(self) -> None:
         self.core = core = Core(self._runbook, self._folder, self._clock, self._options, self._load)
-        resumed = await resume(core)
+        resumed = self._options.resume and await resume(core)
         self.sensing = Sensing(core)
         preparing = Preparing(core, self.sensing)
         acting = Acting(core)
@@ -99,8 +107,7 @@ class Engine:
         await core.http.close()
         if core.journal is not None:
             await core.journal.close()
-        if self._lock is not None:
-            self._lock.release()
+        self._unlock()
 
     @property
     def running(self) -> bool:
@@ -147,7 +154,7 @@ class LocalSession:
 
     def watch(self, since: int | None = None) -> AsyncGenerator[Frame, None]:
         core = self._engine.core
-        return core.hub.watch(self.actor.name, since, core.clock.now)
+        return core.hub.watch(self.actor, since, core.clock.now)
 
     async def query(self, query: Query) -> Page:
         return await self._engine.query(self.actor, query)

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 
 from warroom.api import Clock
-from warroom.model.event import Event
+from warroom.model.event import Actor, Event
 from warroom.model.live import LiveValue, Presence
 from warroom.session import Events, Frame, Live, Resync, Snapshot
 
@@ -22,8 +22,8 @@ LIVE_EVERY = 0.25
 
 
 class _Watcher:
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
         self.events: deque[Event] = deque()
         self.keys: set[str] = set()
         self.resync = ""
@@ -73,10 +73,15 @@ class Hub:
             watcher.wake.set()
 
     def names(self) -> tuple[str, ...]:
-        return tuple(sorted({watcher.name for watcher in self._watchers}))
+        return tuple(sorted({watcher.actor.name for watcher in self._watchers}))
 
-    async def watch(self, name: str, since: int | None, now: Callable[[], datetime]) -> AsyncGenerator[Frame, None]:
-        watcher = _Watcher(name)
+    @property
+    def people(self) -> bool:
+        """Does anybody watch who has a screen to draw?"""
+        return any(watcher.actor.kind == "person" for watcher in self._watchers)
+
+    async def watch(self, actor: Actor, since: int | None, now: Callable[[], datetime]) -> AsyncGenerator[Frame, None]:
+        name, watcher = actor.name, _Watcher(actor)
         snapshot = self._snapshot(name)
         watcher.keys.update(self._live)
         watcher.wake.set()

@@ -55,7 +55,7 @@ class Preparing:
             number += 1
         bundle = Bundle(core.incident_folder / "evidence", f"evidence-{number}", self._id(), core.clock, core.redactor)
         self._bundle = bundle
-        self._picture = asyncio.get_running_loop().create_future() if core.hub.names() else None
+        self._picture = asyncio.get_running_loop().create_future() if core.hub.people else None
         collectors = self._collectors()
         names = (*OWN, *(("console",) if self._picture else ()), *collectors)
         await core.record(EvidenceStarted(bundle=bundle.id, collectors=names), actor=actor)

@@ -17,7 +17,8 @@ TABLES = {
 """The statements that made each table. A database with any other is not a journal: a view in a table's place could
 hang its reader."""
 
-INCIDENT_ID = re.compile(r"INC-[0-9]{4,9}")
+INCIDENT_ID = re.compile(r"(?:INC|DRILL)-[0-9]{4,9}")
+"""Drills are counted apart, so that an id says whether it was one, and no command can mix the two up."""
 
 
 def genesis(incident: str) -> bytes:

@@ -24,8 +24,9 @@ from warroom.model.event import Event
 from warroom.model.signal import Severity
 
 INCIDENTS = "incidents"
+DRILLS = "drills"
 LOCK = "lock"
-_HALF_MADE = re.compile(r"\.INC-[0-9]{4,9}\.new")
+_HALF_MADE = re.compile(rf"\.{INCIDENT_ID.pattern}\.new")
 
 
 class IncidentSummary(Fact):
@@ -71,10 +72,23 @@ class Lock:
 
 
 class StateFolder:
-    """``path``, else the environment's WARROOM_STATE, else the platform's folder for a user's state."""
+    """``path``, else the environment's WARROOM_STATE, else the platform's folder for a user's state.
 
-    def __init__(self, path: Path | str | None = None) -> None:
+    ``prefix`` begins the ids of the incidents made in it. Drills have a state folder of their own within it, with a
+    lock of its own: who practises is in nobody's way.
+    """
+
+    def __init__(self, path: Path | str | None = None, *, prefix: Literal["INC", "DRILL"] = "INC") -> None:
         self.path = Path(os.path.abspath(path)) if path else _default()
+        self._prefix = prefix
+
+    @property
+    def drills(self) -> StateFolder:
+        return StateFolder(self.path / DRILLS, prefix="DRILL")
+
+    def holding(self, incident_id: str) -> StateFolder:
+        """This folder, or its drills', whichever has incidents with such an id."""
+        return self.drills if incident_id.startswith("DRILL-") else self
 
     def ensure(self) -> None:
         """Makes what is missing, 0700. Raises WarroomError for a folder that others may write in."""
@@ -137,7 +151,7 @@ class StateFolder:
 
     def new_incident_id(self) -> str:
         """One above the highest there is. Only for who holds the lock."""
-        return f"INC-{max((int(name[4:]) for name in self._ids()), default=0) + 1:04}"
+        return f"{self._prefix}-{max((_number(name) for name in self._ids()), default=0) + 1:04}"
 
     def incidents(self) -> list[IncidentSummary]:
         """Every incident, oldest first. One that can't be read is in the list with the reason, and hides no other."""
@@ -150,7 +164,7 @@ class StateFolder:
             return []
         except OSError as error:
             raise WarroomError(f"The state folder {self.path} can't be read", str(error.strerror)) from error
-        return sorted((name for name in names if INCIDENT_ID.fullmatch(name)), key=lambda name: (int(name[4:]), name))
+        return sorted((name for name in names if INCIDENT_ID.fullmatch(name)), key=lambda name: (_number(name), name))
 
     def _summary(self, name: str) -> IncidentSummary:
         try:
@@ -169,6 +183,10 @@ class StateFolder:
         for name in os.listdir(self.path / INCIDENTS):
             if _HALF_MADE.fullmatch(name):
                 shutil.rmtree(self.path / INCIDENTS / name, ignore_errors=True)
+
+
+def _number(incident_id: str) -> int:
+    return int(incident_id.rpartition("-")[2])
 
 
 def _told(events: list[Event]) -> dict[str, Any]:

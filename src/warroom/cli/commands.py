@@ -1,10 +1,8 @@
-"""The command line: parse, call, print. Heavy things are imported by the command that needs them."""
+"""The commands: parse, call, print. Heavy things are imported by the command that needs them."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -12,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 import warroom
+from warroom.cli.entry import run, state_folder
 from warroom.errors import WarroomError
 
 if TYPE_CHECKING:
     from warroom.engine.engine import Engine
+    from warroom.journal.folder import StateFolder
     from warroom.model.event import Actor
     from warroom.model.runbook import Runbook
 
@@ -46,26 +46,6 @@ class Covering(StrEnum):
     NOT_YET = "not-yet"
 
 
-def main() -> NoReturn:
-    """The entry point. A WarroomError is told in plain words, exit 1; a closed pipe or Ctrl+C ends quietly."""
-    try:
-        app()
-    except WarroomError as error:
-        _tell(error)
-    except BrokenPipeError:
-        sys.stderr.close()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(1)
-
-
-def _tell(error: WarroomError) -> None:
-    print(f"warroom: {error.title}", file=sys.stderr)
-    for line in (error.cause, error.hint):
-        if line:
-            print(f"  {line}", file=sys.stderr)
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"warroom {warroom.__version__}")
@@ -93,15 +73,14 @@ def console(
         )
     from warroom.runbook import load
 
-    _exit(_run(_open_console, load(file).runbook, state))
+    _exit(run(_open_console, load(file).runbook, state_folder(state)))
 
 
-async def _open_console(runbook: Runbook, state: Path | None) -> int:
+async def _open_console(runbook: Runbook, folder: StateFolder) -> int:
     """The engine and a console on it, in this process, until the person leaves."""
     from warroom.engine.engine import Engine
-    from warroom.journal.folder import StateFolder
 
-    async with Engine(runbook, StateFolder(state)) as engine:
+    async with Engine(runbook, folder) as engine:
         return await _sit(engine)
 
 
@@ -109,7 +88,8 @@ async def _sit(engine: Engine) -> int:
     """One person at a console on this engine. Who they are is the kernel's word."""
     from warroom.console.app import WarroomConsole
 
-    return await WarroomConsole(engine.session(person())).run_async() or 0
+    console = WarroomConsole(engine.session(person()))
+    return await console.run_async() or console.return_code or 0
 
 
 def person() -> Actor:
@@ -125,11 +105,6 @@ def person() -> Actor:
     except KeyError:
         name = f"uid-{uid}"
     return Actor(name=name, uid=uid)
-
-
-def _run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """An async function to its end, on a loop of its own."""
-    return asyncio.run(work(*args, **options))
 
 
 def _exit(code: int) -> None:
@@ -158,12 +133,14 @@ def drill(
         _drills_only(file)
     if headless and not autopilot:
         raise WarroomError("A headless drill needs --autopilot", "there is nobody to press a key", "add --autopilot")
-    root = state / "drills" if state is not None else None
+    folder = state_folder(state).drills.path
     if headless:
-        _headless(scenario, root, as_json, fault_in_target)
+        _headless(scenario, folder, as_json, fault_in_target)
     from warroom.drills.drill import attended
 
-    _exit(_run(attended, scenario, root, _sit, autopilot=autopilot, fault_in_target=fault_in_target))
+    if not sys.stdout.isatty():
+        raise WarroomError("A drill needs a terminal", "the output is none", "add --headless --autopilot")
+    _exit(run(attended, scenario, folder, _sit, _aside, autopilot=autopilot, fault_in_target=fault_in_target))
 
 
 def _drills_only(file: Path) -> None:
@@ -176,20 +153,36 @@ def _drills_only(file: Path) -> None:
     raise WarroomError("A drill writes its own runbook", "the lab's addresses change each time", "leave out -f")
 
 
-def _headless(scenario: str, root: Path | None, as_json: bool, fault_in_target: bool) -> NoReturn:
+def _aside(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _aloud(line: str) -> None:
+    print(line, flush=True)
+
+
+def _headless(scenario: str, folder: Path, as_json: bool, fault_in_target: bool) -> NoReturn:
+    """With --json the story goes to standard error, and standard output has the one object alone."""
     import json
 
     from warroom.drills.drill import headless as play
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr if as_json else sys.stdout, flush=True)
-
-    result = _run(play, scenario, root, say, fault_in_target=fault_in_target)
+    say = _aside if as_json else _aloud
+    result = run(play, scenario, folder, say, fault_in_target=fault_in_target)
+    say(_ending(result))
     if as_json:
         print(json.dumps(result), flush=True)
-    else:
-        print(f"{result['from']} → {result['to']}: verified {result['verified']}; report: {result['report']}")
     raise typer.Exit(0 if result["verified"] == "pass" else 1)
+
+
+def _ending(result: dict[str, Any]) -> str:
+    words = {
+        "pass": f"recovered: {result['to']} runs in place of {result['from']}, and everything that was checked holds",
+        "fail": f"NOT recovered: rolled back to {result['to']}, and verification failed",
+        "inconclusive": "NOT proven: nobody can say from this that it is recovered",
+    }
+    report = f"; report: {result['report']}" if result["report"] else ""
+    return f"{words[result['verified']]}{report}"
 
 
 @app.command()
@@ -220,21 +213,23 @@ def init(file: File = RUNBOOK) -> None:
 
 @app.command()
 def incidents(as_json: Json = False, state: StateOption = None) -> None:
-    """List the incidents in the state folder."""
+    """List the incidents in the state folder, then the drills."""
     import json
 
-    from warroom.journal.folder import StateFolder
-
-    found = StateFolder(state).incidents()
+    folder = state_folder(state)
+    found = [*folder.incidents(), *folder.drills.incidents()]
     if as_json:
         print(json.dumps([summary.model_dump(mode="json") for summary in found], ensure_ascii=False))
         return
+    from warroom.redact import visible
+
     if not found:
         print("No incidents yet.")
     for one in found:
         opened = f"{one.opened_at:%Y-%m-%d %H:%M} UTC" if one.opened_at else "unknown time"
         standing = f"DAMAGED: {one.damaged}" if one.damaged else one.closed or "open"
-        print(f"{one.id}  {opened}  {one.environment:<10}  {one.severity or '-':<8}  {standing:<11}  {one.title}")
+        words = f"{one.environment:<10}  {one.severity or '-':<8}  {standing:<11}  {one.title}"
+        print(f"{one.id:<10}  {opened}  {visible(words, keep='')}")
 
 
 @journal_app.command("show")
@@ -270,9 +265,7 @@ def journal_verify(incident: str, as_json: Json = False, state: StateOption = No
 
 
 def _folder(incident: str, state: Path | None) -> Path:
-    from warroom.journal.folder import StateFolder
-
-    return StateFolder(state).existing(incident)
+    return state_folder(state).holding(incident).existing(incident)
 
 
 def _print_all(lines: Any) -> None:
@@ -318,7 +311,3 @@ def report(incident: str, state: StateOption = None) -> None:
     from warroom.report import post_mortem
 
     print(post_mortem(read_events(_folder(incident, state))[0], now=datetime.now(UTC)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,125 @@
+"""Into the program and out of it: errors in plain words, signals that end it in order, and where its log goes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from warroom.errors import WarroomError
+
+if TYPE_CHECKING:
+    from warroom.journal.folder import StateFolder
+
+
+class Ended(BaseException):
+    """A signal asked us to end, and everything that had been started has been ended."""
+
+    def __init__(self, signum: int) -> None:
+        self.status = 128 + signum
+
+
+def main() -> NoReturn:
+    """The entry point. Every error is told in plain words, exit 1; a closed pipe or a signal ends quietly.
+
+    One that nobody thought of is told in a sentence too; its traceback is in warroom's own log.
+    """
+    from warroom.cli.commands import app
+    from warroom.engine import own_log
+
+    own_log.begin(_default_folder)
+    try:
+        app()
+    except WarroomError as error:
+        _tell(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except Ended as ended:
+        sys.exit(ended.status)
+    except Exception as error:  # noqa: BLE001 - the last resort: a person is told where to look, and gets no traceback
+        _tell(_unexpected(error))
+    sys.exit(1)
+
+
+def _tell(error: WarroomError) -> None:
+    """On a terminal nothing that came from outside may be more than text."""
+    from warroom.redact import visible
+
+    print(f"warroom: {visible(error.title)}", file=sys.stderr)
+    for line in (error.cause, error.hint):
+        if line:
+            print("  " + visible(line).replace("\n", "\n  "), file=sys.stderr)
+
+
+def _unexpected(error: Exception) -> WarroomError:
+    """A group of errors that all have words is told by them; anything else is logged."""
+    import logging
+
+    from warroom.engine import own_log
+    from warroom.redact import Redactor
+
+    if isinstance(error, ExceptionGroup):
+        known = _flat(error)
+        if known and all(isinstance(one, WarroomError) for one in known):
+            return WarroomError(str(known[0]), "; ".join(str(one) for one in known[1:]))
+    logging.getLogger("warroom").error("an error that nobody thought of", exc_info=error)
+    words = Redactor().clean(f"{type(error).__name__}: {error}".splitlines()[0])
+    log = own_log.path()
+    return WarroomError("This went wrong in a way that nobody thought of", words, f"details: {log}" if log else "")
+
+
+def _flat(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for one in group.exceptions:
+        found += _flat(one) if isinstance(one, BaseExceptionGroup) else [one]
+    return found
+
+
+def _default_folder() -> Path:
+    from warroom.journal.folder import StateFolder
+
+    return StateFolder().path
+
+
+def state_folder(path: Path | None) -> StateFolder:
+    """The state folder of a command; warroom's own log goes there too."""
+    from warroom.engine import own_log
+    from warroom.journal.folder import StateFolder
+
+    folder = StateFolder(path)
+    own_log.begin(lambda: folder.path)
+    return folder
+
+
+def run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """An async function to its end, on a loop of its own.
+
+    SIGTERM and SIGHUP end it as Ctrl+C does: by cancelling it, so that whatever it started is ended in order. Raises
+    Ended after any of them.
+    """
+    came: list[int] = []
+
+    async def run() -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def end(signum: int) -> None:
+            if not came:
+                task.cancel()
+            came.append(signum)
+
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(signum, end, signum)
+        return await work(*args, **options)
+
+    try:
+        return asyncio.run(run())
+    except KeyboardInterrupt:
+        raise Ended(signal.SIGINT) from None
+    except asyncio.CancelledError:
+        if came:
+            raise Ended(came[0]) from None
+        raise

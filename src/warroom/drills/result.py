@@ -1,0 +1,54 @@
+"""What a drill came to: the one JSON object that a headless drill prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from warroom.model.event import Event
+from warroom.model.state import State
+from warroom.model.verification import Verdict
+from warroom.report import timings
+
+JOURNAL = "journal.db"
+
+
+def result(
+    scenario: str, state: State, events: Sequence[Event], fault_at: datetime | None, folder: Path | None
+) -> dict[str, Any]:
+    """Always the same keys; None for what there was not.
+
+    ``verified`` is "pass", "fail" or "inconclusive", which it is too when it was never verified. ``timings`` are
+    seconds since the fault began, which is when users could first meet it; ``verified`` among them is the moment of
+    the pass. ``journal``, ``evidence`` and ``report`` are absolute paths.
+    """
+    verdict = verified(state)
+    times = timings(events, fault_at)
+    return {
+        "scenario": scenario,
+        "incident": state.incident.id if state.incident else None,
+        "from": _from(state),
+        "to": state.target.release.name if state.target else None,
+        "rolled_back": "procedure-executed" in state.proofs,
+        "verified": verdict,
+        "timings": times if verdict == "pass" else {**times, "verified": None},
+        "journal": str(folder / JOURNAL) if folder else None,
+        "evidence": state.sealed[-1].path if state.sealed else None,
+        "report": state.report,
+    }
+
+
+def verified(state: State) -> Verdict:
+    """The last word on the recovery. One that passed and came back during the watch did not hold."""
+    if state.watch is not None and state.watch.quiet is False and "verified" in state.proofs:
+        return "fail"
+    return (state.verification.verdict if state.verification else None) or "inconclusive"
+
+
+def _from(state: State) -> str | None:
+    """The release that was rolled away from: what ran when the target was chosen."""
+    if state.target is not None and state.target.diff is not None:
+        return state.target.diff.newer
+    return state.changes[0].was if state.changes else (state.running.name if state.running else None)
