@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -30,6 +30,12 @@ PLATFORM = HEAD + "platforms: {shop: {plugin: shop, config: {address: here}}}\n"
 """The same with a platform; five lines."""
 
 
+TREE = HEAD + "tree:\n  root: a\n  questions:\n"
+"""Seven lines; the first question stands on line 8."""
+LEAVES = "  leaves:\n    stop: {advice: monitor, title: Stop}\n    go: {advice: rollback, title: Go}\n"
+YES_NO = "from: {by: firing}"
+
+
 class Config(Fact):
     address: str
     token: str = ""
@@ -45,6 +51,7 @@ class Config(Fact):
 class RestartArgs(Fact):
     version: str = Field(pattern=r"^v[0-9.]+$")
     force: bool = False
+    after: tuple[Annotated[str, Field(pattern=r"^v[0-9.]+$")], ...] = ()
 
 
 class Restart:
@@ -111,14 +118,16 @@ class Name:
 
 
 class Plugins:
-    """Two plugins are installed: ``shop``, and ``broken``, which can't be loaded."""
+    """Installed are ``shop``, ``plain`` (which can do nothing) and ``broken`` (which can't be loaded)."""
 
     def available(self) -> list[Name]:
-        return [Name("shop"), Name("broken")]
+        return [Name("shop"), Name("broken"), Name("plain")]
 
     def load(self, name: str) -> Plugin:
         if name == "shop":
             return SHOP
+        if name == "plain":
+            return Plugin(name="plain", version="1", config=Config)
         raise PluginBroken(f"The plugin {name} could not be loaded", "ImportError: no module")
 
 

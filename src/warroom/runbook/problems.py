@@ -88,7 +88,7 @@ def one_of(names: Iterable[str]) -> str:
     """``one of a, b, c``, for a set of names of any size."""
     listed = [plain(name) for name in names]
     if not listed:
-        return "nothing here: there is none"
+        return "one that is declared, and none is"
     if len(listed) == 1:
         return listed[0]
     more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
