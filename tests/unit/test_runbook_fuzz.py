@@ -91,17 +91,17 @@ MANGLES: tuple[Callable[[bytes, random.Random], bytes], ...] = (cut, leave_out, 
 @pytest.mark.parametrize("mangle", MANGLES, ids=lambda mangle: mangle.__name__)
 def test_mangled_files(mangle: Callable[[bytes, random.Random], bytes], tmp_path: Path) -> None:
     dice = random.Random(mangle.__name__)
-    told = [read(tmp_path / "warroom.yaml", mangle(SEEDS[n % len(SEEDS)], dice)) for n in range(60)]
+    told = [read(tmp_path / "warroom.yaml", mangle(SEEDS[n % len(SEEDS)], dice)) for n in range(36)]
     assert any(each != "ok" for each in told)
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=400))
 def test_junk(data: bytes, tmp_path: Path) -> None:
     assert read(tmp_path / "warroom.yaml", data) != "ok"
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=60))
 def test_yaml_of_signs(pieces: list[bytes], tmp_path: Path) -> None:
     read(tmp_path / "warroom.yaml", HEAD.encode() + b"contacts: " + b"".join(pieces))
@@ -124,7 +124,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.dictionaries(SECTIONS, VALUES, max_size=6))
 def test_other_shapes(data: dict[str, object], tmp_path: Path) -> None:
     import yaml
