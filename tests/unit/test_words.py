@@ -84,6 +84,7 @@ SENTENCES: list[tuple[Body, str]] = [
         "logs gave 2 files of evidence, 2,400 bytes",
     ),
     (ev.EvidenceMissing(bundle="b1", collector="dump", reason="timed out"), "dump gave no evidence: timed out"),
+    (ev.EvidenceUnsealed(bundle="b1", reason="disk full"), "evidence b1 was not sealed: disk full"),
     (
         ev.EvidenceSealed(bundle="b1", path="/e", seal=HASH, files=1, size=12345, kinds=("log",)),
         "evidence b1 sealed: 1 file, 12,345 bytes, seal 0123456789ab",

@@ -6,6 +6,7 @@ file that did not end well is not offered as evidence.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -69,6 +70,8 @@ class Bundle:
 
     def seal(self, missing: Mapping[str, str], versions: Mapping[str, str]) -> Sealed:
         """Writes the manifest and returns its hash. Raises WarroomError when the disk will not take it."""
+        for left in self.path.rglob("*.part"):
+            left.unlink(missing_ok=True)  # written on by a collector whose time was over
         artifacts = tuple(sorted(self._artifacts, key=lambda artifact: artifact.name))
         manifest = {
             "format": FORMAT,
@@ -108,7 +111,7 @@ class CollectorFolder:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
         try:
             yield part
-            self._finish(part, final, kind)
+            await self._finish(part, final, kind)
         finally:
             part.unlink(missing_ok=True)
 
@@ -125,23 +128,21 @@ class CollectorFolder:
     def _place(self, name: str) -> Path:
         path = PurePosixPath(name)
         plain = all(part not in ("", ".", "..") and not part.startswith("-") for part in path.parts)
-        if path.is_absolute() or not path.parts or not plain or "\0" in name or name.endswith(".part"):
+        if path.is_absolute() or not path.parts or not plain or not name.isprintable() or name.endswith(".part"):
             raise BadInput(f"{name!r} is no name for an evidence file", "a relative path without .. was expected", "")
         final = self._bundle.path / self._collector / path
+        if os.path.lexists(final):
+            raise BadInput(f"{name!r} is there already", "each file of a bundle is written once", "")
         private_folder(self._bundle.path / self._collector)
         for parent in reversed(final.parents):
             if self._bundle.path in parent.parents:
                 private_folder(parent)
         return final
 
-    def _finish(self, part: Path, final: Path, kind: str) -> None:
+    async def _finish(self, part: Path, final: Path, kind: str) -> None:
+        digest, size = await asyncio.to_thread(_flushed, part)
         if not self._open:
             raise WarroomError(f"{final.name} came too late", "its collector's time was over", "")
-        with _open(part, append=True) as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.flush()
-            os.fsync(file.fileno())
-        digest, size = hash_file(part)
         os.rename(part, final)
         name = final.relative_to(self._bundle.path).as_posix()
         self._bundle.keep(
@@ -149,27 +150,46 @@ class CollectorFolder:
         )
 
 
+def _flushed(part: Path) -> tuple[str, int]:
+    """The file on the disk and private; its hash and size. Blocks."""
+    with _open(part, append=True) as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.flush()
+        os.fsync(file.fileno())
+    return hash_file(part)
+
+
 def verify(path: Path) -> list[str]:
     """What is wrong with a bundle: every changed, missing and added file by name. Empty: nothing is."""
     try:
         data = json.loads(_read_plain(path / MANIFEST))
-        files = {str(entry["name"]): entry for entry in data["files"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        files = {artifact.name: artifact for artifact in map(Artifact.model_validate, data["files"])}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return [f"{MANIFEST}: can't be read: {error}"]
     problems = []
-    for name, entry in sorted(files.items()):
-        file = path / name
-        if file.is_symlink() or not file.is_file():
-            problems.append(f"{name}: missing")
+    for name, sealed in sorted(files.items()):
+        try:
+            if not _is_plain(path, name):
+                problems.append(f"{name}: missing")
+                continue
+            digest, size = hash_file(path / name)
+        except (OSError, ValueError) as error:
+            problems.append(f"{name}: can't be read: {error}")
             continue
-        digest, size = hash_file(file)
-        if size != entry["size"] or digest != entry["sha256"]:
-            problems.append(
-                f"{name}: changed: {size:,} bytes, sha256 {digest[:12]}…, sealed as {entry['sha256'][:12]}…"
-            )
+        if size != sealed.size or digest != sealed.sha256:
+            problems.append(f"{name}: changed: {size:,} bytes, sha256 {digest[:12]}…, sealed as {sealed.sha256[:12]}…")
     found = {each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_symlink() or not each.is_dir()}
     problems += [f"{name}: not in the manifest" for name in sorted(found - set(files) - {MANIFEST})]
     return problems
+
+
+def _is_plain(bundle: Path, name: str) -> bool:
+    """A file within the bundle, reached without a link."""
+    parts = PurePosixPath(name).parts
+    if ".." in parts or not parts or PurePosixPath(name).is_absolute():
+        return False
+    on_the_way = [bundle.joinpath(*parts[: count + 1]) for count in range(len(parts))]
+    return on_the_way[-1].is_file() and not any(each.is_symlink() for each in on_the_way)
 
 
 def seal_of(path: Path) -> str:

@@ -30,10 +30,8 @@ async def moved(
         return f"{step.platform} is another one now: {seen} instead of {wanted}"
     if step.undoes:
         return ""
-    operation = platform.operation(step.operation)
-    args = operation.args.model_validate(step.args)
     try:
-        fresh = operation.preview(platform.config, args, await operation.facts(platform.context, args))
+        _, fresh = await platform.previewed(step.operation, step.args)
     except WarroomError as error:
         return f"what it rests on can't be read again: {error}"
     for name, value in step.preview.pinned.items():

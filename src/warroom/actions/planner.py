@@ -52,6 +52,10 @@ async def make_plan(
     if procedure is None:
         known = ", ".join(situation.runbook.procedures) or "none"
         raise BadInput(f"there is no procedure {procedure_id}", f"the runbook has: {known}", "choose one of them")
+    unknown = [step_id for step_id in (*include, *manual) if step_id not in procedure.steps]
+    if unknown:
+        known = ", ".join(procedure.steps)
+        raise BadInput(f"{procedure.title} has no step {unknown[0]}", f"its steps are: {known}", "propose it again (p)")
     steps = [
         await _step(situation, step_id, decl, platforms, by_hand=step_id in manual)
         for step_id, decl in procedure.steps.items()
@@ -93,8 +97,7 @@ async def _step(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"step {step_id}: {where}: {first['msg']}", f"for {decl.op}", "correct the runbook") from None
-    facts = dict(await operation.facts(platform.context, args))
-    preview = operation.preview(platform.config, args, facts)
+    facts, preview = await platform.previewed(name, args)
     if decl.timeout is not None:
         preview = preview.model_copy(update={"timeout_s": decl.timeout})
     return Step(
@@ -109,7 +112,7 @@ async def _step(
         role=decl.role,
         preview=preview,
         manual=by_hand,
-        facts=facts,
+        facts=dict(facts),
     )
 
 

@@ -7,6 +7,7 @@ and doors. "Done" is what the operation's ``check`` saw, never an exit status.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,7 +18,7 @@ from warroom.actions.ingress import clean_fact
 from warroom.actions.pinned import Fingerprint, moved
 from warroom.actions.platform import ActivePlatform
 from warroom.api import Clock
-from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
+from warroom.errors import DoorRefused, JournalFull, JournalReadOnly, TimedOut, Unreachable, WarroomError
 from warroom.model.call import Call, CallResult
 from warroom.model.event import CallMade, PlanVoided, RunEnded, StepEnded, StepIntended
 from warroom.model.live import StepProgress
@@ -25,6 +26,7 @@ from warroom.model.plan import Look, Plan, Step
 from warroom.model.state import StepState
 from warroom.redact import Redactor
 
+log = logging.getLogger("warroom.actions")
 Outcome = Literal["done", "failed", "cancelled", "unknown"]
 SETTLED = ("done", "skipped", "claimed")
 
@@ -59,6 +61,7 @@ class Runner:
         self._ports = ports
         self._abort = asyncio.Event()
         self._claims: dict[str, asyncio.Future[str]] = {}
+        self._open = ""
 
     def abort(self) -> None:
         """Stops the running Call and ends the run after a look. What was done stays done."""
@@ -75,11 +78,24 @@ class Runner:
         return True
 
     async def run(self) -> Outcome:
+        """Every run that can be recorded as ended is: whatever goes wrong in it, a person must be able to go on."""
         began = self._ports.clock.monotonic()
-        outcome, detail = await self._all()
+        outcome: Outcome
+        try:
+            outcome, detail = await self._all()
+        except WarroomError as error:
+            outcome, detail = self._broken_off(str(error))
+        except Exception as error:  # a fault of ours ends the run, and says so
+            log.exception("a run failed")
+            outcome, detail = self._broken_off(f"warroom failed at this ({type(error).__name__})")
         seconds = self._ports.clock.monotonic() - began
         await self._ports.record(RunEnded(hash=self.hash, outcome=outcome, detail=detail, seconds=seconds))
         return outcome
+
+    def _broken_off(self, why: str) -> tuple[Outcome, str]:
+        """A step that was intended and whose end could not be recorded is unknown; else nothing was begun."""
+        why = self._ports.cleaner.clean(why)
+        return ("unknown", f"{self._open}: {why}") if self._open else ("failed", f"stopped: {why}")
 
     async def _all(self) -> tuple[Outcome, str]:
         changed: set[str] = set()
@@ -93,8 +109,11 @@ class Runner:
             ports = self._ports
             reason = await moved(self.plan, step, ports.platforms, ports.read_fingerprint, changed)
             if reason:
-                await self._ports.record(PlanVoided(hash=self.hash, reason=reason))
+                reason = ports.cleaner.clean(reason)
+                await ports.record(PlanVoided(hash=self.hash, reason=reason))
                 return "failed", f"stopped before {step.title}: {reason}"
+            if self._abort.is_set():
+                return "cancelled", f"aborted before {step.title}"
             ended = await self._one(step, before.attempt + 1)
             if ended.status in ("failed", "cancelled", "unknown"):
                 return ended.status, f"{step.title}: {ended.detail}"
@@ -116,12 +135,14 @@ class Runner:
                 no_inverse=step.preview.no_inverse,
             )
         )
+        self._open = step.title
         watcher = _Progress(step, attempt, self._ports)
         ticker = asyncio.create_task(watcher.tick())
         try:
             ended = await self._act(step, attempt, calls, watcher)
         finally:
             ticker.cancel()
+            await asyncio.wait({ticker})
         await self._ports.record(
             StepEnded(
                 plan=self.hash,
@@ -134,9 +155,12 @@ class Runner:
                 seconds=clock.monotonic() - began,
             )
         )
+        self._open = ""
         return ended
 
     async def _act(self, step: Step, attempt: int, calls: tuple[Call, ...], watcher: _Progress) -> Ended:
+        if self._abort.is_set():
+            return Ended("cancelled", "aborted before anything was done")
         work = asyncio.create_task(self._by_hand(step) if step.manual else self._execute(step, attempt, calls, watcher))
         stop = asyncio.create_task(self._abort.wait())
         try:
@@ -145,24 +169,33 @@ class Runner:
                 return await self._outcome(step, work)
             aborted = self._abort.is_set()
             work.cancel()
-            await asyncio.wait({work})
+            await asyncio.gather(work, return_exceptions=True)
             look = await self.look(step)
             if aborted:
                 return Ended("cancelled", f"aborted; {look.seen}", look)
             return _by_look(step, look, f"not ended within {step.preview.timeout_s:g} s")
         finally:
+            # Also when warroom itself ends: what was started is gone before anyone else may look, or start again.
             stop.cancel()
             work.cancel()
+            await asyncio.wait({work, stop})
 
     async def _outcome(self, step: Step, work: asyncio.Task[Ended]) -> Ended:
+        if work.cancelled():
+            return _by_look(step, await self.look(step), "the step cancelled itself")
         try:
             return work.result()
         except DoorRefused as error:
-            return Ended("failed", str(error))
-        except (TimedOut, Unreachable) as error:
-            return _by_look(step, await self.look(step), str(error))
+            return Ended("failed", self._ports.cleaner.clean(str(error)), await self.look(step))
+        except (TimedOut, Unreachable, JournalFull, JournalReadOnly) as error:
+            return _by_look(step, await self.look(step), self._ports.cleaner.clean(str(error)))
         except WarroomError as error:
-            return Ended("failed", str(error), await self.look(step))
+            look = await self.look(step)
+            return Ended("failed", f"{self._ports.cleaner.clean(str(error))}; {look.seen}", look)
+        except Exception as error:  # what a fault of ours or a plugin's left behind is looked at
+            log.exception("step %s failed", step.id)
+            why = self._ports.cleaner.clean(f"the step failed itself: {type(error).__name__}: {error}"[:400])
+            return _by_look(step, await self.look(step), why)
 
     async def _execute(self, step: Step, attempt: int, calls: tuple[Call, ...], watcher: _Progress) -> Ended:
         platform = self._ports.platforms[step.platform]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from warroom.actions.pinned import plan_moved
 from warroom.actions.planner import Situation, make_plan, undo_plan
 from warroom.actions.runner import SETTLED, Ports, Runner, look
 from warroom.decision.guards import guards
 from warroom.engine.core import Core
-from warroom.errors import Refusal
+from warroom.errors import JournalFull, JournalReadOnly, Refusal
 from warroom.model.call import Call
 from warroom.model.event import (
     AbortAsked,
@@ -156,9 +157,9 @@ class Acting:
     async def abort(self, actor: Actor, intent: AbortRun) -> str:
         if self._runner is None or self._runner.hash != intent.hash:
             raise Refusal("Nothing of that plan is running", "", "")
-        await self._core.record(AbortAsked(hash=intent.hash), actor=actor)
-        if self._runner is not None:
-            self._runner.abort()
+        self._runner.abort()  # first: a journal that can't be written holds up no one who wants it to stop
+        with contextlib.suppress(JournalFull, JournalReadOnly):
+            await self._core.record(AbortAsked(hash=intent.hash), actor=actor)
         return "aborting; what was done stays done"
 
     async def claim(self, actor: Actor, intent: ClaimStep) -> str:
@@ -218,7 +219,7 @@ class Acting:
         """After a crash: an INTENDED step without an outcome is UNKNOWN. Looked at, shown, never repeated."""
         core = self._core
         plan = core.state.plan
-        if plan is None or plan.status != "running":
+        if plan is None or plan.began_at is None or plan.ended_at is not None:
             return
         left = [step for step in plan.plan.steps if plan.steps[step.id].status == "intended"]
         seen = await asyncio.gather(*(look(step, core.platforms, core.redactor) for step in left))
@@ -234,6 +235,6 @@ class Acting:
             for step, saw in zip(left, seen, strict=True)
         ]
         where = f"in {left[0].title}" if left else "between two steps"
-        seconds = max(0.0, (core.clock.now() - (plan.began_at or core.clock.now())).total_seconds())
+        seconds = max(0.0, (core.clock.now() - plan.began_at).total_seconds())
         outcome = RunEnded(hash=plan.hash, outcome="unknown", detail=f"warroom ended {where}", seconds=seconds)
         await core.record(*ended, outcome)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from warroom.actions import evidence
 from warroom.actions.verification import Eyes, check, verdict
+from warroom.comms import outstanding
 from warroom.engine.core import Core
 from warroom.engine.preparing import Preparing
 from warroom.engine.sensing import Sensing
@@ -29,6 +30,7 @@ from warroom.model.verification import CheckResult, Verdict
 from warroom.plugins import isolated
 
 REPORT = "report.md"
+AGAIN = NextWay(kind="verify-again", title="Look again: what was missing may have come")
 
 
 class Closing:
@@ -47,8 +49,12 @@ class Closing:
         checks = tuple(core.runbook.verification)
         if not checks:
             raise Refusal("The runbook declares no check", "", "add a verification section")
-        await core.record(VerificationStarted(checks=checks), actor=actor)
         self._verifying = True
+        try:
+            await core.record(VerificationStarted(checks=checks), actor=actor)
+        except BaseException:
+            self._verifying = False
+            raise
         core.spawn("verification", self._verify(self._eyes()))
         return f"{len(checks)} checks"
 
@@ -96,15 +102,28 @@ class Closing:
             results[check_id] = result
             await core.record(CheckEnded(result=result))
 
+        began = _run_began(core)
         try:
             with core.busy("checking recovery"):
                 await self._sensing.read_releases()
-                await asyncio.gather(*(one(check_id) for check_id in core.runbook.verification))
+                ended = await asyncio.gather(
+                    *(one(check_id) for check_id in core.runbook.verification), return_exceptions=True
+                )
+                if faults := [fault for fault in ended if isinstance(fault, BaseException)]:
+                    raise faults[0]
                 result, words = verdict(core.runbook, results)
+                if _run_began(core) != began:
+                    result, words = "inconclusive", "a plan was run while it was checked"
                 ways = () if result == "pass" else await self._ways(result)
                 await core.record(VerificationEnded(verdict=result, words=words, next=ways))
             if result == "pass":
                 await self._start_watch()
+        except Exception as error:  # nobody may be left waiting for an end that does not come
+            words = str(error) if isinstance(error, WarroomError) else f"{type(error).__name__}: {error}"
+            words = core.redactor.clean(f"the verification failed itself: {words}"[:400])
+            if core.state.verification is not None and core.state.verification.verdict is None:
+                await core.record(VerificationEnded(verdict="inconclusive", words=words, next=(AGAIN,)))
+            raise
         finally:
             self._verifying = False
 
@@ -113,7 +132,7 @@ class Closing:
         core = self._core
         ways: list[NextWay] = []
         if result == "inconclusive":
-            ways.append(NextWay(kind="verify-again", title="Look again: what was missing may have come"))
+            ways.append(AGAIN)
         older = await self._older()
         if older is not None:
             ways.append(NextWay(kind="older-release", title=f"Go back further, to {older.name}", release=older))
@@ -172,7 +191,11 @@ class Closing:
         await self._core.record(WatchEnded(quiet=quiet, words=words))
 
     async def resume(self) -> None:
-        """A watch that was going on when warroom ended goes on for what is left of it."""
+        """A verification that was cut off says so. A watch that was going on goes on for what is left of it."""
+        checked = self._core.state.verification
+        if checked is not None and checked.verdict is None:
+            words = "warroom ended while it was checked"
+            await self._core.record(VerificationEnded(verdict="inconclusive", words=words, next=(AGAIN,)))
         watch = self._core.state.watch
         if watch is None or watch.quiet is not None or _closed(self._core):
             return
@@ -199,12 +222,18 @@ class Closing:
         core, state = self._core, self._core.state
         if state.plan is not None and state.plan.status == "running":
             raise Refusal(f"{state.plan.plan.title} is running", "", "wait for it, or abort it (A)")
+        if self._verifying:
+            raise Refusal("Recovery is being checked", "", "close when that has ended")
+        if self._preparing.capturing:
+            raise Refusal("Evidence is being captured", "", "close when it is sealed")
         passed = state.verification is not None and state.verification.verdict == "pass"
         watched = state.watch is not None and state.watch.quiet is True
         if intent.outcome == "recovered" and not passed:
             raise Refusal("Recovery is not proven", "verification has not passed", "verify (v), or close as mitigated")
-        if not (passed and watched) and not intent.reason.strip():
-            missing = "the watch is not over" if passed else "recovery is not proven"
+        owed = outstanding(state)
+        if not (passed and watched and not owed) and not intent.reason.strip():
+            missing = f"{len(owed)} messages are still on their way"
+            missing = missing if passed and watched else "the watch is not over" if passed else "recovery is not proven"
             raise Refusal("Closing now needs a reason", missing, "say why")
         await core.record(IncidentClosed(outcome=intent.outcome, reason=intent.reason), actor=actor)
         try:
@@ -212,6 +241,10 @@ class Closing:
         except WarroomError as error:
             return f"closed; the report could not be written: {error}"
         return "closed"
+
+
+def _run_began(core: Core) -> datetime | None:
+    return core.state.plan.began_at if core.state.plan is not None else None
 
 
 def _closed(core: Core) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,10 @@ from warroom.api import Clock, Context
 from warroom.engine import own_log
 from warroom.engine.hub import Hub
 from warroom.engine.secrets import Secrets
-from warroom.errors import Refusal, WarroomError
+from warroom.errors import JournalFull, JournalReadOnly, Refusal, WarroomError
 from warroom.journal.folder import StateFolder
 from warroom.journal.store import Journal
+from warroom.journal.writer import Disk
 from warroom.model.call import Call
 from warroom.model.event import Actor, Body, Event
 from warroom.model.fold import fold
@@ -36,6 +37,8 @@ from warroom.session import Snapshot
 
 log = logging.getLogger("warroom.engine")
 ENGINE = Actor(name="warroom", kind="engine")
+END_TIMEOUT = 15.0
+"""Seconds. Longer than a program gets to end by itself before it is killed."""
 Load = Callable[[Runbook], Mapping[str, LoadedPlatform]]
 
 
@@ -55,11 +58,13 @@ class Options:
     """``fault_at`` and ``scenario`` are a drill's: when its fault began, so that timings count from there.
 
     ``resume`` takes up an incident that was left open. A drill does not: what its incident was about is gone.
+    ``disk`` is how journals wait for theirs; a test gives one that it can hold.
     """
 
     scenario: str | None = None
     fault_at: Callable[[], datetime | None] = lambda: None
     open_on_firing: bool = True
+    disk: Disk | None = None
     resume: bool = True
 
 
@@ -89,7 +94,12 @@ class Core:
         self.hub = Hub(clock, self._snapshot)
         self.platforms: dict[str, ActivePlatform] = {}
         self.broken: dict[str, WarroomError] = {}
+        self.turn = asyncio.Lock()
+        self.ending = False
+        self._held: Counter[Journal] = Counter()
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._troubled: set[str] = set()
         self._busy: list[str] = []
         self._take_up(load(runbook))
 
@@ -123,12 +133,20 @@ class Core:
             raise Refusal("No incident is open", "", "open one first (o)")
         return self.journal.folder
 
-    def attach(self, journal: Journal, state: State) -> None:
+    async def attach(self, journal: Journal, state: State) -> None:
         """From here on ``journal`` is the truth. Watchers get a new Snapshot."""
+        before = self.journal
+        self._unsubscribe()
         self.journal = journal
         self.state = state
-        journal.subscribe(self._durable)
+        self._unsubscribe = journal.subscribe(self._durable)
         self.hub.resync("another incident is open")
+        if before is not None and not self._held[before]:
+            await before.close()
+
+    async def close_journal(self) -> None:
+        if self.journal is not None:
+            await self.journal.close()
 
     def _durable(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -139,11 +157,57 @@ class Core:
         """Durable, folded and published when it returns. Raises Refusal without an open incident."""
         if self.journal is None:
             raise Refusal("No incident is open", "", "open one first (o)")
-        events = await self.journal.append(actor, *bodies)
+        events = await self._append(self.journal, actor, bodies)
         return events[-1].seq if events else self.state.seq
 
+    async def _append(self, journal: Journal, actor: Actor, bodies: Sequence[Body]) -> tuple[Event, ...]:
+        """A disk that does not take it is told to every console, whoever asked for the entry."""
+        try:
+            events = await journal.append(actor, *bodies)
+        except (JournalFull, JournalReadOnly) as error:
+            if not self.ending:
+                self.trouble("journal", str(error))
+                if journal.read_only:
+                    self.hub.resync("the journal can't be added to any more")
+            raise
+        if journal.low_on_room:
+            self.trouble("journal", "its disk is full: only what has already happened is recorded, nothing is begun")
+        else:
+            self.well("journal")
+        return events
+
+    @asynccontextmanager
+    async def holding(self) -> AsyncIterator[Callable[[Body], Awaitable[None]]]:
+        """Yields a ``record`` for work that may outlive its incident: its entries go where the work began."""
+        journal = self.journal
+        if journal is None:
+            raise Refusal("No incident is open", "", "open one first (o)")
+
+        async def record(body: Body) -> None:
+            await self._append(journal, ENGINE, (body,))
+
+        self._held[journal] += 1
+        try:
+            yield record
+        finally:
+            self._held[journal] -= 1
+            if not self._held[journal] and journal is not self.journal:
+                await journal.close()
+
+    def trouble(self, part: str, words: str) -> None:
+        """A part of warroom itself that does not work: a red row on every console until ``well``."""
+        row = PlatformReading(id=part, plugin="warroom", status="broken", words=self.redactor.clean(words))
+        self._troubled.add(part)
+        self.hub.set(f"platform/warroom {part}", row)
+
+    def well(self, part: str) -> None:
+        if part in self._troubled:
+            self._troubled.discard(part)
+            row = PlatformReading(id=part, plugin="warroom", status="ok", words="works again")
+            self.hub.set(f"platform/warroom {part}", row)
+
     def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """The engine owns this task: no client's going away ends it, and its fault is logged, never lost."""
+        """The engine owns this task: no client's going away ends it, and its fault is logged and shown, never lost."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -151,14 +215,25 @@ class Core:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("%s failed", task.get_name(), exc_info=task.exception())
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+            words = (
+                str(error) if isinstance(error, WarroomError) else f"it failed ({type(error).__name__}), see the log"
+            )
+            self.trouble(task.get_name(), words)
 
     async def end_tasks(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=10)
+        """Every task, and what these start while they end. One that does not end in time is named in the log."""
+        self.ending = True
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + END_TIMEOUT
+        while self._tasks and loop.time() < limit:
+            for task in list(self._tasks):
+                if not task.cancelling():
+                    task.cancel()
+            await asyncio.wait(list(self._tasks), timeout=limit - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        for task in self._tasks:
+            log.error("%s does not end", task.get_name())
 
     @contextmanager
     def busy(self, words: str) -> Iterator[None]:

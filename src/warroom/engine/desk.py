@@ -73,7 +73,7 @@ class Desk:
         """The words of acceptance. Raises Refusal (or another WarroomError) with the reason why not."""
         self._allowed(actor)
         if not isinstance(intent, ALWAYS):
-            self._open()
+            self._open(intent)
         if isinstance(intent, WHEEL):
             self._driven(actor)
         return await self._handlers[type(intent)](actor, intent)
@@ -84,13 +84,14 @@ class Desk:
         if actor.kind == "autopilot" and kind != "drill":
             raise Refusal("The autopilot is for drill environments", f"this is {kind}", "a person has to do this")
 
-    def _open(self) -> None:
+    def _open(self, intent: it.Intent) -> None:
+        """Stopping what runs needs no journal that can be written; a report needs no incident that is still open."""
         core = self._core
-        if core.journal is not None and core.journal.read_only:
+        if core.journal is not None and core.journal.read_only and not isinstance(intent, it.AbortRun):
             raise Refusal("This journal is read-only", core.journal.read_only, "it can be read and exported")
         if core.state.incident is None:
             raise Refusal("No incident is open", "", "open one first (o)")
-        if core.state.incident.closed is not None:
+        if core.state.incident.closed is not None and not isinstance(intent, it.WriteReport):
             raise Refusal(f"{core.state.incident.id} is closed", "", "open a new incident (o)")
 
     def _driven(self, actor: Actor) -> None:

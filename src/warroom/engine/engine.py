@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from typing import Any
 
 from warroom.api import Clock
@@ -59,7 +60,8 @@ class Engine:
         self._folder = folder
         self._own_lock = lock is None
         self._lock = lock
-        self._turn = asyncio.Lock()
+        self._core: Core | None = None
+        self._sensing: Sensing | None = None
         self._replies: OrderedDict[tuple[str, str], asyncio.Task[Reply]] = OrderedDict()
         self._runbook = runbook
         self._clock = clock or SystemClock()
@@ -71,18 +73,14 @@ class Engine:
         try:
             await self._start()
         except BaseException:
-            self._unlock()
+            await self._end()
             raise
         return self
 
-    def _unlock(self) -> None:
-        if self._own_lock and self._lock is not None:
-            self._lock.release()
-
     async def _start(self) -> None:
-        self.core = core = Core(self._runbook, self._folder, self._clock, self._options, self._load)
+        self._core = core = Core(self._runbook, self._folder, self._clock, self._options, self._load)
         resumed = self._options.resume and await resume(core)
-        self.sensing = Sensing(core)
+        self._sensing = Sensing(core)
         preparing = Preparing(core, self.sensing)
         acting = Acting(core)
         talking = Talking(core)
@@ -92,22 +90,45 @@ class Engine:
         self._desk = Desk(core, deciding, preparing, acting, talking, closing)
         self._queries = Queries(core, self.sensing, preparing, acting, talking)
         if resumed and core.journal is not None and not core.journal.read_only:
-            await acting.recover()
-            await closing.resume()
-            talking.resume()
+            await self._recover(acting, closing, talking, preparing)
         self.sensing.start()
         core.spawn("escalation clock", talking.clock())
 
     async def __aexit__(self, *exc: object) -> None:
         """A run that is going on is left UNKNOWN in the journal by being interrupted; the next start looks."""
-        core = self.core
-        core.hub.close()
-        await core.end_tasks()
-        await self.sensing.close()
-        await core.http.close()
-        if core.journal is not None:
-            await core.journal.close()
-        self._unlock()
+        await self._end()
+
+    async def _end(self) -> None:
+        """Everything that was begun, last first, whatever goes wrong with one of it; the lock goes last of all."""
+        async with AsyncExitStack() as stack:
+            if self._own_lock and self._lock is not None:
+                stack.callback(self._lock.release)
+            if (core := self._core) is None:
+                return
+            stack.push_async_callback(core.close_journal)
+            stack.push_async_callback(core.http.close)
+            if self._sensing is not None:
+                stack.push_async_callback(self._sensing.close)
+            stack.push_async_callback(core.end_tasks)
+            core.hub.close()
+
+    async def _recover(self, acting: Acting, closing: Closing, talking: Talking, preparing: Preparing) -> None:
+        """What was cut off is said in the journal. One that has no room for it is no reason not to look at the rest."""
+        for again in (acting.recover, preparing.recover, closing.resume, talking.resume):
+            try:
+                await again()
+            except WarroomError as error:
+                log.error("what was cut off can't be recorded: %s", error)
+
+    @property
+    def core(self) -> Core:
+        assert self._core is not None, "the engine was not started"
+        return self._core
+
+    @property
+    def sensing(self) -> Sensing:
+        assert self._sensing is not None, "the engine was not started"
+        return self._sensing
 
     @property
     def running(self) -> bool:
@@ -121,16 +142,24 @@ class Engine:
         """The engine owns the work: cancelling the caller cancels only the wait. The same id gets the first answer."""
         known = self._replies.get((actor.name, intent_id))
         if known is None:
+            if self.core.ending:
+                return Refused(reason="warroom is ending: nothing was done")
             known = self.core.spawn(f"intent {intent.type}", self._take(actor, intent))
             self._replies[actor.name, intent_id] = known
             while len(self._replies) > REMEMBERED:
                 self._replies.popitem(last=False)
-        return await asyncio.shield(known)
+        try:
+            return await asyncio.shield(known)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not known.cancelled() or (task is not None and task.cancelling()):
+                raise
+            return Refused(reason="warroom ended before this was answered; its journal says what was done")
 
     async def _take(self, actor: Actor, intent: it.Intent) -> Reply:
         try:
             if isinstance(intent, ONE_AT_A_TIME):
-                async with self._turn:
+                async with self.core.turn:
                     words = await self._desk.take(actor, intent)
             else:
                 words = await self._desk.take(actor, intent)
@@ -142,7 +171,16 @@ class Engine:
         return Accepted(seq=self.core.state.seq, words=self.core.redactor.clean(words))
 
     async def query(self, actor: Actor, query: Query) -> Page:
-        return await self._queries.answer(actor, query)
+        """Raises WarroomError where it can't be read, also for a fault of our own."""
+        if self.core.ending:
+            raise WarroomError("warroom is ending", "", "start it again")
+        try:
+            return await self._queries.answer(actor, query)
+        except WarroomError:
+            raise
+        except Exception as error:
+            log.exception("a query failed: %s", query.ask)
+            raise WarroomError("warroom could not read this", type(error).__name__, "its own log has more") from error
 
 
 class LocalSession:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
 
 import warroom
 from warroom.engine.core import ENGINE, Core
-from warroom.errors import JournalDamaged, Refusal
+from warroom.errors import JournalDamaged, JournalFull, JournalReadOnly, Refusal
 from warroom.journal.store import Journal
-from warroom.model.event import Actor, EngineStarted, IncidentClosed, IncidentOpened
+from warroom.model.event import Actor, EngineStarted, IncidentOpened
 from warroom.model.fold import fold_all
 from warroom.model.signal import TriggerReading
-from warroom.model.state import State
 
 
 async def open_incident(core: Core, title: str, readings: Mapping[str, TriggerReading], actor: Actor = ENGINE) -> str:
-    """Journals the whole runbook, the detection and its evidence, then makes that journal the truth. Returns its id."""
+    """Journals the whole runbook, the detection and its evidence, then makes that journal the truth. Returns its id.
+
+    Only for who holds ``core.turn``: two at once would open two.
+    """
     if core.state.incident is not None and core.state.incident.closed is None:
         raise Refusal(f"{core.state.incident.id} is open", "one incident at a time", "close it first (X)")
     firing = [r for r in readings.values() if r.status == "firing"]
     severity = min((r.severity for r in firing), key=("critical", "warning").index, default=None)
+    detected = core.clock.now()
     fingerprints = await core.fingerprints()
     incident = core.folder.new_incident_id()
-    journal = Journal.create(core.folder.folder(incident), incident, now=core.clock.now)
-    if core.journal is not None:
-        await core.journal.close()
-    core.attach(journal, State())
     opened = IncidentOpened(
         incident=incident,
         title=core.redactor.clean(title)[:400],
-        detected_at=core.clock.now(),
+        detected_at=detected,
         severity=severity,
         triggers=tuple(readings.values()),
         running=core.running,
@@ -40,12 +41,17 @@ async def open_incident(core: Core, title: str, readings: Mapping[str, TriggerRe
         scenario=core.options.scenario,
         fault_at=core.options.fault_at(),
     )
-    await core.record(opened, EngineStarted(pid=os.getpid(), version=warroom.__version__), actor=actor)
+    started = EngineStarted(pid=os.getpid(), version=warroom.__version__)
+    journal = await asyncio.to_thread(
+        Journal.create, core.folder.folder(incident), incident, now=core.clock.now, disk=core.options.disk
+    )
+    try:
+        events = await journal.append(actor, opened, started)
+    except BaseException:
+        await journal.close()  # what is not in it is not taken up by the next start
+        raise
+    await core.attach(journal, fold_all(events))
     return incident
-
-
-async def close_incident(core: Core, actor: Actor, body: IncidentClosed) -> None:
-    await core.record(body, actor=actor)
 
 
 async def resume(core: Core) -> bool:
@@ -63,10 +69,10 @@ async def resume(core: Core) -> bool:
             )
         if summary.closed or summary.service != core.runbook.service or summary.environment != here:
             continue
-        journal = Journal.open(core.folder.folder(summary.id), now=core.clock.now)
-        core.attach(journal, fold_all(journal.events()))
-        if journal.read_only:
-            return True
-        await core.record(EngineStarted(pid=os.getpid(), version=warroom.__version__))
+        journal = Journal.open(core.folder.folder(summary.id), now=core.clock.now, disk=core.options.disk)
+        await core.attach(journal, fold_all(journal.events()))
+        if not journal.read_only:
+            with contextlib.suppress(JournalFull, JournalReadOnly):  # told to every console, and no reason not to look
+                await core.record(EngineStarted(pid=os.getpid(), version=warroom.__version__))
         return True
     return False

@@ -25,6 +25,7 @@ from warroom.model.event import (
     EvidenceMissing,
     EvidenceSealed,
     EvidenceStarted,
+    EvidenceUnsealed,
     TargetChosen,
 )
 from warroom.model.intent import Attach, CaptureEvidence, ChooseTarget
@@ -58,7 +59,11 @@ class Preparing:
         self._picture = asyncio.get_running_loop().create_future() if core.hub.people else None
         collectors = self._collectors()
         names = (*OWN, *(("console",) if self._picture else ()), *collectors)
-        await core.record(EvidenceStarted(bundle=bundle.id, collectors=names), actor=actor)
+        try:
+            await core.record(EvidenceStarted(bundle=bundle.id, collectors=names), actor=actor)
+        except BaseException:
+            self._bundle = self._picture = None
+            raise
         core.spawn("evidence", self._capture(bundle, names, collectors))
         return f"capturing {len(names)} sources"
 
@@ -86,7 +91,8 @@ class Preparing:
                 await self._collect(name, folder, collectors)
             except (WarroomError, OSError) as error:
                 missing[name] = core.redactor.clean(str(error))
-            folder.close()
+            finally:
+                folder.close()
             if name in missing:
                 await core.record(EvidenceMissing(bundle=bundle.id, collector=name, reason=missing[name]))
             else:
@@ -95,12 +101,29 @@ class Preparing:
 
         try:
             with core.busy("capturing evidence"):
-                await asyncio.gather(*(one(name) for name in names))
+                ended = await asyncio.gather(*(one(name) for name in names), return_exceptions=True)
+                if faults := [fault for fault in ended if isinstance(fault, BaseException)]:
+                    raise faults[0]
                 sealed = await asyncio.to_thread(bundle.seal, missing, self._versions())
                 await core.record(_sealed(bundle.id, sealed))
+        except Exception as error:  # a bundle without a seal is no evidence, and nobody waits for it any longer
+            words = str(error) if isinstance(error, WarroomError) else f"{type(error).__name__}: {error}"
+            await core.record(EvidenceUnsealed(bundle=bundle.id, reason=core.redactor.clean(words)[:400]))
+            raise
         finally:
             self._bundle = None
             self._picture = None
+
+    @property
+    def capturing(self) -> bool:
+        return self._bundle is not None
+
+    async def recover(self) -> None:
+        """A capture that was cut off is not gone on with, and nothing of it is offered: it can be asked for again."""
+        now = self._core.state.evidence
+        if now is not None and now.status == "collecting" and self._bundle is None:
+            reason = "warroom ended while it was captured"
+            await self._core.record(EvidenceUnsealed(bundle=now.bundle, reason=reason))
 
     async def _collect(self, name: str, folder: CollectorFolder, collectors: dict[str, tuple[str, Collector]]) -> None:
         if name in collectors:

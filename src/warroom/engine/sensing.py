@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 
 from warroom.actions.ingress import clean_fact
 from warroom.actions.platform import ActivePlatform
 from warroom.decision.tree import TreeReader, reached_times, shape
-from warroom.engine.core import Core
+from warroom.engine.core import Core, log
 from warroom.engine.opening import open_incident
-from warroom.errors import WarroomError
-from warroom.model.event import ReleaseChanged, TreeChanged, TriggerChanged
+from warroom.errors import JournalFull, JournalReadOnly, WarroomError
+from warroom.model.decision import TreeReading
+from warroom.model.event import Body, ReleaseChanged, TreeChanged, TriggerChanged
 from warroom.model.live import PlatformReading, RunningRelease
 from warroom.model.release import Release
 from warroom.model.signal import LogLine, Sample, TriggerReading
@@ -23,6 +25,8 @@ from warroom.signals.store import SampleStore
 from warroom.signals.triggers import TriggerBook
 
 TICK = 0.5
+OPEN_AGAIN = 5.0
+"""Seconds between tries to open an incident that could not be opened: the disk may be full."""
 RELEASE_EVERY = 2.0
 HEALTHY = ("ok", "unknown", "pending")
 
@@ -39,6 +43,10 @@ class Sensing:
         self.triggers = TriggerBook(core.runbook, core.clock)
         self.tree = TreeReader(core.runbook, core.clock, _reached(core))
         self.readings: dict[str, TriggerReading] = {}
+        self._away: set[str] = set()
+        self._unopened = ""
+        self._open_at = float("-inf")
+        self._opening: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         core = self._core
@@ -79,6 +87,7 @@ class Sensing:
             return signals.samples(platform.context, frozenset(wanted))
 
         async for sample in supervise(name, start, of=Sample, clock=self._core.clock, failed=self._failed(platform)):
+            self._came(platform)
             clean = clean_fact(self._core.redactor, sample)
             for signal_id in wanted.get(sample.signal, ()):
                 self.signals.add(clean, signal_id)
@@ -94,6 +103,7 @@ class Sensing:
             return logs.follow(platform.context)
 
         async for line in supervise(name, start, of=LogLine, clock=self._core.clock, failed=self._failed(platform)):
+            self._came(platform)
             yield line
 
     async def _follow_release(self, platform: ActivePlatform) -> None:
@@ -120,15 +130,14 @@ class Sensing:
     async def _release(self, platform_id: str, now: Release) -> None:
         core, was = self._core, self._core.running
         core.running = now
-        if was is not None and was.same_as(now) is not False:
-            core.hub.set("running", RunningRelease(release=now, since=self._since()))
-            return
-        at = core.clock.now()
-        if was is not None:
-            core.marks.changes.append((at, now.name))
+        if was is not None and was.same_as(now) is False:
+            core.marks.changes.append((core.clock.now(), now.name))
         core.hub.set("running", RunningRelease(release=now, since=self._since()))
-        if self._open() and (core.state.running is None or core.state.running.same_as(now) is not True):
-            await core.record(ReleaseChanged(was=core.state.running, now=now, seen_by=platform_id))
+        known = core.state.running
+        same = known.same_as(now) if known is not None else False
+        if self._open() and (same is False or (was is None and same is None)):
+            with contextlib.suppress(JournalFull, JournalReadOnly):  # every console was told; it is tried again
+                await core.record(ReleaseChanged(was=known, now=now, seen_by=platform_id))
 
     def _since(self) -> datetime | None:
         return self._core.marks.changes[-1][0] if self._core.marks.changes else None
@@ -138,17 +147,35 @@ class Sensing:
             words = self._core.redactor.clean(f"{error}; again in {pause:g} s")
             row = PlatformReading(id=platform.id, plugin=platform.plugin.name, status="broken", words=words)
             self._core.hub.set(f"platform/{platform.id}", row)
+            self._away.add(platform.id)
 
         return tell
+
+    def _came(self, platform: ActivePlatform) -> None:
+        """Something of it arrives again: its row is read anew, instead of staying red for ever."""
+        if platform.id in self._away:
+            self._away.discard(platform.id)
+            row = PlatformReading(id=platform.id, plugin=platform.plugin.name, status="ok")
+            self._core.hub.set(f"platform/{platform.id}", row)
+            self._core.spawn(f"identity of {platform.id}", self._core.fingerprint(platform.id))
 
     def _open(self) -> bool:
         incident = self._core.state.incident
         return incident is not None and incident.closed is None
 
     async def _ticks(self) -> None:
+        """For ever: a look that fails is shown as a red row, and taken again."""
+        core = self._core
         while True:
-            await self._tick()
-            await self._core.clock.sleep(TICK)
+            try:
+                await self._tick()
+                core.well("sensing")
+            except (JournalFull, JournalReadOnly) as error:
+                log.warning("not recorded: %s", error)  # every console was told
+            except Exception as error:  # noqa: BLE001 - nobody may be left looking at what stands still
+                log.exception("a look at everything failed")
+                core.trouble("sensing", f"what is shown may be old: {type(error).__name__}: {error}")
+            await core.clock.sleep(TICK)
 
     async def _tick(self) -> None:
         """One look at everything: live values out, changes into the journal, an incident when a trigger fires."""
@@ -162,35 +189,48 @@ class Sensing:
             core.hub.set(f"trigger/{reading.id}", reading)
         for head in (await asyncio.to_thread(self.spool.heads)).values():
             core.hub.set(f"log/{head.source}", head)
+        open_now = self._open()
+        tree = self.tree.read(self.readings, core.state.overrides if open_now else {}, self.signals.trend)
+        core.hub.set("tree", tree)
+        if open_now:
+            self._unopened = ""
+            await core.record(*self._changes(tree))
+            return
         firing = [r for r in self.readings.values() if r.status == "firing"]
-        if firing and not self._open() and core.options.open_on_firing and self._news(firing, before):
-            await open_incident(core, firing[0].title, self.readings)
-        if self._open():
-            await self._changes()
-        await self._read_tree()
+        if firing and core.options.open_on_firing and self._news(firing, before):
+            self._unopened = firing[0].title
+        if self._unopened and self._opening is None and core.clock.monotonic() >= self._open_at:
+            self._opening = core.spawn("opening an incident", self._open_by_itself(self._unopened))
+
+    async def _open_by_itself(self, title: str) -> None:
+        """In turn with what people ask for: two incidents at once would be one too many. Tried until one is open."""
+        core = self._core
+        try:
+            async with core.turn:
+                if not self._open():
+                    await open_incident(core, title, self.readings)
+            self._unopened = ""
+            core.well("opening an incident")
+        except WarroomError as error:
+            core.trouble("opening an incident", str(error))
+        finally:
+            self._open_at = core.clock.monotonic() + OPEN_AGAIN
+            self._opening = None
 
     def _news(self, firing: list[TriggerReading], before: dict[str, TriggerReading]) -> bool:
         """A trigger that only goes on firing after its incident was closed opens no second one."""
         return any(r.id not in before or before[r.id].status in HEALTHY for r in firing)
 
-    async def _changes(self) -> None:
-        known = self._core.state.triggers
-        changed = [
-            TriggerChanged(was=known[r.id].status if r.id in known else "unknown", reading=r)
+    def _changes(self, tree: TreeReading) -> list[Body]:
+        state = self._core.state
+        changed: list[Body] = [
+            TriggerChanged(was=state.triggers[r.id].status if r.id in state.triggers else "unknown", reading=r)
             for r in self.readings.values()
-            if r.id not in known or known[r.id].status != r.status
+            if r.id not in state.triggers or state.triggers[r.id].status != r.status
         ]
-        await self._core.record(*changed)
-
-    async def _read_tree(self) -> None:
-        core = self._core
-        reading = self.tree.read(self.readings, core.state.overrides if self._open() else {}, self.signals.trend)
-        core.hub.set("tree", reading)
-        if not self._open():
-            return
-        known = core.state.tree
-        if known is None or shape(known) != shape(reading):
-            await core.record(TreeChanged(reading=reading))
+        if state.tree is None or shape(state.tree) != shape(tree):
+            changed.append(TreeChanged(reading=tree))
+        return changed
 
 
 def _reached(core: Core) -> Mapping[str, datetime]:

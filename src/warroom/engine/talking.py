@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 
 from warroom.actions.ingress import clean_fact
 from warroom.comms import BY_HAND, carry, outstanding, queue, render
 from warroom.engine.core import Core
-from warroom.errors import Refusal
+from warroom.errors import Refusal, WarroomError
 from warroom.model import escalation
 from warroom.model.event import Actor, Escalated, MessageFailed, MessageSent
 from warroom.model.intent import Escalate, Notify, SentByHand
@@ -45,21 +46,22 @@ class Talking:
         return "no channel is set up: copy it, send it, then say so" if by_hand else "queued"
 
     async def _deliver(self, message: Message) -> None:
-        """Until the channel has taken it, or says that it never will."""
+        """Until the channel has taken it, or says that it never will: also past the end of its incident."""
         core = self._core
         channel = core.runbook.channels.get(message.channel)
         platform = core.platforms.get(channel.platform) if channel else None
-        if platform is None or platform.plugin.notifier is None:
-            reason = f"{message.channel} has no platform that can send"
-            await core.record(MessageFailed(message=message.id, reason=reason, final=True))
-            return
-        notifier, context = platform.plugin.notifier, platform.context
+        async with core.holding() as record:
+            if platform is None or platform.plugin.notifier is None:
+                reason = f"{message.channel} has no platform that can send"
+                await record(MessageFailed(message=message.id, reason=reason, final=True))
+                return
+            notifier, context = platform.plugin.notifier, platform.context
 
-        async def send(message_id: str, text: str) -> str:
-            return await isolated(platform.id, notifier.send(context, message_id, text))
+            async def send(message_id: str, text: str) -> str:
+                return await isolated(platform.id, notifier.send(context, message_id, text))
 
-        async for outcome in carry(message, send, core.clock):
-            await core.record(clean_fact(core.redactor, outcome))
+            async for outcome in carry(message, send, core.clock):
+                await record(clean_fact(core.redactor, outcome))
 
     async def sent_by_hand(self, actor: Actor, intent: SentByHand) -> str:
         message = self._core.state.messages.get(intent.message)
@@ -101,9 +103,10 @@ class Talking:
                 detected = (incident.id, core.clock.monotonic() - passed)
             taken = {e.step for e in core.state.escalations}
             for index, _ in escalation.due_after(core.runbook, core.clock.monotonic() - detected[1], taken):
-                await self._escalated(index)
+                with contextlib.suppress(WarroomError):  # not recorded, which every console was told: it is due still
+                    await self._escalated(index)
 
-    def resume(self) -> None:
+    async def resume(self) -> None:
         """Messages that were queued when warroom ended are still owed."""
         for message in outstanding(self._core.state):
             self._core.spawn(f"message {message.id}", self._deliver(message))

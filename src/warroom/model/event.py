@@ -57,6 +57,7 @@ __all__ = [
     "EvidenceMissing",
     "EvidenceSealed",
     "EvidenceStarted",
+    "EvidenceUnsealed",
     "IncidentClosed",
     "IncidentOpened",
     "ItemMarked",
@@ -166,10 +167,11 @@ class Decided(Fact):
 
 
 class ItemMarked(Fact):
-    """A person's mark on a checklist line; ``open`` takes a mark back."""
+    """A person's mark on a checklist line; ``open`` takes a mark back. ``sentence`` is the line's own, as it was."""
 
     type: Literal["item-marked"] = "item-marked"
     item: str
+    sentence: str = ""
     mark: Literal["ticked", "waived", "not-needed", "open"]
     reason: str = ""
 
@@ -220,6 +222,14 @@ class EvidenceSealed(Fact):
     counts: dict[str, int] = Field(default_factory=dict)
 
 
+class EvidenceUnsealed(Fact):
+    """A capture ended without a seal: nothing of that bundle is offered as evidence."""
+
+    type: Literal["evidence-unsealed"] = "evidence-unsealed"
+    bundle: str
+    reason: str
+
+
 class Attached(Fact):
     type: Literal["attached"] = "attached"
     name: str
@@ -265,6 +275,7 @@ Body = Annotated[
     | EvidenceCollected
     | EvidenceMissing
     | EvidenceSealed
+    | EvidenceUnsealed
     | Attached
     | TargetChosen
     | PlanProposed

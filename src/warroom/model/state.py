@@ -61,7 +61,7 @@ class Note(Fact):
 
 
 class Evidence(Fact):
-    status: Literal["collecting", "sealed"]
+    status: Literal["collecting", "sealed", "unsealed"]
     bundle: str
     collectors: tuple[str, ...]
     collected: tuple[str, ...] = ()

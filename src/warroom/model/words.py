@@ -19,6 +19,9 @@ from warroom.model.release import Release
 LONGEST = 400
 """Characters of one sentence; the event has the rest."""
 
+LONGEST_CALL = 200
+"""Characters of a call in a sentence: what is done stands at its beginning, or the event is looked at."""
+
 _SAYS: dict[type[Any], Callable[[Any], str]] = {}
 
 
@@ -131,7 +134,8 @@ def _(body: ev.Decided) -> str:
 @_says(ev.ItemMarked)
 def _(body: ev.ItemMarked) -> str:
     did = {"ticked": "ticked", "waived": "waived", "not-needed": "marked as not needed", "open": "opened again"}
-    return f"{did[body.mark]} {body.item}{_because(body.reason)}"
+    line = f"“{body.sentence}”" if body.sentence else body.item
+    return f"{did[body.mark]} {line}{_because(body.reason)}"
 
 
 @_says(ev.NoteAdded)
@@ -155,7 +159,7 @@ def _(body: ev.Acknowledged) -> str:
 
 @_says(ev.EvidenceStarted)
 def _(body: ev.EvidenceStarted) -> str:
-    return f"collecting evidence {body.bundle} from {_some(body.collectors)}"
+    return f"collecting {_bundle(body.bundle)} from {_some(body.collectors)}"
 
 
 @_says(ev.EvidenceCollected)
@@ -171,7 +175,16 @@ def _(body: ev.EvidenceMissing) -> str:
 
 @_says(ev.EvidenceSealed)
 def _(body: ev.EvidenceSealed) -> str:
-    return f"evidence {body.bundle} sealed: {_files(body.files)}, {body.size:,} bytes, seal {_short(body.seal)}"
+    return f"{_bundle(body.bundle)} sealed: {_files(body.files)}, {body.size:,} bytes, seal {_short(body.seal)}"
+
+
+@_says(ev.EvidenceUnsealed)
+def _(body: ev.EvidenceUnsealed) -> str:
+    return f"evidence {body.bundle} was not sealed{_because(body.reason)}"
+
+
+def _bundle(name: str) -> str:
+    return name if name.startswith("evidence") else f"evidence {name}"
 
 
 def _files(count: int) -> str:
@@ -214,8 +227,10 @@ def _(body: ev.RunStarted) -> str:
 @_says(ev.StepIntended)
 def _(body: ev.StepIntended) -> str:
     undo = f"; it can't be undone{_because(body.no_inverse)}" if body.inverse is None else ""
-    calls = " && ".join(call.paste() for call in body.calls)
-    return f"{_step(body)} begins: {calls}{undo}"
+    more = len(body.calls) - 1
+    then = f", then {more} more call{'' if more == 1 else 's'}" if more > 0 else ""
+    first = one_line(body.calls[0].paste(), LONGEST_CALL) if body.calls else "no call"
+    return f"{_step(body)} begins: {first}{then}{undo}"
 
 
 @_says(ev.CallMade)
@@ -233,7 +248,7 @@ def _(body: ev.StepEnded) -> str:
         "skipped": "was skipped",
         "claimed": "is claimed as done",
     }
-    seen = f"; seen: {body.look.seen}" if body.look is not None else ""
+    seen = f"; seen: {body.look.seen}" if body.look is not None and body.look.seen not in body.detail else ""
     return f"{_step(body)} {ended[body.status]}{_because(body.detail)}{seen}"
 
 
@@ -302,7 +317,7 @@ def _(body: ev.MessageFailed) -> str:
 @_says(ev.Escalated)
 def _(body: ev.Escalated) -> str:
     call = f" – {_some(body.contacts)}" if body.contacts else ""
-    return f"escalation {body.step} after {span_text(round(body.elapsed_s))}: {body.sentence}{call}"
+    return f"escalation step {body.step + 1} after {span_text(round(body.elapsed_s))}: {body.sentence}{call}"
 
 
 @_says(ev.ReportWritten)

@@ -23,9 +23,7 @@ from warroom.process.pipes import DRAIN_SECONDS, OnLine, Sink, pump
 class Child:
     """A program that stays. ``start_time`` together with ``pid`` names it for `alive`, also from another process."""
 
-    def __init__(
-        self, argv: Sequence[str], popen: subprocess.Popen[bytes], reading: asyncio.Task[None] | None
-    ):
+    def __init__(self, argv: Sequence[str], popen: subprocess.Popen[bytes], reading: asyncio.Task[None] | None):
         self.argv = tuple(argv)
         self.pid = popen.pid
         self.start_time = start_time(popen.pid)

@@ -115,7 +115,7 @@ async def _converse(popen: subprocess.Popen[bytes], stdin: bytes | None, out: Si
 
 
 async def _talk(popen: subprocess.Popen[bytes], stdin: bytes | None, out: Sink, err: Sink) -> None:
-    """A task of its own awaits the gathering: a bare one that is cancelled complains that nobody asked what it raised."""
+    """For a task of its own: a bare ``gather`` that is cancelled complains that nobody asked what it raised."""
     parts = [pump(file, sink) for file, sink in ((popen.stdout, out), (popen.stderr, err)) if file]
     if popen.stdin and stdin is not None:
         parts.append(feed(popen.stdin, stdin))

@@ -7,7 +7,7 @@ from typing import Any
 from warroom.model import event as ev
 from warroom.model import state as st
 from warroom.model.event import Event
-from warroom.model.fold.registry import forget, having, on, prove
+from warroom.model.fold.registry import forget, having, named, on, prove
 from warroom.model.runbook import Proof
 from warroom.model.state import KEPT, PlanState, State, StepState
 
@@ -97,7 +97,8 @@ def _step_ended(state: State, event: Event, body: ev.StepEnded) -> State:
         "outputs": body.outputs,
         "look": body.look,
     }
-    return _prove_role(_step(state, body, **ended), event, body.step)
+    after = _step(state, body, **ended)
+    return after if after is state else _prove_role(after, event, body.step)
 
 
 def _prove_role(state: State, event: Event, step_id: str) -> State:
@@ -107,7 +108,7 @@ def _prove_role(state: State, event: Event, step_id: str) -> State:
         return state
     role = next((s.role for s in plan.plan.steps if s.id == step_id), "other")
     proof = _ROLE_PROOFS.get(role)
-    statuses = [plan.steps[s.id].status for s in plan.plan.steps if s.role == role]
+    statuses = [plan.steps[s.id].status for s in plan.plan.steps if s.role == role and s.id in plan.steps]
     if proof is None or "done" not in statuses or any(s not in ("done", "skipped") for s in statuses):
         return state
     return prove(state, event, proof, f"{plan.plan.title}: {step_id}")
@@ -117,7 +118,7 @@ def _prove_role(state: State, event: Event, step_id: str) -> State:
 def _resolved(state: State, event: Event, body: ev.StepResolved) -> State:
     status = {"done": "done", "skip": "skipped"}.get(body.choice)
     after = _step(state, body, resolved=body.choice, **({"status": status} if status else {}))
-    return _prove_role(after, event, body.step)
+    return after if after is state else _prove_role(after, event, body.step)
 
 
 @on(ev.AbortAsked)
@@ -127,7 +128,9 @@ def _abort(state: State, event: Event, body: ev.AbortAsked) -> State:
 
 @on(ev.RunEnded)
 def _run_ended(state: State, event: Event, body: ev.RunEnded) -> State:
-    after = _plan(state, body.hash, status=body.outcome, ended_at=event.at, detail=body.detail, aborting=False)
+    void = state.plan is not None and state.plan.hash == body.hash and state.plan.status == "voided"
+    outcome = "voided" if void else body.outcome  # voided while it ran: it is not gone on with, but proposed again
+    after = _plan(state, body.hash, status=outcome, ended_at=event.at, detail=body.detail, aborting=False)
     plan = after.plan
     if plan is None or plan.hash != body.hash or body.outcome != "done" or plan.plan.purpose != "rollback":
         return after
@@ -144,7 +147,8 @@ def _check(state: State, event: Event, body: ev.CheckEnded) -> State:
     now = state.verification
     if now is None:
         return state
-    return having(state, verification=now.model_copy(update={"results": {**now.results, body.result.id: body.result}}))
+    results = named(now.results, body.result.id, body.result)
+    return having(state, verification=now.model_copy(update={"results": results}))
 
 
 @on(ev.VerificationEnded)

@@ -6,7 +6,7 @@ from warroom.model import event as ev
 from warroom.model import state as st
 from warroom.model.decision import Decision
 from warroom.model.event import Event
-from warroom.model.fold.registry import having, on, prove
+from warroom.model.fold.registry import NAMED, having, named, on, prove
 from warroom.model.state import KEPT, State
 
 
@@ -48,7 +48,7 @@ def _wheel_free(state: State, event: Event, body: ev.WheelReleased) -> State:
 
 @on(ev.TriggerChanged)
 def _trigger(state: State, event: Event, body: ev.TriggerChanged) -> State:
-    return having(state, triggers={**state.triggers, body.reading.id: body.reading})
+    return having(state, triggers=named(state.triggers, body.reading.id, body.reading))
 
 
 @on(ev.ReleaseChanged)
@@ -72,7 +72,8 @@ def _tree(state: State, event: Event, body: ev.TreeChanged) -> State:
 def _answered(state: State, event: Event, body: ev.TreeAnswered) -> State:
     overrides = {k: v for k, v in state.overrides.items() if k != body.node}
     if body.answer is not None:
-        overrides[body.node] = st.Override(answer=body.answer, by=event.actor.name, reason=body.reason, at=event.at)
+        given = st.Override(answer=body.answer, by=event.actor.name, reason=body.reason, at=event.at)
+        overrides = named(overrides, body.node, given)
     return having(state, overrides=overrides)
 
 
@@ -88,7 +89,8 @@ def _decided(state: State, event: Event, body: ev.Decided) -> State:
 def _marked(state: State, event: Event, body: ev.ItemMarked) -> State:
     marks = {k: v for k, v in state.marks.items() if k != body.item}
     if body.mark != "open":
-        marks[body.item] = st.Mark(mark=body.mark, by=event.actor.name, reason=body.reason, at=event.at)
+        mark = st.Mark(mark=body.mark, by=event.actor.name, reason=body.reason, at=event.at)
+        marks = named(marks, body.item, mark)
     return having(state, marks=marks)
 
 
@@ -124,7 +126,7 @@ def _collected(state: State, event: Event, body: ev.EvidenceCollected) -> State:
         state,
         evidence=now.model_copy(
             update={
-                "collected": (*now.collected, body.collector),
+                "collected": (*now.collected, body.collector)[-NAMED:],
                 "files": now.files + len(body.artifacts),
                 "size": now.size + sum(a.size for a in body.artifacts),
             }
@@ -137,7 +139,7 @@ def _missing(state: State, event: Event, body: ev.EvidenceMissing) -> State:
     now = state.evidence
     if now is None or now.bundle != body.bundle:
         return state
-    return having(state, evidence=now.model_copy(update={"missing": {**now.missing, body.collector: body.reason}}))
+    return having(state, evidence=now.model_copy(update={"missing": named(now.missing, body.collector, body.reason)}))
 
 
 @on(ev.EvidenceSealed)
@@ -159,6 +161,14 @@ def _sealed(state: State, event: Event, body: ev.EvidenceSealed) -> State:
     )
     after = having(state, evidence=sealed, sealed=(*state.sealed, sealed)[-KEPT:])
     return prove(after, event, "evidence-sealed", f"{body.files} files, {body.size:,} bytes, sealed {body.seal[:19]}")
+
+
+@on(ev.EvidenceUnsealed)
+def _unsealed(state: State, event: Event, body: ev.EvidenceUnsealed) -> State:
+    now = state.evidence
+    if now is None or now.bundle != body.bundle or now.status != "collecting":
+        return state
+    return having(state, evidence=now.model_copy(update={"status": "unsealed", "at": event.at}))
 
 
 @on(ev.TargetChosen)
