@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.console.conftest import Start
+from tests.console.driving import Driver
 from tests.console.facts import GOOD
 from tests.console.story import Story
 from warroom.model.intent import (
+    AddNote,
     Attach,
     ChooseTarget,
     CloseIncident,
@@ -38,68 +40,74 @@ async def test_the_whole_drill_from_alert_to_close(start: Start, size: tuple[int
         await console.settle()
         assert "CRITICAL High error rate 12.4 %" in console.text()
         assert "Open an incident" in console.text()
+        await decide(console)
+        await prepare(console)
+        await act(console)
+        await finish(console)
 
-        await console.press("o", "enter")
-        opened = find(story, OpenIncident)
-        assert isinstance(opened, OpenIncident)
-        assert opened.title == "High error rate"
-        assert "inc-0042" in console.text()
-        assert "T+1:12" in console.text()
-        assert "ROLLBACK IMMEDIATELY" in console.text()
 
-        await console.press("d", "enter")
-        assert find(story, Decide) == Decide(choice="rollback-now")
+async def decide(console: Driver) -> None:
+    await console.press("o", "enter")
+    assert find(console.story, OpenIncident) == OpenIncident(title="High error rate")
+    assert "inc-0042" in console.text()
+    assert "T+1:12" in console.text()
+    assert "ROLLBACK IMMEDIATELY" in console.text()
+    await console.press("d", "enter")
+    assert find(console.story, Decide) == Decide(choice="rollback-now")
 
-        await console.press("m", "ctrl+s")
-        message = find(story, Notify)
-        assert isinstance(message, Notify)
-        assert message.template == "started"
-        assert "ROLLBACK IN PROGRESS" in message.text
 
-        await console.press("c")
-        picture = find(story, Attach)
-        assert isinstance(picture, Attach)
-        assert picture.name == "console.svg"
-        assert "inc-0042" in picture.text
-        story.sealed()
-        await console.settle()
+async def prepare(console: Driver) -> None:
+    await console.press("m", "ctrl+s")
+    message = find(console.story, Notify)
+    assert isinstance(message, Notify)
+    assert message.template == "started"
+    assert "ROLLBACK IN PROGRESS" in message.text
+    await console.press("c")
+    picture = find(console.story, Attach)
+    assert isinstance(picture, Attach)
+    assert picture.name == "console.svg"
+    assert "inc-0042" in picture.text
+    console.story.sealed()
+    await console.settle()
+    await console.press("g", "enter")
+    assert find(console.story, ChooseTarget) == ChooseTarget(text=GOOD.digest or "")
 
-        await console.press("g", "enter")
-        assert find(story, ChooseTarget) == ChooseTarget(text=GOOD.digest or "")
 
-        await console.press("p", "enter")
-        assert find(story, ProposePlan) == ProposePlan(procedure="lab-rollback")
-        assert console.on_top == "PlanScreen"
-        assert "curl -fsS -X POST" in console.text()
-        await console.press("escape")
+async def act(console: Driver) -> None:
+    story = console.story
+    await console.press("p", "enter")
+    assert find(story, ProposePlan) == ProposePlan(procedure="lab-rollback")
+    assert console.on_top == "PlanScreen"
+    assert "curl -fsS -X POST" in console.text()
+    await console.press("escape", "R", "enter")
+    assert story.state.plan is not None
+    assert find(story, RunPlan) == RunPlan(hash=story.state.plan.hash)
+    assert "RUNNING" in console.text()
+    story.runs_through()
+    story.recovers()
+    await console.settle()
+    await console.press("v")
+    story.verified()
+    await console.settle()
+    assert "PASS" in console.text()
+    assert "Watching" in console.text()
 
-        await console.press("R", "enter")
-        run = find(story, RunPlan)
-        assert isinstance(run, RunPlan)
-        assert story.state.plan is not None
-        assert run.hash == story.state.plan.hash
-        assert "RUNNING" in console.text()
-        story.runs_through()
-        story.recovers()
-        await console.settle()
 
-        await console.press("v")
-        story.verified()
-        await console.settle()
-        assert "PASS" in console.text()
-        assert "Watching" in console.text()
-
-        await console.press("m", "ctrl+s")
-        assert [i.template for i in story.intents if isinstance(i, Notify)] == ["started", "completed"]
-        story.watched()
-        await console.settle()
-
-        await console.press("W")
-        await console.press("X")
-        await console.focus("#as-recovered")
-        await console.press("enter")
-        assert find(story, CloseIncident) == CloseIncident(outcome="recovered")
-        assert "CLOSED recovered" in console.text()
+async def finish(console: Driver) -> None:
+    story = console.story
+    await console.press("m", "ctrl+s")
+    assert [i.template for i in story.intents if isinstance(i, Notify)] == ["started", "completed"]
+    story.watched()
+    await console.settle()
+    await console.press("n", "ctrl+s")
+    note = find(story, AddNote)
+    assert isinstance(note, AddNote)
+    assert (note.about, note.text) == ("post-mortem-at", "2026-03-03 03:01 UTC")
+    await console.press("W", "X")
+    await console.focus("#as-recovered")
+    await console.press("enter")
+    assert find(story, CloseIncident) == CloseIncident(outcome="recovered")
+    assert "CLOSED recovered" in console.text()
 
 
 async def test_the_checklist_is_walked_with_the_keyboard(start: Start) -> None:
