@@ -93,8 +93,33 @@ def test_a_critical_trigger_is_roll_back_immediately_with_its_numbers() -> None:
     assert path(reading) == [("degraded", "yes", "signals"), ("severity", "critical", "signals")]
     assert reading.advice == "rollback-now"
     assert last(reading).evidence == "High Error Rate: some words"
-    assert "How severe? CRITICAL (High Error Rate: some words)" in reading.reason
+    assert reading.reason == "Is service degraded? YES (High Error Rate: some words, and 1 more). How severe? CRITICAL"
     assert reading.would_change == "If High Error Rate and Redis cache failures cleared: then Continue monitoring"
+
+
+def test_a_reason_is_short_and_says_each_number_once() -> None:
+    bench = Bench()
+    many = readings(bench.runbook, high_error_rate="firing")
+    words = "28 % of 870 requests, above 5 % for 0:20; session check could not be measured: not reached: no sign-in"
+    many["high-error-rate"] = many["high-error-rate"].model_copy(update={"words": words})
+    reading = bench.reader.read(many, {}, level_trend)
+    number = "High Error Rate: 28 % of 870 requests, above 5 % for 0:20"
+    assert reading.reason == f"Is service degraded? YES ({number}). How severe? CRITICAL"
+    assert [step.evidence for step in reading.path] == [number, number]
+
+
+def test_a_long_way_is_told_by_its_last_answers_and_stop_writes_never_goes() -> None:
+    bench = Bench()
+    for node, said in (("degraded", "yes"), ("severity", "warning"), ("getting-worse", "no"), ("monitored", "over")):
+        bench.answer(node, said)
+    reading = bench.read(security="firing", redis_failing="firing")
+    assert reading.path[-1].node == "hotfix-quickly"
+    bench.overrides = {n: o.model_copy(update={"reason": "because " * 40}) for n, o in bench.overrides.items()}
+    bench.answer("hotfix-quickly", "no")
+    reason = bench.read(security="firing", redis_failing="firing").reason
+    assert reason.startswith("Stop writes first: Critical Security Vulnerability. After 1 answer. How severe? WARNING. ")
+    assert reason.endswith("Can we hotfix quickly? (<30 min) NO (op1: I looked)")
+    assert len(reason) <= 220
 
 
 def test_corruption_and_security_say_stop_writes_first() -> None:

@@ -201,6 +201,28 @@ def test_drill_windows_shorten_and_both_are_shown() -> None:
     assert shown.status == "firing"
 
 
+def test_a_drill_is_to_scale() -> None:
+    """Five minutes with a rolling minute are twenty seconds with a rolling five: a minute would still be full of what
+    was before, and clearing would take longer than all the rest.
+    """
+    bench = Bench(production(ERRORS, drill_windows={"c0": "20s"}))
+    bench.give("errors", 0.0, seconds=60)
+    assert bench.give("errors", 0.2, seconds=2).status == "pending"
+    assert bench.give("errors", 0.2, seconds=18).status == "pending"
+    assert bench.give("errors", 0.2, seconds=3).status == "firing"
+    clearing = bench.give("errors", 0.0, seconds=5)
+    assert (clearing.status, clearing.need_s, clearing.production_need_s) == ("clearing", 5, 60)
+    assert bench.give("errors", 0.0, seconds=6).status == "ok"
+
+
+def test_a_drill_never_makes_a_window_longer() -> None:
+    short = {**ERRORS, "for": "4s", "over": "3s", "clear_for": "2s"}
+    bench = Bench(production(short, drill_windows={"c0": "20s"}))
+    assert bench.give("errors", 0.2, seconds=5).status == "firing"
+    assert bench.give("errors", 0.0, seconds=4).need_s == 2
+    assert bench.give("errors", 0.0, seconds=2).status == "ok"
+
+
 def test_conditions_that_nobody_measures_do_not_turn_the_console_grey() -> None:
     bench = Bench(production(ERRORS, {"signal": "jwt", "above": 0.5}, {"signal": "jwt", "above": 0.9}))
     assert bench.now().status == "unknown"
@@ -220,7 +242,7 @@ def test_the_worst_condition_decides_and_a_known_fire_beats_an_unknown() -> None
     bench.give("errors", 0.09, seconds=301)
     reading = bench.now()
     assert (reading.status, reading.condition) == ("firing", "condition 0")
-    assert "p95: no data yet for p95" in reading.words
+    assert reading.words.endswith("; p95 is unknown")
     assert bench.give("errors", 0.0, seconds=121 + 60).status == "unknown"
 
 

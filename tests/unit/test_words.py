@@ -74,6 +74,10 @@ SENTENCES: list[tuple[Body, str]] = [
     (ev.ItemMarked(item="notify", mark="waived", reason="2 am"), "waived notify: 2 am"),
     (ev.ItemMarked(item="database", mark="not-needed", reason="no change"), "marked as not needed database: no change"),
     (ev.ItemMarked(item="notify", mark="open"), "opened again notify"),
+    (
+        ev.ItemMarked(item="notify", sentence="Notify stakeholders", mark="waived", reason="2 am"),
+        "waived “Notify stakeholders”: 2 am",
+    ),
     (ev.NoteAdded(text="restarted", about="note"), "noted: restarted"),
     (ev.NoteAdded(text="a bad migration", about="cause"), "noted as the cause: a bad migration"),
     (ev.NoteAdded(text="tomorrow 10:00", about="post-mortem-at"), "set the post-mortem: tomorrow 10:00"),
@@ -157,7 +161,7 @@ SENTENCES: list[tuple[Body, str]] = [
     (ev.MessageFailed(message="m1", reason="404", final=True), "message m1 was not sent: 404"),
     (
         ev.Escalated(step=1, sentence="Call the lead", contacts=("lead",), elapsed_s=300.4),
-        "escalation 1 after 5 m: Call the lead – lead",
+        "escalation step 2 after 5 m: Call the lead – lead",
     ),
     (ev.ReportWritten(path="/r.md", sha256="ab" * 32), "report written: /r.md (abababababab)"),
     (ev.IncidentClosed(outcome="recovered", reason=""), "incident closed, recovered"),

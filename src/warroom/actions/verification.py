@@ -75,9 +75,11 @@ def verdict(runbook: Runbook, results: Mapping[str, CheckResult]) -> tuple[Verdi
     """FAIL if a required check failed, INCONCLUSIVE if one could not tell, else PASS; with the reason in words."""
     required = [results[name] for name, decl in runbook.verification.items() if decl.required and name in results]
     for worst in ("fail", "inconclusive"):
-        named = [f"{r.title}: {r.words}" for r in required if r.verdict == worst]
+        named = [r.title for r in required if r.verdict == worst]
         if named:
-            return ("fail" if worst == "fail" else "inconclusive"), "; ".join(named)
+            how = "failed" if worst == "fail" else "could not tell"
+            words = f"{len(named)} of {len(required)} required checks {how}: {'; '.join(named)}"
+            return ("fail" if worst == "fail" else "inconclusive"), words
     if not required:
         return "inconclusive", "the runbook declares no check that has to pass"
     return "pass", f"all {len(required)} required checks passed"

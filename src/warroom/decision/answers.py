@@ -113,7 +113,9 @@ def _severity(facts: Known) -> Said:
 
 
 def _named(reading: TriggerReading) -> str:
-    return f"{reading.title}: {reading.words}" if reading.words else reading.title
+    """What fires and its number. What else its words say, of conditions that can't be told, stands with the trigger."""
+    number = reading.words.partition("; ")[0]
+    return f"{reading.title}: {number}" if number else reading.title
 
 
 def _unknown(readings: tuple[TriggerReading, ...]) -> str:

@@ -59,4 +59,4 @@ def _because(release: Release, since: str, skipped: Sequence[str]) -> str:
     ran = "it ran well" if release.verdict == "good" else "how it ran is not known"
     when = f", deployed {release.deployed_at:%Y-%m-%d %H:%M} UTC" if release.deployed_at is not None else ""
     passed = f". Passed over: {'; '.join(skipped)}" if skipped else ""
-    return f"{release.name}{when}: the newest before {since}; {ran}{passed}"
+    return f"the newest before {since}{when}; {ran}{passed}"

@@ -18,7 +18,11 @@ from warroom.model.decision import TreeAnswer, TreeReading
 from warroom.model.runbook import FromFiring, FromSeverity, FromTimer, Leaf, Question, Runbook
 from warroom.model.signal import TriggerReading
 from warroom.model.state import Override
+from warroom.model.words import one_line
 
+LONGEST_REASON = 200
+LONGEST_WHY = 100
+"""Characters: a reason is read in a hurry. The whole path stands beside it, with all its words."""
 Way = tuple[tuple[str, str], ...]
 """The answers given so far: (question, answer) from the root."""
 
@@ -144,7 +148,7 @@ class TreeReader:
             for reading in facts.firing
             if (trigger := self._runbook.triggers.get(reading.id)) is not None and trigger.stop_writes_first
         ][:1]
-        return ". ".join([*first, *(_because(step) for step in path)])
+        return _short(first, _becauses(path))
 
     def _would_change(
         self,
@@ -245,7 +249,25 @@ def _signals_say(said: Said) -> str:
     return f"signals say {said.answer}: {said.evidence}"
 
 
-def _because(step: TreeAnswer) -> str:
-    who = f" ({step.who}{': ' + step.reason if step.reason else ''})" if step.by == "person" else ""
-    why = f" ({step.evidence})" if step.evidence and step.by != "person" else ""
-    return f"{step.ask} {(step.answer or 'open').upper()}{who}{why}"
+def _becauses(path: list[TreeAnswer]) -> list[str]:
+    """Each question with its answer, and what that rests on; the same number is not said twice."""
+    said: list[str] = []
+    texts = []
+    for step in path:
+        text = f"{step.ask} {(step.answer or 'open').upper()}"
+        why = f"{step.who}{': ' + step.reason if step.reason else ''}" if step.by == "person" else step.evidence
+        if why and not any(before.startswith(why) for before in said):
+            text += f" ({one_line(why, LONGEST_WHY)})"
+            said.append(why)
+        texts.append(text)
+    return texts
+
+
+def _short(first: list[str], answers: list[str]) -> str:
+    """In one sentence's length: where they are too many, the last answers tell, and how many stood before them."""
+    kept = list(answers)
+    while len(kept) > 1 and len(". ".join([*first, *kept])) > LONGEST_REASON:
+        del kept[0]
+    left = len(answers) - len(kept)
+    before = [f"After {left} answer{'' if left == 1 else 's'}"] if left else []
+    return ". ".join([*first, *before, *kept])

@@ -166,26 +166,34 @@ class Closing:
         core.spawn("watch", self.watch(window))
 
     async def watch(self, remaining: float) -> None:
-        """Until the window is over or a trigger fires. A release change under it is a finding as well."""
+        """Until the window is over or a trigger fires. A release change under it is a finding as well.
+
+        While a trigger counts towards firing it is not over: whether that came to anything is what is watched for.
+        """
         core = self._core
-        ends = core.clock.monotonic() + remaining
+        began_here = core.clock.monotonic()
+        ends = began_here + remaining
         was = core.state.target.release if core.state.target is not None else core.running
         began = core.state.watch.began_at if core.state.watch else None
-        while core.clock.monotonic() < ends:
+        while core.clock.monotonic() < ends or self._pending():
             await core.clock.sleep(0.5)
             now = core.state.watch
             if now is None or now.quiet is not None or now.began_at != began or _closed(core):
                 return
             firing = [r for r in self._sensing.readings.values() if r.status == "firing"]
             if firing:
-                words = "; ".join(f"{r.title} fires: {r.words}" for r in firing)
+                words = "; ".join(f"{r.title} fires: {r.words.partition('; ')[0]}" for r in firing)
                 return await self._end_watch(False, words)
             if was is not None and core.running is not None and was.same_as(core.running) is False:
                 return await self._end_watch(False, f"{core.running.name} runs now, {was.name} was rolled back to")
         blind = [r.title for r in self._sensing.readings.values() if r.status == "unknown" and r.need_s and r.signal]
         quiet = any(r.status == "ok" for r in self._sensing.readings.values())
         words = "no trigger fired" if quiet else f"nothing could be seen: {', '.join(blind)}"
-        await self._end_watch(quiet, f"watched for {span_text(remaining)}: {words}")
+        watched = span_text(round(core.clock.monotonic() - began_here))
+        await self._end_watch(quiet, f"watched for {watched}: {words}")
+
+    def _pending(self) -> bool:
+        return any(r.status == "pending" for r in self._sensing.readings.values())
 
     async def _end_watch(self, quiet: bool, words: str) -> None:
         await self._core.record(WatchEnded(quiet=quiet, words=words))

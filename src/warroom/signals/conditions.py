@@ -17,6 +17,8 @@ from warroom.model.signal import TriggerStatus
 from warroom.model.units import count_text, value_text
 from warroom.signals.windows import Series, Window
 
+LEAST = 5.0
+"""Seconds of a rolling window in a drill: less holds too few observations to be a ratio of."""
 Side = Literal["breach", "between", "clear"]
 
 
@@ -24,9 +26,9 @@ Side = Literal["breach", "between", "clear"]
 class InForce:
     """The windows in force: production's, or shorter ones in a drill. Seconds.
 
-    A drill's window for a condition shortens its ``for``, and with it ``over`` and ``clear_for`` where they are longer
-    (a rolling minute would otherwise still be full of the good seconds before). A condition without ``for`` has its
-    ``over`` shortened.
+    A drill's window for a condition shortens its ``for``, and to the same scale its ``over`` and ``clear_for``, though
+    not below ``LEAST`` (a rolling minute would otherwise still be full of the good seconds before). A condition without
+    ``for`` has its ``over`` shortened, and ``clear_for`` where it is longer.
     """
 
     over: float
@@ -40,7 +42,13 @@ def in_force(runbook: Runbook, condition_id: str, condition: Condition) -> InFor
         return InForce(condition.over, condition.for_, condition.clear_for, drill=False)
     short = runbook.window(condition_id, condition.for_)
     need = min(short, condition.for_)
-    return InForce(min(condition.over, short), need, min(condition.clear_for, short), drill=True)
+    if not condition.for_:
+        return InForce(min(condition.over, short), need, min(condition.clear_for, short), drill=True)
+
+    def to_scale(production: float) -> float:
+        return min(production, short, max(LEAST, production * need / condition.for_))
+
+    return InForce(to_scale(condition.over), need, to_scale(condition.clear_for), drill=True)
 
 
 @dataclass(slots=True)

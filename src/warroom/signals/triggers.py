@@ -118,9 +118,11 @@ def _words(tracked: _Tracked, measured: list[Tracker], decides: Tracker) -> str:
     if not measured:
         return f"nobody measures {listed(_titles(tracked.trackers))}"
     parts = [decides.words()]
-    for own in measured:
-        if own is not decides and own.status not in ("ok", decides.status):
-            parts.append(f"{own.title}: {own.words()}")
+    # Why a signal can't be told is said by the signal; what is beside the one that decides is only named.
+    for status in ("firing", "clearing", "unknown", "pending"):
+        others = tuple(own for own in measured if own is not decides and own.status == status != decides.status)
+        if others:
+            parts.append(f"{listed(_titles(others))} {'is' if len(_titles(others)) == 1 else 'are'} {status}")
     missing = len(tracked.trackers) - len(measured)
     if missing:
         parts.append(f"{missing} of {len(tracked.trackers)} conditions {'is' if missing == 1 else 'are'} not measured")
