@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
@@ -122,6 +123,25 @@ def test_a_second_engine_is_refused_and_told_who_holds_it(tmp_path: Path) -> Non
         StateFolder(tmp_path).lock()
     held.release()
     state.lock().release()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ({"pid": 2**22 + 7, "host": os.uname().nodename}, "a process that did not write down its name"),
+        ({"pid": 2**22 + 7, "host": "bastion-2"}, "process 4194311 on bastion-2"),
+        ({"pid": "x"}, "a process that did not write down its name"),
+        ([], "a process that did not write down its name"),
+    ],
+)
+def test_what_an_ended_holder_left_is_not_believed(tmp_path: Path, written: object, said: str) -> None:
+    """Between taking the lock and writing its name the new holder stands under the old one's."""
+    lock = tmp_path / "lock"
+    lock.write_text(json.dumps(written))
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(JournalBusy, match=said):
+            StateFolder(tmp_path).lock()
 
 
 def test_the_lock_clears_what_a_crash_left_half_made(tmp_path: Path) -> None:
