@@ -16,7 +16,8 @@ from textual.pilot import Pilot
 
 from warroom.console.app import WarroomConsole
 from warroom.console.picture import plain_svg
-from warroom.drills.drill import playing
+from warroom.drills.drill import attended
+from warroom.engine.engine import Engine
 from warroom.model.event import Actor
 from warroom.model.state import State
 
@@ -97,11 +98,15 @@ async def walk(drawer: Drawer) -> None:
 
 async def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+
+    async def sit(engine: Engine) -> int:
+        app = WarroomConsole(engine.session(Actor(name="op1")))
+        async with app.run_test(size=LARGE, notifications=True) as pilot:
+            await walk(Drawer(app, pilot, folder))
+        return 0
+
     with tempfile.TemporaryDirectory(prefix="warroom-") as state:
-        async with playing("bad-release", Path(state)) as drill:
-            app = WarroomConsole(drill.engine.session(Actor(name="op1")))
-            async with app.run_test(size=LARGE, notifications=True) as pilot:
-                await walk(Drawer(app, pilot, folder))
+        await attended("bad-release", Path(state), sit, lambda words: print(words, flush=True))
 
 
 if __name__ == "__main__":

@@ -254,11 +254,11 @@ class TargetScreen(Dialog):
             said = "best"
         return line(
             (f"{sign} ", style),
-            (fit(release.name, 18), "bold" if best else ""),
+            (fit(release.name, 16), "bold" if best else ""),
             " ",
-            (fit(said, 16), style if not best else "bold $accent"),
+            (fit(said, 15), style if not best else "bold $accent"),
             (
-                f"{(release.commit or '')[:8]} {release.deployed_at:%d %b %H:%M}" if release.deployed_at else "",
+                f"{(release.commit or '')[:7]} {release.deployed_at:%d %b %H:%M}" if release.deployed_at else "",
                 "$text-muted",
             ),
         )
