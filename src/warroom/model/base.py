@@ -32,7 +32,10 @@ class Fact(BaseModel):
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a moment within the years 1 to 9999, in UTC, was expected") from None
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
