@@ -74,7 +74,7 @@ async def make_plan(
         target=situation.target,
         steps=tuple(steps),
         expected_s=_expected(procedure, steps),
-        notes=tuple(f"{decl.title}: {decl.why}" for decl in procedure.steps.values() if decl.why),
+        notes=tuple(f"{s.title}: {procedure.steps[s.id].why}" for s in steps if procedure.steps[s.id].why),
     )
 
 
