@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from textual.events import Paste
 from textual.widgets import Button
@@ -17,6 +19,7 @@ from warroom.model.intent import (
     ChooseTarget,
     ClaimStep,
     Escalate,
+    Intent,
     ProposePlan,
     ResolveStep,
     RunPlan,
@@ -25,7 +28,7 @@ from warroom.model.intent import (
     Verify,
 )
 from warroom.model.live import Guard
-from warroom.session import Refused
+from warroom.session import Refused, Reply
 
 
 def planned(kind: str = "drill", *, driven: bool = True) -> Story:
@@ -101,6 +104,29 @@ async def test_a_refusal_stays_in_sight_and_nothing_typed_is_lost(start: Start) 
         await console.press("R", "enter")
         assert console.on_top == "RunScreen"
         assert "Another console is running a plan." in console.text()
+
+
+async def test_closing_a_dialog_never_takes_an_intent_back(begin: Start) -> None:
+    story = planned()
+    gate, answered = asyncio.Event(), []
+    real = story.submit
+
+    async def slow(intent_id: str, intent: Intent) -> Reply:
+        await gate.wait()
+        answered.append(await real(intent_id, intent))
+        return answered[-1]
+
+    story.on[RunPlan] = lambda intent: Refused(reason="The target is gone.")
+    async with begin(story) as console:
+        console.app.client.session.submit = slow  # type: ignore[method-assign]  # an engine that takes its time
+        await console.press("R")
+        await console.pilot.press("enter", "enter", "escape")  # a second enter sends nothing twice
+        await console.pilot.pause()
+        gate.set()
+        await console.settle()
+        assert len(answered) == 1
+        assert console.on_top == "MainScreen"
+        assert "The target is gone." in console.told()
 
 
 async def test_abort_says_what_it_leaves_behind_and_keeping_on_is_the_default(start: Start) -> None:

@@ -55,6 +55,7 @@ async def test_keys_do_nothing_while_text_is_typed(start: Start) -> None:
     story = opened()
     async with start(story) as console:
         await console.press("slash")
+        assert console.app.check_action("act", ("run",)) is False  # whatever key it is bound to
         await console.type("RAXcq")
         assert story.intents == []
         assert console.on_top == "MainScreen"
