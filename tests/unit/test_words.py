@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from warroom.model import event as ev
-from warroom.model.call import CallResult
+from warroom.model.call import CallResult, HttpCall, Secret, Until
 from warroom.model.decision import TreeAnswer, TreeReading
 from warroom.model.event import Body
 from warroom.model.plan import Look
@@ -21,6 +21,15 @@ ADVISES = TreeReading(path=(), advice="rollback", title="Roll back", reason="it 
 OUGHT = TreeReading(path=(ASKS,))
 SEEN = Look(verdict="partly", seen="old image runs")
 ARTIFACT = Artifact(name="app.log", collector="logs", size=1200, sha256="0" * 64, at=at())
+POST = HttpCall(
+    method="POST",
+    url="http://lab/deploy",
+    headers={"Authorization": Secret(secret="file:/token", prefix="Bearer ")},
+    body={"ref": "92de52c"},
+)
+WAIT = HttpCall(
+    method="GET", url="http://lab/health", until=Until(field="status", equals="ok", every_s=0.3, at_most_s=30)
+)
 CHECK = CheckResult(id="health", title="Health", verdict="pass", words="200 in 12 ms")
 
 
@@ -109,6 +118,11 @@ SENTENCES: list[tuple[Body, str]] = [
     ),
     (intended(), "step restart begins: systemctl restart web"),
     (
+        intended(calls=(POST, a_call(), a_call())),
+        'step restart begins: POST http://lab/deploy {"ref": "92de52c"}, then 2 more calls',
+    ),
+    (intended(calls=(WAIT,)), 'step restart begins: GET http://lab/health until status is "ok"'),
+    (
         intended(attempt=2, inverse=None, no_inverse="a restart"),
         "step restart, attempt 2, begins: systemctl restart web; it can't be undone: a restart",
     ),
@@ -164,7 +178,7 @@ SENTENCES: list[tuple[Body, str]] = [
         "escalation step 2 after 5 m: Call the lead – lead",
     ),
     (ev.ReportWritten(path="/r.md", sha256="ab" * 32), "report written: /r.md (abababababab)"),
-    (ev.IncidentClosed(outcome="recovered", reason=""), "incident closed, recovered"),
+    (ev.IncidentClosed(outcome="recovered", reason=""), "closed the incident as recovered"),
     (ev.Raw(body={"type": "later"}), 'an entry this warroom can\'t read: {"type": "later"}'),
 ]
 

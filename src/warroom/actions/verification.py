@@ -14,8 +14,9 @@ from warroom.api import Clock
 from warroom.errors import WarroomError
 from warroom.model.checks import CountsMatch, LogsClean, NoArgs, SignalWithin, TriggersQuiet
 from warroom.model.release import Release
-from warroom.model.runbook import CheckDecl, Runbook
+from warroom.model.runbook import CheckDecl, Runbook, SignalDecl
 from warroom.model.signal import LogLine, TriggerReading
+from warroom.model.units import count_text, value_text
 from warroom.model.verification import CheckResult, Verdict
 from warroom.redact import Redactor
 
@@ -37,6 +38,7 @@ class Eyes:
     said_by_a_person: Callable[[str], str]
     clock: Clock
     cleaner: Redactor
+    signals: Mapping[str, SignalDecl] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,24 @@ async def _signal_within(check_id: str, args: Mapping[str, JsonValue], eyes: Eye
     if not known or count < wanted.at_least:
         return _Seen("inconclusive", f"{count} observations since the rollback, {wanted.at_least} are wanted")
     mean = sum(value * weight for value, weight in known) / max(1, count)
-    words = f"{wanted.signal} is {mean:.4g} over {count:,} observations since the rollback"
+    declared = eyes.signals.get(wanted.signal) or SignalDecl(title=wanted.signal, unit="count")
+    words = _seen_words(declared, mean, count)
     numbers: dict[str, JsonValue] = {"value": mean, "count": count, "below": wanted.below, "above": wanted.above}
     if wanted.below is not None and not mean < wanted.below:
-        return _Seen("fail", f"{words}, it must be below {wanted.below:g}", numbers)
+        return _Seen("fail", f"{words}, it must be below {value_text(wanted.below, declared.unit)}", numbers)
     if wanted.above is not None and not mean > wanted.above:
-        return _Seen("fail", f"{words}, it must be above {wanted.above:g}", numbers)
+        if declared.unit == "state":
+            return _Seen("fail", f"{words}, more than {value_text(wanted.above, 'ratio')} must be", numbers)
+        return _Seen("fail", f"{words}, it must be above {value_text(wanted.above, declared.unit)}", numbers)
     return _Seen("pass", words, numbers)
+
+
+def _seen_words(declared: SignalDecl, mean: float, count: int) -> str:
+    """``5xx ratio is 0.4 % of 812 requests since the rollback``; of a state, how many checks were well."""
+    if declared.unit == "state":
+        return f"{declared.title} was well in {round(mean * count):,} of {count:,} checks since the rollback"
+    of = count_text(count, declared.unit) or f"over {count:,} observations"
+    return f"{declared.title} is {value_text(mean, declared.unit)} {of} since the rollback"
 
 
 async def _logs_clean(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
@@ -189,13 +202,17 @@ async def _triggers_quiet(check_id: str, args: Mapping[str, JsonValue], eyes: Ey
             break
         await eyes.clock.sleep(0.5)
     if any(r.status == "firing" for r in loud):
-        return _Seen("fail", "; ".join(f"{r.title}: {r.words}" for r in loud if r.status == "firing"))
+        return _Seen("fail", "; ".join(f"{r.title}: {_number(r)}" for r in loud if r.status == "firing"))
     if loud:
-        return _Seen("inconclusive", "; ".join(f"{r.title} is {r.status}: {r.words}" for r in loud))
+        return _Seen("inconclusive", "; ".join(f"{r.title} is {r.status}: {_number(r)}" for r in loud))
     measured = [r for r in readings.values() if r.status == "ok"]
     if not measured:
         return _Seen("inconclusive", "not one trigger is measured")
     return _Seen("pass", f"{len(measured)} measured triggers are quiet")
+
+
+def _number(reading: TriggerReading) -> str:
+    return reading.words.partition("; ")[0]
 
 
 async def _ask_a_person(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:

@@ -1,6 +1,5 @@
 """The command line. ``commands`` has them all, ``entry`` is the way in and out."""
 
-from warroom.cli.commands import app, commands
 from warroom.cli.entry import main
 
-__all__ = ["app", "commands", "main"]
+__all__ = ["main"]

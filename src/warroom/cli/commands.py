@@ -133,6 +133,8 @@ def drill(
         _drills_only(file)
     if headless and not autopilot:
         raise WarroomError("A headless drill needs --autopilot", "there is nobody to press a key", "add --autopilot")
+    if as_json and not headless:
+        raise WarroomError("--json is for a headless drill", "a console prints nothing", "add --headless --autopilot")
     folder = state_folder(state).drills.path
     if headless:
         _headless(scenario, folder, as_json, fault_in_target)

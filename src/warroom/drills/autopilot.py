@@ -15,7 +15,16 @@ from warroom.errors import Refusal
 from warroom.model import intent as it
 from warroom.model.event import Actor, Event
 from warroom.model.fold import fold
-from warroom.model.live import GuardsPage, GuardsQuery, MessagePage, MessageQuery, ReleasesPage, ReleasesQuery
+from warroom.model.live import (
+    GuardsPage,
+    GuardsQuery,
+    MessagePage,
+    MessageQuery,
+    ReleasesPage,
+    ReleasesQuery,
+    TimelinePage,
+    TimelineQuery,
+)
 from warroom.model.next import NextAction, next_action
 from warroom.model.runbook import Proof, Runbook
 from warroom.model.state import State
@@ -36,6 +45,7 @@ class Autopilot:
         self._runbook: Runbook | None = None
         self._asked: tuple[str, int] | None = None
         self._answered = 0
+        self._told = 0
         self._looked_again = False
         self.stopped_because = ""
 
@@ -56,7 +66,7 @@ class Autopilot:
             while not self._over():
                 done, _ = await asyncio.wait({pending}, timeout=0.5)
                 if done:
-                    self._take(pending.result())
+                    await self._take(pending.result())
                     pending = asyncio.ensure_future(anext(frames))
                 await self._act()
         finally:
@@ -66,11 +76,16 @@ class Autopilot:
             await frames.aclose()
         return self._state
 
-    def _take(self, frame: object) -> None:
+    async def _take(self, frame: object) -> None:
         if isinstance(frame, Snapshot):
             if frame.runbook.environment.kind != "drill":
                 raise Refusal("The autopilot flies drills only", f"this is {frame.runbook.environment.kind}", "")
             self._runbook, self._state = frame.runbook, frame.state
+            page = await self._session.query(TimelineQuery())
+            assert isinstance(page, TimelinePage)
+            for event in page.events:
+                if self._told < event.seq <= self._state.seq:
+                    self._tell(event)
         elif isinstance(frame, Events):
             for event in frame.events:
                 self._state = fold(self._state, event)
@@ -79,6 +94,7 @@ class Autopilot:
     def _tell(self, event: Event) -> None:
         from warroom.model.words import words
 
+        self._told = event.seq
         self._say(words(event))
 
     def _over(self) -> bool:

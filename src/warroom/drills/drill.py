@@ -19,7 +19,7 @@ from warroom import process
 from warroom.actions.evidence import write_private
 from warroom.drills.autopilot import AUTOPILOT, Autopilot
 from warroom.drills.lab import LabHandle, running_lab
-from warroom.drills.result import result
+from warroom.drills.result import result, verified
 from warroom.drills.scenarios import Scenario, scenario
 from warroom.engine.core import ENGINE, Options
 from warroom.engine.engine import Engine
@@ -206,14 +206,16 @@ async def _flying(drill: Drill, say: Say) -> dict[str, Any]:
         say(f"the autopilot stops here: {pilot.stopped_because}")
         for way in pilot.ways():
             say(f"a way on: {way}")
-        await _give_up(drill, pilot.stopped_because, say)
+        await _give_up(drill, say)
     core = drill.engine.core
     events = await asyncio.to_thread(core.journal.events) if core.journal else []
     return result(drill.scenario.id, core.state, events, drill.fault_at, core.journal.folder if core.journal else None)
 
 
-async def _give_up(drill: Drill, why: str, say: Say) -> None:
+async def _give_up(drill: Drill, say: Say) -> None:
     """A drill that ends otherwise than recovered is closed and has its report too."""
+    words = {"fail": "verification failed", "inconclusive": "recovery is not proven", "pass": "it was not finished"}
+    why = f"{words[verified(drill.engine.core.state)]}; the autopilot leaves what comes next to a person"
     if drill.engine.core.state.incident is None:
         return
     session = drill.engine.session(AUTOPILOT)

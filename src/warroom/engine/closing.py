@@ -76,6 +76,7 @@ class Closing:
             said_by_a_person=self._said,
             clock=core.clock,
             cleaner=core.redactor,
+            signals=core.runbook.signals,
         )
 
     async def _running(self) -> Release | None:

@@ -104,7 +104,8 @@ class Deciding:
         standing = {line.id: line for name in core.runbook.checklists for line in lines(core.runbook, core.state, name)}
         if item.done_when in core.state.proofs and intent.mark != "open":
             raise Refusal("That line is done already", standing[intent.item].how, "")
-        await core.record(ItemMarked(item=intent.item, sentence=item.sentence, mark=intent.mark, reason=intent.reason), actor=actor)
+        body = ItemMarked(item=intent.item, sentence=item.sentence, mark=intent.mark, reason=intent.reason)
+        await core.record(body, actor=actor)
         return f"{item.sentence}: {intent.mark}"
 
     async def note(self, actor: Actor, intent: AddNote) -> str:

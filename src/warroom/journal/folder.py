@@ -138,7 +138,7 @@ class StateFolder:
     def folder(self, incident_id: str) -> Path:
         """Where an incident's files are, whether or not it exists. Raises BadInput for an id that isn't one."""
         if not INCIDENT_ID.fullmatch(incident_id):
-            raise BadInput(f"{incident_id[:40]!r} is no incident's id", "one such as INC-0001 was expected")
+            raise BadInput(f"{incident_id[:40]!r} is no incident's id", "INC-0001 or DRILL-0001, say, was expected")
         return self.path / INCIDENTS / incident_id
 
     def existing(self, incident_id: str) -> Path:

@@ -58,7 +58,7 @@ class Journal:
         Raises BadInput for an id that isn't one, WarroomError when the folder is there or the disk is full.
         """
         if not INCIDENT_ID.fullmatch(incident_id):
-            raise BadInput(f"{incident_id[:40]!r} is no incident's id", "one such as INC-0001 was expected")
+            raise BadInput(f"{incident_id[:40]!r} is no incident's id", "INC-0001 or DRILL-0001, say, was expected")
         if os.path.lexists(folder):
             raise WarroomError(f"A journal can't be made in {folder}", "it is already there")
         half = folder.with_name(f".{folder.name}.new")

@@ -13,6 +13,7 @@ from typing import Any
 
 from warroom.model import event as ev
 from warroom.model.base import span_text
+from warroom.model.call import Call, HttpCall, Ref, drawn
 from warroom.model.event import Event
 from warroom.model.release import Release
 
@@ -229,8 +230,18 @@ def _(body: ev.StepIntended) -> str:
     undo = f"; it can't be undone{_because(body.no_inverse)}" if body.inverse is None else ""
     more = len(body.calls) - 1
     then = f", then {more} more call{'' if more == 1 else 's'}" if more > 0 else ""
-    first = one_line(body.calls[0].paste(), LONGEST_CALL) if body.calls else "no call"
+    first = one_line(_call(body.calls[0]), LONGEST_CALL) if body.calls else "no call"
     return f"{_step(body)} begins: {first}{then}{undo}"
+
+
+def _call(call: Call) -> str:
+    """A request by what it asks for; its headers say nothing to a reader. Anything else as it would be pasted."""
+    if not isinstance(call, HttpCall):
+        return call.paste()
+    fields = {name: drawn(value) if isinstance(value, Ref) else value for name, value in (call.body or {}).items()}
+    body = f" {json.dumps(fields, ensure_ascii=False)}" if fields else ""
+    until = f" until {call.until.field} is {json.dumps(call.until.equals)}" if call.until is not None else ""
+    return f"{call.method} {drawn(call.url)}{body}{until}"
 
 
 @_says(ev.CallMade)
@@ -327,7 +338,7 @@ def _(body: ev.ReportWritten) -> str:
 
 @_says(ev.IncidentClosed)
 def _(body: ev.IncidentClosed) -> str:
-    return f"incident closed, {body.outcome}{_because(body.reason)}"
+    return f"closed the incident as {body.outcome}{_because(body.reason)}"
 
 
 @_says(ev.Raw)

@@ -129,12 +129,12 @@ def _readings(story: Story) -> list[str]:
             lines.append(f"- {escaped(last.title)}: {UNKNOWN} {story.cite(at)}")
             continue
         highest, when = max(known, key=lambda pair: pair[0])
-        limit = f", limit {value_text(last.limit, unit)}" if last.limit is not None else ""
+        limit = f", limit {value_text(last.limit, unit)}" if last.limit is not None and unit != "state" else ""
+        top = f"highest {value_text(highest, unit)} {story.cite(when)}, " if unit != "state" else ""
         bars = sparkline(value for value, _ in known)
         lines.append(
             f"- {escaped(last.title)}: {bars} from {value_text(known[0][0], unit)} {story.cite(known[0][1])}, "
-            f"highest {value_text(highest, unit)} {story.cite(when)}, "
-            f"last {value_text(known[-1][0], unit)} {story.cite(known[-1][1])}{limit}"
+            f"{top}last {value_text(known[-1][0], unit)} {story.cite(known[-1][1])}{limit}"
         )
     return lines or [UNKNOWN]
 
