@@ -37,6 +37,11 @@ def _tagged(value: object) -> object:
 
 
 Text = str | Ref
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""An environment variable's name: it stands unquoted in what people paste."""
+Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f]+$")]
+"""Never an option and never a file to curl."""
 Private = str | Ref | Secret
 BodyValue = Annotated[JsonValue | Ref, BeforeValidator(_tagged)]
 """A field of a request's body: JSON, or a Ref. A Ref stands at the top level only."""
@@ -65,14 +70,17 @@ class ProcessCall(Fact):
     kind: Literal["process"] = "process"
     argv: tuple[Text, ...] = Field(min_length=1)
     cwd: str | None = None
-    env: dict[str, Private] = Field(default_factory=dict)
+    env: dict[Name, Private] = Field(default_factory=dict)
     stdin: Private | None = None
     timeout_s: float = Field(default=60, gt=0)
     expect: tuple[int, ...] = (0,)
 
     def paste(self) -> str:
         env = [f"{name}={shlex.quote(drawn(value))}" for name, value in self.env.items()]
-        line = " ".join([*env, *(shlex.quote(drawn(part)) for part in self.argv)])
+        program, *rest = (shlex.quote(drawn(part)) for part in self.argv)
+        if "=" in program and not program.startswith("'"):
+            program = f"'{program}'"  # or a shell would take it for an assignment
+        line = " ".join([*env, program, *rest])
         if self.stdin is not None:
             line = f"printf %s {shlex.quote(drawn(self.stdin))} | {line}"
         return f"(cd {shlex.quote(self.cwd)} && {line})" if self.cwd else line
@@ -81,8 +89,8 @@ class ProcessCall(Fact):
 class HttpCall(Fact):
     kind: Literal["http"] = "http"
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-    url: Text
-    headers: dict[str, Private] = Field(default_factory=dict)
+    url: Url | Ref
+    headers: dict[Header, Private] = Field(default_factory=dict)
     body: dict[str, BodyValue] | None = None
     timeout_s: float = Field(default=30, gt=0)
     expect: tuple[int, ...] = (200, 201, 202, 204)
@@ -101,11 +109,13 @@ class HttpCall(Fact):
         if self.body is not None:
             body = {k: drawn(v) if isinstance(v, Ref) else v for k, v in self.body.items()}
             parts += ["-H", "Content-Type: application/json", "-d", json.dumps(body, ensure_ascii=False)]
-        parts.append(drawn(self.url))
+        url = drawn(self.url)
+        parts += ["-g", url] if any(c in url for c in "[]{}") else [url]
         line = " ".join(shlex.quote(part) for part in parts)
         if self.until is not None:
             until = self.until
-            line += f"  # every {until.every_s:g} s until {until.field} = {json.dumps(until.equals)}"
+            field = json.dumps(until.field)[1:-1]
+            line += f"  # every {until.every_s:g} s until {field} = {json.dumps(until.equals)}"
             line += f", at most {until.at_most_s:g} s"
         return line
 
@@ -119,7 +129,7 @@ class ManualCall(Fact):
     timeout_s: float = Field(default=3600, gt=0)
 
     def paste(self) -> str:
-        return "\n".join([f"# {self.text}", *self.commands])
+        return "\n".join([*(f"# {line}" for line in self.text.splitlines() or [""]), *self.commands])
 
 
 Call = Annotated[ProcessCall | HttpCall | ManualCall, Field(discriminator="kind")]
