@@ -90,6 +90,27 @@ async def test_a_watch_is_not_over_while_a_trigger_counts_towards_firing(tmp_pat
         assert core.state.watch.words.startswith("High error rate fires: 50 % of")
 
 
+async def test_a_verdict_that_stands_is_not_waited_for(tmp_path: Path) -> None:
+    """Once a required check has failed, the time that triggers are given to clear changes nothing any more."""
+    checks = {
+        "errors": {"sentence": "Errors", "use": "signal-within", "with": {"signal": "errors", "below": 0.05}},
+        "triggers": {"sentence": "Quiet", "use": "triggers-quiet", "with": {"wait": 600}},
+    }
+    async with an_engine(tmp_path, verification=checks) as engine:
+        core: Any = engine.core
+        (tmp_path / "world" / "errors").write_text("v3 0.5")
+        await until(lambda: core.state.incident is not None)
+        await ask(engine, it.Verify())
+        await until(lambda: core.state.verification.verdict is not None)
+        assert core.state.verification.verdict == "fail"
+        assert core.state.verification.words == "1 of 2 required checks failed: Errors"
+        quiet = core.state.verification.results["triggers"]
+        assert (quiet.verdict, quiet.words) == (
+            "inconclusive",
+            "not waited for, since another check failed: High error rate",
+        )
+
+
 async def test_a_drill_takes_up_nothing_and_keeps_the_lock_it_was_given(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "state")
     a_world(tmp_path / "world")

@@ -16,7 +16,7 @@ from warroom.model.checks import CountsMatch, LogsClean, NoArgs, SignalWithin, T
 from warroom.model.release import Release
 from warroom.model.runbook import CheckDecl, Runbook, SignalDecl
 from warroom.model.signal import LogLine, TriggerReading
-from warroom.model.units import count_text, value_text
+from warroom.model.units import count_text, listed, value_text
 from warroom.model.verification import CheckResult, Verdict
 from warroom.redact import Redactor
 
@@ -39,6 +39,8 @@ class Eyes:
     clock: Clock
     cleaner: Redactor
     signals: Mapping[str, SignalDecl] = field(default_factory=dict)
+    failed_already: Callable[[], bool] = lambda: False
+    """A required check has failed: the verdict stands, and nobody is kept waiting for the rest."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,9 @@ async def _triggers_quiet(check_id: str, args: Mapping[str, JsonValue], eyes: Ey
         loud = [r for r in readings.values() if r.status in ("firing", "pending", "clearing")]
         if not loud or eyes.clock.monotonic() >= ends:
             break
+        if eyes.failed_already():
+            titles = listed([r.title for r in loud])
+            return _Seen("inconclusive", f"not waited for, since another check failed: {titles}")
         await eyes.clock.sleep(0.5)
     if any(r.status == "firing" for r in loud):
         return _Seen("fail", "; ".join(f"{r.title}: {_number(r)}" for r in loud if r.status == "firing"))

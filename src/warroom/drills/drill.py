@@ -127,6 +127,7 @@ async def playing(
         for summary in folder.incidents():
             if summary.closed is None and not summary.damaged and not summary.newer:
                 await _leave(folder.folder(summary.id), "its drill ended before it did, and its lab is gone")
+        _place_for_a_lab(folder.path / "lab")
         say("starting the lab: PostgreSQL, Redis, the app and its users")
         options = {"fresh": True, "fault_in_target": fault_in_target, "revert_fault": revert_fault}
         left: Path | None = None
@@ -145,6 +146,15 @@ async def playing(
         finally:
             if left is not None:
                 await _leave(left, "the drill was left before it was over")
+
+
+def _place_for_a_lab(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise WarroomError(
+            "The lab has no folder", f"{path}: {error.strerror}", "remove what is in its place"
+        ) from error
 
 
 def _left(engine: Engine) -> Path | None:

@@ -97,6 +97,9 @@ class Closing:
     async def _verify(self, eyes: Eyes) -> None:
         core = self._core
         results: dict[str, CheckResult] = {}
+        eyes.failed_already = lambda: any(
+            result.verdict == "fail" and core.runbook.verification[name].required for name, result in results.items()
+        )
 
         async def one(check_id: str) -> None:
             result = await check(check_id, core.runbook.verification[check_id], eyes)
