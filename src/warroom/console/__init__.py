@@ -1,17 +1,4 @@
-"""The console: the only place that imports Textual. ``run_console(session)`` is all that others need.
+"""The console: the only place that imports Textual. ``app.WarroomConsole`` is all that others need.
 
-Importing this package is cheap; the screen is imported when it is run.
+This package itself imports nothing: the screen is heavy, and loaded where there is one.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from warroom.session import Session
-
-
-def run_console(session: Session) -> int:
-    from warroom.console.app import run_console as run  # Textual is heavy: only where there is a screen
-
-    return run(session)

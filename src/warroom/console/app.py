@@ -184,8 +184,3 @@ class WarroomConsole(App[int]):
 
     def _runner(self, name: str) -> Callable[[], None]:
         return lambda: self.act(name)
-
-
-def run_console(session: Session) -> int:
-    """Draws until the person leaves; the exit status."""
-    return WarroomConsole(session).run() or 0

@@ -24,7 +24,6 @@ from warroom.drills.lab.layout import PREFIX, Layout, remove_tree
 from warroom.drills.lab.ledger import Ledger, wait_until_left
 from warroom.errors import ProgramFailed, ProgramMissing, TimedOut
 
-MODES = ("auto", "namespace", "uid", "direct")
 USER = "postgres"
 DATABASE = "ai_saas"
 PORT = 5432
