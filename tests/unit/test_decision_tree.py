@@ -117,7 +117,8 @@ def test_a_long_way_is_told_by_its_last_answers_and_stop_writes_never_goes() -> 
     bench.overrides = {n: o.model_copy(update={"reason": "because " * 40}) for n, o in bench.overrides.items()}
     bench.answer("hotfix-quickly", "no")
     reason = bench.read(security="firing", redis_failing="firing").reason
-    assert reason.startswith("Stop writes first: Critical Security Vulnerability. After 1 answer. How severe? WARNING. ")
+    said = "Stop writes first: Critical Security Vulnerability. After 1 answer. How severe? WARNING. "
+    assert reason.startswith(said)
     assert reason.endswith("Can we hotfix quickly? (<30 min) NO (op1: I looked)")
     assert len(reason) <= 220
 
