@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter
@@ -12,6 +12,8 @@ from warroom.errors import BadInput
 from warroom.model.call import Call
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+NAME = re.compile(r"(?!-)[A-Za-z0-9._:/@+-]{1,200}")
+"""A release's name that may stand in a command line which people paste: no option, and nothing that a shell reads."""
 _CALLS: TypeAdapter[Call] = TypeAdapter(Call)
 
 
@@ -24,6 +26,22 @@ def fill(value: JsonValue, names: Mapping[str, str | None]) -> JsonValue:
     if isinstance(value, dict):
         return {key: fill(each, names) for key, each in value.items()}
     return value
+
+
+def fill_commands(commands: Sequence[str], names: Mapping[str, str | None]) -> tuple[str, ...]:
+    """As ``fill``, for lines that people paste into a shell: a release named by others must not be a command in them.
+
+    Quoting would not do: the runbook's author may have put quotes around the placeholder, or not.
+    """
+    for name in {found for line in commands for found in _PLACEHOLDER.findall(line)}:
+        of_a_release = name.startswith(("target.", "running."))
+        if of_a_release and not NAME.fullmatch(value := _known(name, names)):
+            raise BadInput(
+                f"{name} can't stand in a command line",
+                f"{value!r} has more than letters, digits and ._:/@+-, or begins with a dash",
+                "choose the release by its commit, or another one",
+            )
+    return tuple(_PLACEHOLDER.sub(lambda found: _known(found.group(1), names), line) for line in commands)
 
 
 def _known(name: str, names: Mapping[str, str | None]) -> str:

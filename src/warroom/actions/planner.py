@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import JsonValue, ValidationError
 
-from warroom.actions.binding import fill
+from warroom.actions.binding import fill, fill_commands
 from warroom.actions.platform import ActivePlatform
 from warroom.errors import BadInput
 from warroom.model.call import Call, ManualCall
@@ -119,9 +119,9 @@ async def _step(
 def _manual_step(situation: Situation, step_id: str, decl: StepDecl) -> Step:
     """A step that only a person can do. What they should paste is shown; nothing can prove it, so it stays claimed."""
     assert decl.manual is not None  # the loader holds: op or manual, never neither
-    filled = fill([decl.manual.do, *decl.manual.commands], situation.names())
-    do, *commands = [str(line) for line in filled] if isinstance(filled, list) else [str(filled)]
-    calls: tuple[Call, ...] = (ManualCall(text=do, commands=tuple(commands)),)
+    do = str(fill(decl.manual.do, situation.names()))
+    commands = fill_commands(decl.manual.commands, situation.names())
+    calls: tuple[Call, ...] = (ManualCall(text=do, commands=commands),)
     return Step(
         id=step_id,
         title=decl.title,

@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 import json
 import platform as host
-import re
 
 import warroom
 from warroom.actions import evidence
+from warroom.actions.binding import NAME
 from warroom.actions.evidence import Bundle, CollectorFolder, Sealed
 from warroom.actions.ingress import clean_fact
 from warroom.api import Collector
@@ -36,8 +36,6 @@ from warroom.plugins import isolated
 OWN = ("logs", "samples", "journal", "versions")
 OWN_TIMEOUT = 60.0
 PICTURE_WAIT = 3.0
-NAME = re.compile(r"(?!-)[A-Za-z0-9._:/@+-]{1,200}")
-"""A release as it may be typed when no platform can resolve it: it ends up in command lines that people paste."""
 
 
 class Preparing:
