@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import JsonValue
+from pydantic import ConfigDict, JsonValue, TypeAdapter
 
 from warroom import process
 from warroom.actions.commands import CommandLog
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TEXT_LIMIT = 65536
 BODY_LIMIT = 8 * 1024 * 1024
+_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue, config=ConfigDict(allow_inf_nan=False))
 
 
 class HttpClient:
@@ -95,8 +96,8 @@ def _result(response: httpx.Response, data: bytes, seconds: float) -> CallResult
     parsed: JsonValue = None
     if "json" in response.headers.get("content-type", ""):
         try:
-            parsed = json.loads(text)
-        except ValueError:
+            parsed = _JSON.validate_python(json.loads(text))
+        except (ValueError, RecursionError):  # nothing that can be kept: NaN, or a thousand lists in one another
             parsed = None
     return CallResult(
         status=response.status_code,
