@@ -239,7 +239,8 @@ class Closing:
         if self._preparing.capturing:
             raise Refusal("Evidence is being captured", "", "close when it is sealed")
         passed = state.verification is not None and state.verification.verdict == "pass"
-        watched = state.watch is not None and state.watch.quiet is True
+        passed = passed and "verified" in state.proofs  # what ran after that verdict has taken the proof away
+        watched = "watch-ended" in state.proofs
         if intent.outcome == "recovered" and not passed:
             raise Refusal("Recovery is not proven", "verification has not passed", "verify (v), or close as mitigated")
         owed = outstanding(state)

@@ -59,6 +59,10 @@ def _run(state: State, event: Event, body: ev.RunStarted) -> State:
     )
     if after.plan is not None and after.plan.plan.purpose == "rollback":
         after = forget(after, "procedure-executed", "application-rolled-back", *_OF_A_RUN)
+    if after.plan is not None and after.plan.plan.purpose == "undo":
+        roles = {step.role for step in after.plan.plan.steps}
+        taken_back: tuple[Proof, ...] = tuple(proof for role, proof in _ROLE_PROOFS.items() if role in roles)
+        after = forget(after, *(("procedure-executed", *taken_back) if taken_back else ()), *_OF_A_RUN)
     return after
 
 
