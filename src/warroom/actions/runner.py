@@ -172,7 +172,8 @@ class Runner:
             await asyncio.gather(work, return_exceptions=True)
             look = await self.look(step)
             if aborted:
-                return Ended("cancelled", f"aborted; {look.seen}", look)
+                told = step.manual or look.verdict != "cannot-tell"  # else nobody can say what the Call still did
+                return Ended("cancelled" if told else "unknown", f"aborted; {look.seen}", look)
             return _by_look(step, look, f"not ended within {step.preview.timeout_s:g} s")
         finally:
             # Also when warroom itself ends: what was started is gone before anyone else may look, or start again.
