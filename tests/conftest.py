@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -16,6 +17,10 @@ import pytest
 from hypothesis import settings
 
 REQUIRED = "WARROOM_CI_REQUIRE"
+
+# A shell that starts this in the background ignores Ctrl+C for it, and every program would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("warroom", deadline=None)
 settings.load_profile("warroom")

@@ -237,7 +237,7 @@ def world_runbook(kind: str = "drill", **overrides: Any) -> Runbook:
             "errors": {
                 "sentence": "Errors are low",
                 "use": "signal-within",
-                "with": {"signal": "errors", "below": 0.05, "at_least": 20, "wait": 10},
+                "with": {"signal": "errors", "below": 0.05, "at_least": 20, "settle": 0, "wait": 10},
                 "proves": "errors-normal",
             },
             "rows": {"sentence": "Rows are there", "use": "counts-match", "with": {"probe": "world.counts"}},

@@ -130,7 +130,7 @@ async def _signal_within(check_id: str, args: Mapping[str, JsonValue], eyes: Eye
     wanted = SignalWithin.model_validate(dict(args))
     ends = eyes.clock.monotonic() + wanted.wait
     while True:
-        seen = eyes.seen_since(wanted.signal, eyes.since_monotonic)
+        seen = eyes.seen_since(wanted.signal, eyes.since_monotonic + wanted.settle)
         known = [(value, 1 if weight is None else weight) for value, weight in seen if value is not None]
         count = sum(weight for _, weight in known)
         if count >= wanted.at_least or eyes.clock.monotonic() >= ends:

@@ -16,13 +16,15 @@ class NoArgs(Fact):
 class SignalWithin(Fact):
     """The mean since the rollback ended lies below and above these, over ``at_least`` observations.
 
-    It is waited ``wait`` seconds for them.
+    What comes within ``settle`` seconds of that end still tells of requests from before it, and does not count. It is
+    waited ``wait`` seconds for enough.
     """
 
     signal: str
     below: float | None = None
     above: float | None = None
     at_least: int = Field(default=1, ge=1)
+    settle: Duration = 3
     wait: Duration = 60
 
 
