@@ -6,10 +6,13 @@ import asyncio
 import fcntl
 import json
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +45,9 @@ KEYS = [
 MOMENTS = ["detected", "decided", "evidence", "rolled_back", "verified"]
 HEADLESS = ("drill", "--scenario", "bad-release", "--headless", "--autopilot", "--json")
 LONGEST = 300
+OWNING_THE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 SECTIONS = (
     "What Happened",
     "Timeline",
@@ -204,6 +210,31 @@ async def test_a_signal_ends_it_quietly_and_leaves_nothing(tmp_path: Path, signu
     assert (running.returncode, out, err) == (128 + signum, "", "")
     assert mentioning(tmp_path) == set()
     assert not (tmp_path / "drills" / "lab" / "lab.json").exists()
+
+
+async def test_a_terminal_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
+    """At the console: the line to the bastion breaks, and its terminal with it."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    argv, env = command(tmp_path, "drill")
+    running = subprocess.Popen(
+        [sys.executable, "-c", OWNING_THE_TERMINAL, *argv],
+        env={**env, "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        drawn = b""
+        while b"DRILL" not in drawn:
+            drawn += await asyncio.to_thread(os.read, ours, 65536)
+        os.close(ours)
+        assert await asyncio.to_thread(running.wait, 60) == 128 + signal.SIGHUP
+    finally:
+        running.kill()
+    assert mentioning(tmp_path) == set()
 
 
 async def test_kill_9_leaves_nothing_and_the_next_drill_begins_anew(tmp_path: Path) -> None:

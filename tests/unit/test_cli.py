@@ -212,7 +212,7 @@ def test_a_damaged_journal_exits_1_and_names_the_first_bad_entry(run: Run, state
         (["drill", "--scenario", "nope"], 1, "There is no scenario 'nope'\n  known: bad-release"),
         (["drill", "--headless"], 1, "A headless drill needs --autopilot"),
         (["drill", "--autopilot", "--json"], 1, "--json is for a headless drill"),
-        (["drill"], 1, "A drill needs a terminal"),
+        (["drill"], 1, "The console needs a terminal\n  standard input is none\n  for a drill without one"),
         (["check", "-f", "nothere.yaml"], 1, ""),
     ],
 )

@@ -73,7 +73,16 @@ def console(
         )
     from warroom.runbook import load
 
-    _exit(run(_open_console, load(file).runbook, state_folder(state)))
+    runbook = load(file).runbook
+    _needs_a_terminal("add nothing, and run it in a terminal; `warroom check` looks at the runbook")
+    _exit(run(_open_console, runbook, state_folder(state)))
+
+
+def _needs_a_terminal(otherwise: str) -> None:
+    """The console reads its keys from standard input and draws on standard error."""
+    for stream, name in ((sys.stdin, "standard input"), (sys.stderr, "standard error")):
+        if not stream.isatty():
+            raise WarroomError("The console needs a terminal", f"{name} is none", otherwise)
 
 
 async def _open_console(runbook: Runbook, folder: StateFolder) -> int:
@@ -140,8 +149,7 @@ def drill(
         _headless(scenario, folder, as_json, fault_in_target)
     from warroom.drills.drill import attended
 
-    if not sys.stdout.isatty():
-        raise WarroomError("A drill needs a terminal", "the output is none", "add --headless --autopilot")
+    _needs_a_terminal("for a drill without one add --headless --autopilot")
     _exit(run(attended, scenario, folder, _sit, _aside, autopilot=autopilot, fault_in_target=fault_in_target))
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
@@ -19,6 +20,7 @@ from warroom.console.picture import plain_svg
 from warroom.console.screens.base import Dialog
 from warroom.console.store import utc_now
 from warroom.console.styles import sheets
+from warroom.console.terminal import outliving
 from warroom.console.text import clean
 from warroom.console.theme import THEMES
 from warroom.errors import WarroomError
@@ -57,6 +59,9 @@ class WarroomConsole(App[int]):
         self._tick_s = tick_s
         self._rung: set[str] = set()
         self._wanted = ""
+
+    def get_driver_class(self) -> type[Driver]:
+        return outliving(super().get_driver_class())
 
     def on_mount(self) -> None:
         self.push_screen(self.main)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from warroom.model.intent import CloseIncident, WriteReport
 from warroom.model.runbook import Runbook
 from warroom.runbook import load
 
+log = logging.getLogger("warroom.drills")
 LAB_FILE = "@LAB_FILE@"
 BASE_URL = "@BASE_URL@"
 PASSWORD = "@PASSWORD@"
@@ -196,7 +198,9 @@ async def _sitting(drill: Drill, sit: Callable[[Engine], Awaitable[int]], autopi
         return await sit(drill.engine)
     finally:
         flight.cancel()
-        await asyncio.gather(flight, return_exceptions=True)
+        (ended,) = await asyncio.gather(flight, return_exceptions=True)
+        if isinstance(ended, Exception):
+            log.error("the autopilot failed", exc_info=ended)
 
 
 async def headless(name: str, root: Path, say: Say, *, fault_in_target: bool = False) -> dict[str, Any]:
