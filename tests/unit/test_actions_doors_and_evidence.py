@@ -18,7 +18,7 @@ from warroom.actions.doors import Changing, HttpClient
 from warroom.actions.evidence import MANIFEST, Bundle, seal_of, verify
 from warroom.engine.core import SystemClock
 from warroom.errors import BadInput, DoorRefused, TimedOut, WarroomError
-from warroom.model.call import Call, HttpCall, ProcessCall, Ref, Secret, Until
+from warroom.model.call import Call, HttpCall, Private, ProcessCall, Ref, Secret, Until
 from warroom.redact import Redactor
 
 SECRET = "s3cr3t-of-the-test-0123456789"
@@ -75,7 +75,7 @@ async def test_a_secret_goes_out_and_into_no_log(httpserver: HTTPServer) -> None
         return Response(json.dumps({"echo": request.headers["Authorization"]}), content_type="application/json")
 
     httpserver.expect_request("/deploy").respond_with_handler(answer)
-    headers = {"Authorization": Secret(secret="file:/token", prefix="Bearer ")}
+    headers: dict[str, Private] = {"Authorization": Secret(secret="file:/token", prefix="Bearer ")}
     call = HttpCall(method="POST", url=httpserver.url_for("/deploy"), headers=headers, body={"ref": "v2"})
     room = Room()
     result = await room.door(call).execute(call)
