@@ -167,7 +167,7 @@ class Reading:
         try:
             result = await self._http.request(method, url, timeout=timeout, headers=headers, body=body, cookies=cookies)
         except WarroomError as error:
-            self._log.add(at, "read", f"{line}  # {error.title}", None, None)
+            self._log.add(at, "read", self._cleaner.clean(f"{line}  # {error.title}"), None, None)
             raise
         self._log.add(at, "read", line, result.status, result.seconds)
         return result
@@ -228,9 +228,9 @@ class Changing:
         try:
             result = await self._perform(call, on_line)
         except WarroomError as error:
-            self._log.add(at, "change", f"{call.paste()}  # {error.title}", None, None)
+            self._log.add(at, "change", self._cleaner.clean(f"{call.paste()}  # {error.title}"), None, None)
             raise
-        self._log.add(at, "change", call.paste(), result.status, result.seconds)
+        self._log.add(at, "change", self._cleaner.clean(call.paste()), result.status, result.seconds)
         return CallResult(
             status=result.status,
             text=self._cleaner.clean(result.text)[:TEXT_LIMIT],
@@ -255,6 +255,9 @@ class Changing:
 
     async def _request(self, call: HttpCall) -> CallResult:
         headers = {name: self._value(value) for name, value in call.headers.items()}
+        unbound = next((value for value in (call.body or {}).values() if isinstance(value, Ref)), None)
+        if unbound is not None:
+            _bound(unbound)
         return await self._http.request(
             call.method, _bound(call.url), timeout=call.timeout_s, headers=headers, body=call.body
         )
@@ -275,11 +278,12 @@ class Changing:
                 if last.status in call.expect and _field(last.data, call.until.field) == call.until.equals:
                     return last
             if self._clock.monotonic() >= ends:
-                seen = problem or f"{call.until.field} is {_field(last.data if last else None, call.until.field)!r}"
+                value = _field(last.data if last else None, call.until.field)
+                seen = problem or f"{call.until.field} is {repr(value)[:200]}"
                 raise TimedOut(
                     f"{call.until.field} did not become {call.until.equals!r} in {call.until.at_most_s:g} s", seen
                 )
-            await self._clock.sleep(call.until.every_s)
+            await self._clock.sleep(min(call.until.every_s, ends - self._clock.monotonic()))
 
     def _value(self, value: Private) -> str:
         if isinstance(value, Secret):
