@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from warroom.errors import BadInput
-from warroom.model.call import Call
+from warroom.model.call import Call, ProcessCall, Ref
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 NAME = re.compile(r"(?!-)[A-Za-z0-9._:/@+-]{1,200}")
@@ -56,8 +56,27 @@ def _known(name: str, names: Mapping[str, str | None]) -> str:
 
 
 def bind(call: Call, outputs: Mapping[str, Mapping[str, str]]) -> Call:
-    """The same Call with every Ref replaced by the output it names. Raises BadInput where there is no such output."""
-    return _CALLS.validate_python(_bind(call.model_dump(mode="json"), outputs))
+    """The same Call with every Ref replaced by the output it names.
+
+    Raises BadInput where there is no such output, or where it does not fit: no address for a request, or a word of a
+    command that would be taken for an option.
+    """
+    if isinstance(call, ProcessCall):
+        for part in call.argv:
+            if isinstance(part, Ref) and outputs.get(part.step, {}).get(part.output, "").startswith("-"):
+                raise BadInput(f"{part.output} of step {part.step} begins with '-'", _line(call), "do it by hand")
+    try:
+        return _CALLS.validate_python(_bind(call.model_dump(mode="json"), outputs))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"what an earlier step gave does not fit: {where}: {first['msg']}", _line(call), "do it by hand"
+        ) from None
+
+
+def _line(call: Call) -> str:
+    return call.paste().partition("\n")[0][:200]
 
 
 def _bind(value: Any, outputs: Mapping[str, Mapping[str, str]]) -> Any:
