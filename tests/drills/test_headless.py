@@ -80,6 +80,7 @@ def drilled(state: Path, *words: str) -> tuple[int, dict[str, Any], str]:
     assert list(result) == KEYS
     assert list(result["timings"]) == MOMENTS
     assert mentioning(state) == set()
+    assert not (state / "drills" / "lab").exists()
     return done.returncode, result, done.stderr
 
 
@@ -209,7 +210,7 @@ async def test_a_signal_ends_it_quietly_and_leaves_nothing(tmp_path: Path, signu
         out, err = await asyncio.to_thread(running.communicate, timeout=60)
     assert (running.returncode, out, err) == (128 + signum, "", "")
     assert mentioning(tmp_path) == set()
-    assert not (tmp_path / "drills" / "lab" / "lab.json").exists()
+    assert not (tmp_path / "drills" / "lab").exists()
 
 
 async def test_a_terminal_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
@@ -294,8 +295,12 @@ async def test_what_an_earlier_drill_left_open_is_closed_and_not_taken_up(tmp_pa
     journal = Journal.create(folder.folder("DRILL-0001"), "DRILL-0001")
     await journal.append(Actor(name="op1", uid=1000), an_incident(incident="DRILL-0001", scenario="bad-release"))
     await journal.close()
+    old = tmp_path / "live" / "logs" / "old"
+    old.parent.mkdir(parents=True)
+    old.write_text("a line of another lab")
     async with playing("bad-release", tmp_path, quiet=600) as drill:
         assert drill.engine.core.state.incident is None
+        assert not old.exists()
         (summary,) = folder.incidents()
         assert summary.closed == "unresolved"
         assert summary.entries == 2

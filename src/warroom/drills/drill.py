@@ -20,6 +20,7 @@ from warroom import process
 from warroom.actions.evidence import write_private
 from warroom.drills.autopilot import AUTOPILOT, Autopilot
 from warroom.drills.lab import LabHandle, running_lab
+from warroom.drills.lab.layout import remove_tree
 from warroom.drills.result import result, verified
 from warroom.drills.scenarios import Scenario, scenario
 from warroom.engine.core import ENGINE, Options
@@ -129,10 +130,12 @@ async def playing(
         for summary in folder.incidents():
             if summary.closed is None and not summary.damaged and not summary.newer:
                 await _leave(folder.folder(summary.id), "its drill ended before it did, and its lab is gone")
+        remove_tree(folder.path / "live")  # samples and log lines of another lab are no evidence here
         _place_for_a_lab(folder.path / "lab")
         say("starting the lab: PostgreSQL, Redis, the app and its users")
         options = {"fresh": True, "fault_in_target": fault_in_target, "revert_fault": revert_fault}
         left: Path | None = None
+        failed = False
         try:
             async with running_lab(folder.path / "lab", **options) as lab:
                 say(f"the lab serves {lab.base_url}")
@@ -145,9 +148,14 @@ async def playing(
                         yield drill
                     finally:
                         left = _left(engine)
+        except Exception:
+            failed = True  # somebody may want to read the lab's logs
+            raise
         finally:
             if left is not None:
                 await _leave(left, "the drill was left before it was over")
+            if not failed:
+                await asyncio.to_thread(remove_tree, folder.path / "lab")
 
 
 def _place_for_a_lab(path: Path) -> None:
