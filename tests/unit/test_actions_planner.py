@@ -19,7 +19,7 @@ from warroom.errors import BadInput, PluginBroken, TimedOut, WarroomError
 from warroom.model.call import Call, HttpCall, ManualCall, ProcessCall, Ref, Secret
 from warroom.model.plan import Plan
 from warroom.model.runbook import Runbook
-from warroom.testing.builders import a_call, a_step
+from warroom.testing.builders import a_call, a_preview, a_step
 from warroom.testing.fakes import a_context
 
 DEPLOY = {"title": "Deploy", "op": "world.deploy", "with": {"release": "${target.version}"}, "role": "application"}
@@ -98,6 +98,11 @@ async def test_steps_that_are_only_at_times_needed_are_taken_along_when_named(tm
     assert [s.id for s in (await planned(tmp_path, book, include=("three",))).steps] == ["one", "three"]
 
 
+async def test_a_step_takes_as_long_as_the_runbook_lets_it(tmp_path: Any) -> None:
+    assert (await planned(tmp_path, a_book(one=DEPLOY))).steps[0].preview.timeout_s == 20
+    assert (await planned(tmp_path, a_book(one={**DEPLOY, "timeout": "5m"}))).steps[0].preview.timeout_s == 300
+
+
 async def test_a_step_done_by_hand_shows_the_same_calls(tmp_path: Any) -> None:
     own = await planned(tmp_path, a_book(one=DEPLOY))
     by_hand = await planned(tmp_path, a_book(one=DEPLOY), manual=("one",))
@@ -168,9 +173,12 @@ async def test_the_same_plan_has_the_same_hash_and_another_target_another(tmp_pa
     assert (await planned(tmp_path, book)).hash != one.hash, "a pinned fact is part of what is approved"
 
 
+PINNED = a_preview(pinned={"world.running": "v3"}, destroys=("dump",))
+
+
 def undo_of(*captured: tuple[str, tuple[Call, ...]]) -> Plan:
     situation = Situation("INC-0001", a_book(one=DEPLOY), None, None, {})
-    return undo_plan(situation, [(a_step(name), calls) for name, calls in captured], "Undo it")
+    return undo_plan(situation, [(a_step(name, preview=PINNED), calls) for name, calls in captured], "Undo it")
 
 
 def test_an_undo_runs_the_captured_inverses_newest_first_and_pins_nothing() -> None:
@@ -181,6 +189,7 @@ def test_an_undo_runs_the_captured_inverses_newest_first_and_pins_nothing() -> N
     ]
     assert plan.purpose == "undo"
     assert all(s.preview.inverse is None and s.preview.pinned == {} for s in plan.steps)
+    assert all(s.preview.destroys == () for s in plan.steps), "what it took away is gone already"
 
 
 def test_nothing_to_undo_is_said() -> None:
