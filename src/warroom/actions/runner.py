@@ -18,7 +18,7 @@ from warroom.actions.ingress import clean_fact
 from warroom.actions.pinned import Fingerprint, moved
 from warroom.actions.platform import ActivePlatform
 from warroom.api import Clock
-from warroom.errors import DoorRefused, JournalFull, JournalReadOnly, TimedOut, Unreachable, WarroomError
+from warroom.errors import BadInput, DoorRefused, JournalFull, JournalReadOnly, TimedOut, Unreachable, WarroomError
 from warroom.model.call import Call, CallResult
 from warroom.model.event import CallMade, PlanVoided, RunEnded, StepEnded, StepIntended
 from warroom.model.live import StepProgress
@@ -131,7 +131,7 @@ class Runner:
                 step=step.id,
                 attempt=attempt,
                 calls=calls,
-                inverse=step.preview.inverse,
+                inverse=self._inverse(step),
                 no_inverse=step.preview.no_inverse,
             )
         )
@@ -157,6 +157,18 @@ class Runner:
         )
         self._open = ""
         return ended
+
+    def _inverse(self, step: Step) -> tuple[Call, ...] | None:
+        """Bound as far as it can be: an undo is a plan of its own, and knows no outputs of this one."""
+        if step.preview.inverse is None:
+            return None
+        return tuple(self._bound_where_it_can_be(call) for call in step.preview.inverse)
+
+    def _bound_where_it_can_be(self, call: Call) -> Call:
+        try:
+            return bind(call, self._outputs)
+        except BadInput:
+            return call
 
     async def _act(self, step: Step, attempt: int, calls: tuple[Call, ...], watcher: _Progress) -> Ended:
         if self._abort.is_set():
