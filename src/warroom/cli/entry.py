@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -38,10 +39,22 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
     except Ended as ended:
+        _let_go()
         sys.exit(ended.status)
     except Exception as error:  # noqa: BLE001 - the last resort: a person is told where to look, and gets no traceback
         _tell(_unexpected(error))
     sys.exit(1)
+
+
+def _let_go() -> None:
+    """What is still to be written to a terminal that is gone goes nowhere: Python would end with 120 over it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _tell(error: WarroomError) -> None:
