@@ -195,8 +195,10 @@ async def test_a_look_that_fails_cannot_tell(looks: Any, monkeypatch: pytest.Mon
         monkeypatch.setattr(Bench, "check", lambda *_: asyncio.Event().wait())
         monkeypatch.setattr("warroom.actions.runner.look.__defaults__", (0.05,))
     assert await bench.runs(step("one", program(""))) == "unknown"
-    assert bench.ended().look is not None
-    assert bench.ended().look.verdict == "cannot-tell"  # type: ignore[union-attr]
+    look = bench.ended().look
+    assert look is not None
+    assert look.verdict == "cannot-tell"
+    assert {"hangs": "no answer within 0.05 s"}.get(str(looks), str(looks)) in look.seen
 
 
 @pytest.mark.parametrize("looks", [DONE, BEGUN, BLIND])
@@ -333,20 +335,32 @@ async def test_an_abort_before_the_first_step_begins_nothing(tmp_path: Path) -> 
     assert bench.kinds() == ["run-ended"]
 
 
-@pytest.mark.parametrize("moment", range(12))
-async def test_an_abort_at_any_moment_before_the_effect_has_none(moment: int, tmp_path: Path) -> None:
-    """While facts are read, and while the intent is being written."""
-    bench = Bench(looks=BEGUN)
+async def test_an_abort_while_the_facts_are_read_intends_nothing(tmp_path: Path, monkeypatch: Any) -> None:
+    bench = Bench()
     runner = bench.prepared(step("one", writes(tmp_path / "one")))
-    work = asyncio.create_task(runner.run())
-    for _ in range(moment):
-        await asyncio.sleep(0)
-    begun = any(body.type == "step-intended" for body in bench.recorded)
-    runner.abort()
-    await work
-    if not begun:
-        assert not (tmp_path / "one").exists()
-        assert bench.end().outcome == "cancelled"
+
+    async def read(platform: str) -> str:
+        runner.abort()
+        return "lab-0001"
+
+    monkeypatch.setattr(runner._ports, "read_fingerprint", read)
+    assert await runner.run() == "cancelled"
+    assert bench.kinds() == ["run-ended"]
+
+
+async def test_an_abort_while_the_intent_is_written_has_no_effect(tmp_path: Path, monkeypatch: Any) -> None:
+    bench = Bench()
+    runner = bench.prepared(step("one", writes(tmp_path / "one")))
+
+    async def record(*bodies: Any) -> int:
+        runner.abort()
+        return await bench.record(*bodies)
+
+    monkeypatch.setattr(runner._ports, "record", record)
+    assert await runner.run() == "cancelled"
+    assert bench.kinds() == ["step-intended", "step-ended", "run-ended"]
+    assert "before anything was done" in bench.ended().detail
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_pinned_fact_that_changes_between_two_steps_voids_the_plan(tmp_path: Path) -> None:
