@@ -108,7 +108,7 @@ class CollectorFolder:
         final = self._place(name)
         part = final.with_name(final.name + ".part")
         _room(self._bundle.path)
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        os.close(_created(part))
         try:
             yield part
             await self._finish(part, final, kind)
@@ -221,7 +221,7 @@ def write_private(path: Path, data: bytes) -> None:
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+        with open(_created(part), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -231,6 +231,13 @@ def write_private(path: Path, data: bytes) -> None:
         raise WarroomError(
             f"{path.name} could not be written", error.strerror or str(error), "free some disk"
         ) from error
+
+
+def _created(path: Path) -> int:
+    """A new file that only its owner can use, under any umask."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _room(path: Path) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import json
 import platform as host
+from collections.abc import Coroutine
+from typing import Any
 
 import warroom
 from warroom.actions import evidence
@@ -16,7 +18,7 @@ from warroom.api import Collector
 from warroom.decision.target import best_target
 from warroom.engine.core import Core
 from warroom.engine.sensing import Sensing
-from warroom.errors import Refusal, WarroomError
+from warroom.errors import Refusal, TimedOut, WarroomError
 from warroom.model.base import sha256, stored
 from warroom.model.event import (
     Actor,
@@ -36,6 +38,8 @@ from warroom.plugins import isolated
 OWN = ("logs", "samples", "journal", "versions")
 OWN_TIMEOUT = 60.0
 PICTURE_WAIT = 3.0
+STUBBORN = 2.0
+"""Seconds that a collector gets to stop in, once its time is over."""
 
 
 class Preparing:
@@ -127,7 +131,7 @@ class Preparing:
         if name in collectors:
             platform_id, collector = collectors[name]
             context = self._core.platforms[platform_id].context
-            return await isolated(name, collector.collect(context, folder), timeout=collector.timeout_s)
+            return await self._in_time(name, collector.collect(context, folder), collector.timeout_s)
         own = {
             "logs": self._logs,
             "samples": self._samples,
@@ -135,7 +139,27 @@ class Preparing:
             "versions": self._version_file,
             "console": self._console,
         }
-        return await isolated(name, own[name](folder), timeout=OWN_TIMEOUT)
+        return await self._in_time(name, own[name](folder), OWN_TIMEOUT)
+
+    async def _in_time(self, name: str, work: Coroutine[Any, Any, None], timeout: float) -> None:
+        """Also for one that takes no notice of being cancelled: the others' evidence does not wait for it."""
+
+        async def ended() -> WarroomError | OSError | None:
+            try:
+                await isolated(name, work, timeout=timeout)
+            except (WarroomError, OSError) as error:
+                return error
+            return None
+
+        task = self._core.spawn(f"evidence from {name}", ended())
+        try:
+            done, _ = await asyncio.wait({task}, timeout=timeout + STUBBORN)
+        finally:
+            task.cancel()
+        if not done:
+            raise TimedOut(f"{name} does not stop", f"its {timeout:g} s were over, and it was told so")
+        if error := task.result():
+            raise error
 
     async def _logs(self, folder: CollectorFolder) -> None:
         """Every source's lines with their own times; each file as the spool holds it: redacted at ingress."""

@@ -1,0 +1,120 @@
+"""Evidence when its disk is full, its collectors misbehave, or it can't be sealed."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engines import OP1, a_running
+from tests.world import PLUGIN, Dump, until
+from warroom import process
+from warroom.actions import evidence
+from warroom.actions.evidence import Bundle
+from warroom.api import Context, Folder
+from warroom.errors import WarroomError
+from warroom.model import event as ev
+from warroom.model import intent as it
+from warroom.model.live import EvidencePage, EvidenceQuery, GuardsPage, GuardsQuery
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.needs("tmpfs")
+async def test_a_full_disk_leaves_no_part_of_a_file(tmp_path: Path) -> None:
+    inside = ["unshare", "-rm", sys.executable, "-m", "tests.faults.evidence_child", str(tmp_path)]
+    done = await process.run(inside, timeout=120, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()
+    told = json.loads(done.stdout)
+    assert "No space left" in told["dump"]
+    assert told["after the dump"] == ["small/a.log"]
+    assert "MB are free" in told["no room"]
+    assert "manifest.json could not be written" in told["seal"]
+    assert told["unsealed"] == ["small/a.log"]
+    assert told["sealed"] == ["manifest.json", "small/a.log"]
+    assert told["verified"] == []
+
+
+class Stubborn:
+    """Takes no notice of being cancelled until it is let go."""
+
+    name = "stubborn"
+    kinds: tuple[str, ...] = ()
+    timeout_s = 0.1
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def collect(self, ctx: Context, folder: Folder) -> None:
+        async with folder.file("late.dump") as part:
+            while not self.go.is_set():
+                try:
+                    await self.go.wait()
+                except asyncio.CancelledError:
+                    part.write_bytes(b"I was told, and went on")
+
+
+class Mad(Stubborn):
+    """Raises what nobody expects of a collector."""
+
+    name = "mad"
+
+    async def collect(self, ctx: Context, folder: Folder) -> None:
+        async with folder.file("half.dump") as part:
+            part.write_bytes(b"half")
+            raise KeyboardInterrupt if self.go.is_set() else SystemExit(3)
+
+
+async def test_a_collector_that_does_not_stop_or_fails_madly_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warroom.engine.preparing.STUBBORN", 0.2)
+    stubborn = Stubborn()
+    plugin = dataclasses.replace(PLUGIN, collectors=(Dump(), stubborn, Mad()))
+    async with a_running(tmp_path, plugin=plugin) as world:
+        await world.ok(it.OpenIncident(title="it burns"))
+        await world.ok(it.CaptureEvidence())
+        await until(lambda: world.state.evidence.status == "sealed")
+        missing = world.state.evidence.missing
+        assert "does not stop" in missing["world.stubborn"]
+        assert "SystemExit" in missing["world.mad"]
+        stubborn.go.set()
+        await until(lambda: not any("stubborn" in task.get_name() for task in asyncio.all_tasks()))
+        path = Path(world.state.evidence.path)
+        assert evidence.verify(path) == []
+        assert not [p for p in path.rglob("*") if p.is_file() and p.parent.name in ("world.stubborn", "world.mad")]
+        page = await world.session(OP1).query(EvidenceQuery())
+        assert isinstance(page, EvidencePage)
+        assert "world.dump/world.dump" in {artifact.name for artifact in page.artifacts}
+
+
+async def test_a_bundle_that_cannot_be_sealed_is_no_evidence_and_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_running(tmp_path) as world:
+        plan_hash = await world.planned()
+
+        def full(*_: Any) -> Any:
+            raise WarroomError("manifest.json could not be written", "no space left")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Bundle, "seal", full)
+            await world.ok(it.CaptureEvidence())
+            await until(lambda: world.state.evidence.status == "unsealed")
+        assert "evidence-sealed" not in world.state.proofs
+        assert world.state.sealed == ()
+        (told,) = [e.body.reason for e in world.core.journal.events() if isinstance(e.body, ev.EvidenceUnsealed)]
+        assert "no space left" in told
+        page = await world.session(OP1).query(GuardsQuery())
+        assert isinstance(page, GuardsPage)
+        assert "evidence" in {guard.id for guard in page.guards}, "what is not sealed unlocks nothing"
+        with pytest.raises(WarroomError, match="No evidence is sealed"):
+            await world.session(OP1).query(EvidenceQuery())
+        await world.ok(it.CaptureEvidence())
+        await until(lambda: world.state.evidence.status == "sealed")
+        assert plan_hash == world.state.plan.hash
