@@ -241,8 +241,8 @@ async def test_nobody_acts_in_production_without_the_wheel(start: Start) -> None
     story = planned("production", driven=False)
     async with start(story) as console:
         await console.press("v")
-        assert "w takes the wheel" in console.told()
-        await console.press("w")
+        assert "D takes the wheel" in console.told()
+        await console.press("D")
         await console.type("ai-saas-app")
         await console.press("enter")
         assert console.last() == TakeWheel(service="ai-saas-app")
@@ -254,7 +254,7 @@ async def test_a_session_that_cannot_write_says_so(start: Start) -> None:
     story.writable = False
     async with start(story) as console:
         assert "READ-ONLY" in console.text()
-        await console.press("R", "d", "n", "c", "X")
+        await console.press("R", "d", "l", "c", "X")
         assert "This session is read-only" in console.told()
         assert console.on_top == "MainScreen"
         assert story.intents == []

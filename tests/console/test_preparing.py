@@ -47,7 +47,7 @@ async def test_a_message_is_previewed_changed_and_sent(start: Start) -> None:
 async def test_a_note_of_several_lines(start: Start) -> None:
     story = opened()
     async with start(story) as console:
-        await console.press("n")
+        await console.press("l")
         await console.type("beta.3 reads a column\nthat is not there")
         await console.press("ctrl+s")
         assert console.last() == AddNote(text="beta.3 reads a column\nthat is not there", about="cause")
@@ -61,7 +61,7 @@ async def test_keys_do_nothing_while_text_is_typed(start: Start) -> None:
         await console.type("RAXcq")
         assert story.intents == []
         assert console.on_top == "MainScreen"
-        await console.press("escape", "n")
+        await console.press("escape", "l")
         await console.type("RAXcq")
         assert story.intents == []
         assert console.on_top == "NoteScreen"
@@ -154,7 +154,7 @@ async def test_acknowledging_and_escalating(start: Start) -> None:
         assert console.last() == Acknowledge(what="high-error-rate")
         await console.press("k")
         assert "Nothing fires that is not acknowledged" in console.told()
-        await console.press("E")
+        await console.press("P")
         assert "CTO +49 30 1234" in console.text()
         await console.press("left")
         await console.focus("#escalate")

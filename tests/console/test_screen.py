@@ -53,7 +53,7 @@ async def test_the_environment_is_on_every_screen_and_dialog(begin: Start, kind:
     story.push(ev.WheelTaken(), who="op1")
     async with begin(story, (100, 32)) as console:
         assert sign in console.text()
-        for key in "dmnagpwEX?":
+        for key in "dmlagpDPX?":
             await console.press({"?": "question_mark"}.get(key, key))
             assert console.on_top != "MainScreen", key
             assert len(console.screen.query("#head")) == 1
@@ -119,7 +119,7 @@ async def test_the_log_follows_holds_counts_and_finds_errors(start: Start) -> No
         await console.settle()
         assert "HELD, 30 new" in console.text()
         assert "03:08:49" not in console.text()
-        await console.press("b", "b", "e")
+        await console.press("E", "E", "e")
         pane = console.app.main.query_one(LogPane)
         assert pane.view.here is not None
         assert pane.view.lines[pane.view.here].level == "error"
@@ -175,7 +175,7 @@ async def test_hostile_text_is_drawn_as_text_everywhere(begin: Start, text: str)
         story.push(ev.NoteAdded(text=text, about="cause"), who="op1")
         story.push(ev.ItemMarked(item="notify", mark="waived", reason=text), who="op1")
         await console.settle()
-        for key in ("m", "escape", "n", "escape", "T", "escape", "d", "escape", "z"):
+        for key in ("m", "escape", "l", "escape", "T", "escape", "d", "escape", "z"):
             await console.press(key)
             for char in console.text():
                 assert char == "\n" or (ord(char) >= 0x20 and not 0x7F <= ord(char) < 0xA0)

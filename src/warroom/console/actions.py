@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from warroom.console.looking import Looking
 from warroom.console.panes.checklist import ChecklistPane
-from warroom.console.panes.log import LogPane
-from warroom.console.screens import deciding, ending, planning, preparing, reading, running
-from warroom.errors import WarroomError
+from warroom.console.screens import deciding, ending, planning, preparing, running
 from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, WriteReport
 
 if TYPE_CHECKING:
@@ -21,13 +20,19 @@ class Actions:
     def __init__(self, app: WarroomConsole) -> None:
         self.app = app
         self.client = app.client
+        self.looking = Looking(app)
 
     def do(self, name: str) -> None:
         if name.startswith("pane-"):
             self.app.main.go(int(name.removeprefix("pane-")))
             return
-        work: Callable[[], None] = getattr(self, name.replace("-", "_"))
+        work: Callable[[], None] = self.method(name)
         work()
+
+    def method(self, name: str) -> Callable[[], None]:
+        attribute = name.replace("-", "_")
+        found: Callable[[], None] = getattr(self, attribute, None) or getattr(self.looking, attribute)
+        return found
 
     # Decide
 
@@ -143,56 +148,3 @@ class Actions:
 
     def close(self) -> None:
         self.app.push_screen(ending.CloseScreen(self.client))
-
-    # Look
-
-    def zoom(self) -> None:
-        self.app.main.toggle_zoom()
-
-    def filter(self) -> None:
-        log = self._log()
-        log.open_filter()
-
-    def _log(self) -> LogPane:
-        log = self.app.main.query_one(LogPane)
-        if not log.display:
-            self.app.main.go(log.number)
-        return log
-
-    def pause(self) -> None:
-        self._log().toggle()
-
-    def next_error(self) -> None:
-        self._seek(1)
-
-    def previous_error(self) -> None:
-        self._seek(-1)
-
-    def _seek(self, by: int) -> None:
-        log = self._log()
-
-        async def seek() -> None:
-            try:
-                found = await log.seek_error(by)
-            except WarroomError as error:
-                self.app.tell(str(error), bad=True)
-                return
-            if not found:
-                self.app.tell("No error further down." if by > 0 else "No error further up.")
-
-        self.app.run_worker(seek(), group="seek", exclusive=True, exit_on_error=False)
-
-    def commands(self) -> None:
-        self.app.push_screen(reading.CommandsScreen(self.client))
-
-    def timeline(self) -> None:
-        self.app.push_screen(reading.TimelineScreen(self.client))
-
-    def help(self) -> None:
-        self.app.push_screen(reading.HelpScreen(self.client))
-
-    def palette(self) -> None:
-        self.app.action_command_palette()
-
-    def quit(self) -> None:
-        self.app.call_later(self.app.action_quit)

@@ -165,7 +165,3 @@ class MainScreen(Screen[None]):
             log = self.query_one(LogPane)
             if not log.following:
                 log.follow()
-
-    def on_checklist_pane_toggled(self, event: ChecklistPane.Toggled) -> None:
-        event.stop()
-        self.app.call_later(self.app.run_action, "act('tick')")

@@ -97,6 +97,6 @@ class Desk:
     def _driven(self, actor: Actor) -> None:
         driver = self._core.state.driver
         if driver not in (None, actor.name):
-            raise Refusal(f"{driver} drives", "one person at a time changes things", f"ask {driver} for the wheel (w)")
+            raise Refusal(f"{driver} drives", "one person at a time changes things", f"ask {driver} for the wheel (D)")
         if driver is None and self._core.runbook.environment.kind == "production":
-            raise Refusal("Production is read-only until someone drives", "", "take the wheel (w)")
+            raise Refusal("Production is read-only until someone drives", "", "take the wheel (D)")

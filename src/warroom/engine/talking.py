@@ -77,7 +77,7 @@ class Talking:
         taken = {e.step for e in core.state.escalations}
         coming = [(i, step) for i, step in enumerate(core.runbook.escalation) if i not in taken]
         if not coming:
-            raise Refusal("The whole escalation path is taken", "", "call who is missing, and note it (n)")
+            raise Refusal("The whole escalation path is taken", "", "call who is missing, and note it (l)")
         await self._escalated(coming[0][0], actor)
         return coming[0][1].sentence
 

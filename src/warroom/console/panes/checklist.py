@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 
 from warroom.console.panes.base import Drawn, Pane
 from warroom.console.store import Store
@@ -20,18 +19,14 @@ Entry = Line | str
 
 
 class ChecklistPane(Pane):
-    """The cursor is the line that ``t`` and ``x`` are about; until it is moved it stays on the first open line."""
+    """The cursor is the line that ``space`` and ``x`` are about; until it is moved it stays on the first open line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "down", show=False),
         Binding("up,i", "move(-1)", "up", show=False),
-        Binding("space", "flip", "tick", show=False),
     ]
     number, label = 2, "Checklist"
     topics = frozenset({"state", "busy"})
-
-    class Toggled(Message):
-        """Space on the line under the cursor."""
 
     def __init__(self, store: Store, name: str) -> None:
         super().__init__(store, name)
@@ -64,9 +59,6 @@ class ChecklistPane(Pane):
         index = next(i for i, entry in enumerate(every) if entry.id == now.id)
         self.cursor = every[max(0, min(len(every) - 1, index + by))].id
         self.redraw()
-
-    def action_flip(self) -> None:
-        self.post_message(self.Toggled())
 
     def on_focus(self) -> None:
         self.redraw()

@@ -67,7 +67,7 @@ class HelpScreen(Reading):
                 )
             lines.append(Content(""))
         lines += wrapped(
-            "tab, shift+tab and arrows move between panes and in them; space ticks the checklist line; esc goes back; "
+            "tab, shift+tab and arrows move between panes and in them; esc goes back; "
             "ctrl+p is the palette too. While text is typed, no key acts.",
             self.cells,
             "$text-muted",

@@ -1,0 +1,71 @@
+"""What the keys that only look do: panes, the log, the screens that are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warroom.console.panes.log import LogPane
+from warroom.console.screens import reading
+from warroom.errors import WarroomError
+
+if TYPE_CHECKING:
+    from warroom.console.app import WarroomConsole
+
+
+class Looking:
+    """One method for each action of the group Look."""
+
+    def __init__(self, app: WarroomConsole) -> None:
+        self.app = app
+        self.client = app.client
+
+    def zoom(self) -> None:
+        self.app.main.toggle_zoom()
+
+    def filter(self) -> None:
+        log = self._log()
+        log.open_filter()
+
+    def _log(self) -> LogPane:
+        log = self.app.main.query_one(LogPane)
+        if not log.display:
+            self.app.main.go(log.number)
+        return log
+
+    def pause(self) -> None:
+        self._log().toggle()
+
+    def next_error(self) -> None:
+        self._seek(1)
+
+    def previous_error(self) -> None:
+        self._seek(-1)
+
+    def _seek(self, by: int) -> None:
+        log = self._log()
+
+        async def seek() -> None:
+            try:
+                found = await log.seek_error(by)
+            except WarroomError as error:
+                self.app.tell(str(error), bad=True)
+                return
+            if not found:
+                self.app.tell("No error further down." if by > 0 else "No error further up.")
+
+        self.app.run_worker(seek(), group="seek", exclusive=True, exit_on_error=False)
+
+    def commands(self) -> None:
+        self.app.push_screen(reading.CommandsScreen(self.client))
+
+    def timeline(self) -> None:
+        self.app.push_screen(reading.TimelineScreen(self.client))
+
+    def help(self) -> None:
+        self.app.push_screen(reading.HelpScreen(self.client))
+
+    def palette(self) -> None:
+        self.app.action_command_palette()
+
+    def quit(self) -> None:
+        self.app.call_later(self.app.action_quit)

@@ -1,0 +1,149 @@
+"""Why an action can't be used now, in a sentence; an empty one when it can. The engine holds all of this too."""
+
+from __future__ import annotations
+
+from warroom.console.store import Store
+
+
+def always(store: Store) -> str:
+    return ""
+
+
+def connected(store: Store) -> str:
+    return "" if store.snapshot is not None else f"Not yet: {store.problem}."
+
+
+def writing(store: Store) -> str:
+    if store.snapshot is None:
+        return connected(store)
+    if not store.writable:
+        return "This session is read-only: it can look, but nothing can be changed from here."
+    return ""
+
+
+def has_incident(store: Store) -> str:
+    if why := writing(store):
+        return why
+    if store.incident is None:
+        return "No incident is open: o opens one."
+    return ""
+
+
+def incident_open(store: Store) -> str:
+    if why := has_incident(store):
+        return why
+    if store.incident is not None and store.incident.closed:
+        return f"This incident is closed ({store.incident.closed}): o opens a new one."
+    return ""
+
+
+def driving(store: Store) -> str:
+    """In production nothing acts until someone has the wheel; the engine holds this too."""
+    if why := incident_open(store):
+        return why
+    kind = store.runbook.environment.kind if store.runbook else "production"
+    if kind == "production" and store.state.driver is None:
+        return "Nobody drives: D takes the wheel."
+    return ""
+
+
+def standing_still(store: Store) -> str:
+    if why := driving(store):
+        return why
+    return "A plan is running: A stops it, or wait for its end." if store.run_going() else ""
+
+
+def can_open(store: Store) -> str:
+    if why := writing(store):
+        return why
+    if store.incident is not None and not store.incident.closed:
+        return f"{store.incident.id} is open already."
+    return ""
+
+
+def can_run(store: Store) -> str:
+    if why := incident_open(store):
+        return why
+    plan = store.plan
+    if plan is None:
+        return "There is no plan yet: p prepares one."
+    if plan.status == "voided":
+        return f"The plan was voided ({plan.void_reason}): p prepares it again."
+    if plan.status == "running":
+        return "It is running already: A stops it."
+    if store.waiting_steps():
+        return "A step waits for a decision first: r decides."
+    open_steps = any(step.status == "planned" or step.resolved == "again" for step in plan.steps.values())
+    if plan.status not in ("proposed", "approved", "failed", "unknown") or not open_steps:
+        return f"This plan has ended ({plan.status}): v verifies, p prepares another."
+    return ""
+
+
+def can_abort(store: Store) -> str:
+    if why := has_incident(store):
+        return why
+    if not store.run_going():
+        return "Nothing is running."
+    if store.plan is not None and store.plan.aborting:
+        return "It is being stopped already."
+    return ""
+
+
+def can_answer(store: Store) -> str:
+    if why := incident_open(store):
+        return why
+    tree = store.tree()
+    return "" if tree is not None and tree.path else "The tree asks nothing yet."
+
+
+def can_undo(store: Store) -> str:
+    if why := standing_still(store):
+        return why
+    plan = store.plan
+    if (plan is None or plan.began_at is None) and not store.state.ended_runs:
+        return "Nothing has been run that could be taken back."
+    return ""
+
+
+def can_resolve(store: Store) -> str:
+    if why := incident_open(store):
+        return why
+    return "" if store.waiting_steps() else "No step waits for a decision."
+
+
+def can_claim(store: Store) -> str:
+    if why := incident_open(store):
+        return why
+    return "" if store.manual_steps() else "No manual step is under way."
+
+
+def can_find_ways(store: Store) -> str:
+    if why := incident_open(store):
+        return why
+    verification, watch = store.state.verification, store.state.watch
+    if verification is None or verification.verdict is None:
+        return "Nothing has been verified yet: v verifies."
+    came_back = watch is not None and watch.quiet is False
+    return "" if verification.next or came_back else "Verification left nothing to choose."
+
+
+def can_acknowledge(store: Store) -> str:
+    if why := has_incident(store):
+        return why
+    known = store.state.acknowledged
+    return "" if any(t.id not in known for t in store.firing()) else "Nothing fires that is not acknowledged."
+
+
+def can_stop_writes(store: Store) -> str:
+    if why := incident_open(store):
+        return why
+    runbook = store.runbook
+    if runbook is None or not any(p.kind == "stop-writes" for p in runbook.procedures.values()):
+        return "The runbook has no procedure that stops writes."
+    return "A plan is running: A stops it first." if store.run_going() else ""
+
+
+def can_close(store: Store) -> str:
+    if why := incident_open(store):
+        return why
+    return "A plan is running: it must end first." if store.run_going() else ""
