@@ -84,4 +84,12 @@ class TryLater(WarroomError):
 
 
 class Refusal(WarroomError):
-    """Why an intent was not accepted, in a sentence for the person who asked."""
+    """Why an intent was not accepted, in a sentence for the person who asked.
+
+    ``helps`` is the type of the intent that would help, where one would ("choose-target"). It names no key: keys are
+    the console's, and people choose them.
+    """
+
+    def __init__(self, title: str, cause: str = "", hint: str = "", *, helps: str = "") -> None:
+        super().__init__(title, cause, hint)
+        self.helps = helps

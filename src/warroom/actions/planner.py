@@ -55,7 +55,7 @@ async def make_plan(
     unknown = [step_id for step_id in (*include, *manual) if step_id not in procedure.steps]
     if unknown:
         known = ", ".join(procedure.steps)
-        raise BadInput(f"{procedure.title} has no step {unknown[0]}", f"its steps are: {known}", "propose it again (p)")
+        raise BadInput(f"{procedure.title} has no step {unknown[0]}", f"its steps are: {known}", "propose it again")
     steps = [
         await _step(situation, step_id, decl, platforms, by_hand=step_id in manual)
         for step_id, decl in procedure.steps.items()

@@ -45,7 +45,7 @@ class Acting:
         situation = await self._situation()
         procedure = core.runbook.procedures.get(intent.procedure)
         if procedure is not None and procedure.kind == "rollback" and situation.target is None:
-            raise Refusal("No target is chosen", "", "choose one first (g)")
+            raise Refusal("No target is chosen", "", "choose one first", helps="choose-target")
         plan = await make_plan(
             situation, intent.procedure, core.platforms, include=intent.include, manual=intent.manual
         )
@@ -67,21 +67,30 @@ class Acting:
 
     def _not_while_running(self) -> None:
         if self._runner is not None:
-            raise Refusal(f"{self._runner.plan.title} is running", "one plan at a time", "wait for it, or abort it (A)")
+            raise Refusal(
+                f"{self._runner.plan.title} is running",
+                "one plan at a time",
+                "wait for it, or abort it",
+                helps="abort-run",
+            )
 
     def _plan(self, plan_hash: str) -> PlanState:
         """The plan that the person saw; another one since then is a reason to look again."""
         plan = self._core.state.plan
         if plan is None:
-            raise Refusal("There is no plan", "", "propose one first (p)")
+            raise Refusal("There is no plan", "", "propose one first", helps="propose-plan")
         if plan.hash != plan_hash:
-            raise Refusal("The plan changed since you saw it", "it has another hash now", "look at it again (p)")
+            raise Refusal(
+                "The plan changed since you saw it", "it has another hash now", "look at it again", helps="propose-plan"
+            )
         return plan
 
     async def approve(self, actor: Actor, intent: ApprovePlan) -> str:
         plan = self._plan(intent.hash)
         if plan.status not in ("proposed", "approved"):
-            raise Refusal(f"The plan is {plan.status}", plan.void_reason or plan.detail, "propose it again (p)")
+            raise Refusal(
+                f"The plan is {plan.status}", plan.void_reason or plan.detail, "propose it again", helps="propose-plan"
+            )
         await self._still_true(plan)
         await self._core.record(PlanApproved(hash=intent.hash), actor=actor)
         return "approved"
@@ -93,7 +102,7 @@ class Acting:
         reason = await plan_moved(plan.plan, done, core.platforms, core.fingerprint)
         if reason:
             await core.record(PlanVoided(hash=plan.hash, reason=core.redactor.clean(reason)))
-            raise Refusal("The plan is void", core.redactor.clean(reason), "propose it again (p)")
+            raise Refusal("The plan is void", core.redactor.clean(reason), "propose it again", helps="propose-plan")
 
     async def why_not(self, actor: Actor) -> GuardsPage:
         core = self._core
@@ -187,10 +196,10 @@ class Acting:
         )
         if intent.choice != "undo":
             await self._core.record(resolved, actor=actor)
-            return f"{intent.step}: {intent.choice}; run the plan to go on (R)"
+            return f"{intent.step}: {intent.choice}; run the plan to go on"
         undo = undo_plan(await self._situation(), self._captured(only=intent.step), f"Undo {intent.step}")
         await self._core.record(resolved, PlanProposed(plan=undo, hash=undo.hash), actor=actor)
-        return "the undo is prepared; look at it, then run it (R)"
+        return "the undo is prepared; look at it, then run it"
 
     async def undo(self, actor: Actor, intent: Undo) -> str:
         self._not_while_running()

@@ -233,7 +233,7 @@ class Closing:
     async def close(self, actor: Actor, intent: CloseIncident) -> str:
         core, state = self._core, self._core.state
         if state.plan is not None and state.plan.status == "running":
-            raise Refusal(f"{state.plan.plan.title} is running", "", "wait for it, or abort it (A)")
+            raise Refusal(f"{state.plan.plan.title} is running", "", "wait for it, or abort it", helps="abort-run")
         if self._verifying:
             raise Refusal("Recovery is being checked", "", "close when that has ended")
         if self._preparing.capturing:
@@ -242,7 +242,9 @@ class Closing:
         passed = passed and "verified" in state.proofs  # what ran after that verdict has taken the proof away
         watched = "watch-ended" in state.proofs
         if intent.outcome == "recovered" and not passed:
-            raise Refusal("Recovery is not proven", "verification has not passed", "verify (v), or close as mitigated")
+            raise Refusal(
+                "Recovery is not proven", "verification has not passed", "verify, or close as mitigated", helps="verify"
+            )
         owed = outstanding(state)
         if not (passed and watched and not owed) and not intent.reason.strip():
             missing = f"{len(owed)} messages are still on their way"

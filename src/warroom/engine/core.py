@@ -130,7 +130,7 @@ class Core:
     @property
     def incident_folder(self) -> Path:
         if self.journal is None:
-            raise Refusal("No incident is open", "", "open one first (o)")
+            raise Refusal("No incident is open", "", "open one first", helps="open-incident")
         return self.journal.folder
 
     async def attach(self, journal: Journal, state: State) -> None:
@@ -156,7 +156,7 @@ class Core:
     async def record(self, *bodies: Body, actor: Actor = ENGINE) -> int:
         """Durable, folded and published when it returns. Raises Refusal without an open incident."""
         if self.journal is None:
-            raise Refusal("No incident is open", "", "open one first (o)")
+            raise Refusal("No incident is open", "", "open one first", helps="open-incident")
         events = await self._append(self.journal, actor, bodies)
         return events[-1].seq if events else self.state.seq
 
@@ -181,7 +181,7 @@ class Core:
         """Yields a ``record`` for work that may outlive its incident: its entries go where the work began."""
         journal = self.journal
         if journal is None:
-            raise Refusal("No incident is open", "", "open one first (o)")
+            raise Refusal("No incident is open", "", "open one first", helps="open-incident")
 
         async def record(body: Body) -> None:
             await self._append(journal, ENGINE, (body,))

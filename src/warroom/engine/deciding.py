@@ -98,7 +98,7 @@ class Deciding:
         if item is None:
             raise Refusal(f"There is no checklist line {intent.item}", "", "")
         if intent.mark == "not-needed" and not item.if_needed:
-            raise Refusal("That line is always needed", item.sentence, "waive it, with a reason (x)")
+            raise Refusal("That line is always needed", item.sentence, "waive it, with a reason", helps="mark-item")
         if intent.mark in ("waived", "not-needed") and not intent.reason.strip():
             raise Refusal("This needs a reason", item.sentence, "say why")
         standing = {line.id: line for name in core.runbook.checklists for line in lines(core.runbook, core.state, name)}

@@ -90,13 +90,18 @@ class Desk:
         if core.journal is not None and core.journal.read_only and not isinstance(intent, it.AbortRun):
             raise Refusal("This journal is read-only", core.journal.read_only, "it can be read and exported")
         if core.state.incident is None:
-            raise Refusal("No incident is open", "", "open one first (o)")
+            raise Refusal("No incident is open", "", "open one first", helps="open-incident")
         if core.state.incident.closed is not None and not isinstance(intent, it.WriteReport):
-            raise Refusal(f"{core.state.incident.id} is closed", "", "open a new incident (o)")
+            raise Refusal(f"{core.state.incident.id} is closed", "", "open a new incident", helps="open-incident")
 
     def _driven(self, actor: Actor) -> None:
         driver = self._core.state.driver
         if driver not in (None, actor.name):
-            raise Refusal(f"{driver} drives", "one person at a time changes things", f"ask {driver} for the wheel (D)")
+            raise Refusal(
+                f"{driver} drives",
+                "one person at a time changes things",
+                f"ask {driver} for the wheel",
+                helps="take-wheel",
+            )
         if driver is None and self._core.runbook.environment.kind == "production":
-            raise Refusal("Production is read-only until someone drives", "", "take the wheel (D)")
+            raise Refusal("Production is read-only until someone drives", "", "take the wheel", helps="take-wheel")

@@ -19,7 +19,7 @@ from warroom.engine.preparing import Preparing
 from warroom.engine.queries import Queries
 from warroom.engine.sensing import Sensing
 from warroom.engine.talking import Talking
-from warroom.errors import WarroomError
+from warroom.errors import Refusal, WarroomError
 from warroom.journal.folder import Lock, StateFolder
 from warroom.model import intent as it
 from warroom.model.event import Actor
@@ -164,7 +164,8 @@ class Engine:
             else:
                 words = await self._desk.take(actor, intent)
         except WarroomError as error:
-            return Refused(reason=self.core.redactor.clean(str(error)))
+            helps = error.helps if isinstance(error, Refusal) else ""
+            return Refused(reason=self.core.redactor.clean(str(error)), helps=helps)
         except Exception as error:  # noqa: BLE001 - a fault of ours refuses one intent, it ends nothing
             log.exception("an intent failed: %s", intent.type)
             return Refused(reason=f"warroom failed at this ({type(error).__name__}); its own log has the details")

@@ -22,7 +22,9 @@ async def open_incident(core: Core, title: str, readings: Mapping[str, TriggerRe
     Only for who holds ``core.turn``: two at once would open two.
     """
     if core.state.incident is not None and core.state.incident.closed is None:
-        raise Refusal(f"{core.state.incident.id} is open", "one incident at a time", "close it first (X)")
+        raise Refusal(
+            f"{core.state.incident.id} is open", "one incident at a time", "close it first", helps="close-incident"
+        )
     firing = [r for r in readings.values() if r.status == "firing"]
     severity = min((r.severity for r in firing), key=("critical", "warning").index, default=None)
     detected = core.clock.now()

@@ -234,7 +234,12 @@ class Preparing:
             except WarroomError as error:
                 problem = error
         if problem is not None:
-            raise Refusal(f"{text} can't be the target", self._core.redactor.clean(str(problem)), "choose another (g)")
+            raise Refusal(
+                f"{text} can't be the target",
+                self._core.redactor.clean(str(problem)),
+                "choose another",
+                helps="choose-target",
+            )
         word = text.strip()
         if not NAME.fullmatch(word):
             raise Refusal(f"{text!r} is no release", "a version, commit or digest was expected", "type it again")

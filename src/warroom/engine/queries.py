@@ -69,7 +69,7 @@ class Queries:
     def _evidence(self) -> live.EvidencePage:
         state = self._core.state.evidence
         if state is None or not state.path:
-            raise Refusal("No evidence is sealed", "", "capture it (c)")
+            raise Refusal("No evidence is sealed", "", "capture it", helps="capture-evidence")
         try:
             files = json.loads((Path(state.path) / MANIFEST).read_bytes())["files"]
             return live.EvidencePage(path=state.path, artifacts=tuple(Artifact.model_validate(f) for f in files))

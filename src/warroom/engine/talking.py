@@ -66,7 +66,7 @@ class Talking:
     async def sent_by_hand(self, actor: Actor, intent: SentByHand) -> str:
         message = self._core.state.messages.get(intent.message)
         if message is None or message.status == "sent":
-            raise Refusal("That message is not waiting", "", "look at the messages again (m)")
+            raise Refusal("That message is not waiting", "", "look at the messages again", helps="notify")
         body = MessageSent(message=message.id, receipt=f"{actor.name} says so", by_hand=True)
         await self._core.record(body, actor=actor)
         return "recorded"
@@ -77,7 +77,9 @@ class Talking:
         taken = {e.step for e in core.state.escalations}
         coming = [(i, step) for i, step in enumerate(core.runbook.escalation) if i not in taken]
         if not coming:
-            raise Refusal("The whole escalation path is taken", "", "call who is missing, and note it (l)")
+            raise Refusal(
+                "The whole escalation path is taken", "", "call who is missing, and note it", helps="add-note"
+            )
         await self._escalated(coming[0][0], actor)
         return coming[0][1].sentence
 

@@ -69,10 +69,14 @@ class Accepted(Fact):
 
 
 class Refused(Fact):
-    """``reason`` is a sentence for a person: why not, and what to do about it."""
+    """``reason`` is a sentence for a person: why not, and what to do about it.
+
+    ``helps`` is the type of the intent that would ("choose-target"), or empty: each client knows its own way to it.
+    """
 
     reply: Literal["refused"] = "refused"
     reason: str
+    helps: str = ""
 
 
 Reply = Annotated[Accepted | Refused, Field(discriminator="reply")]
