@@ -115,6 +115,19 @@ class RunPlan(Fact):
     reason: Reason = ""
 
 
+class RunEmergency(Fact):
+    """The emergency lane: opens an incident where none is open, takes the wheel, and runs what was shown.
+
+    ``hash`` is of the plan that an ``EmergencyPage`` showed; ``confirm`` is the service's name as typed (a drill does
+    not ask for it). What the page lists as waived is waived by it.
+    """
+
+    type: Literal["run-emergency"] = "run-emergency"
+    hash: str
+    confirm: str = ""
+    reason: Reason = ""
+
+
 class AbortRun(Fact):
     type: Literal["abort-run"] = "abort-run"
     hash: str
@@ -149,6 +162,15 @@ class Undo(Fact):
 
 class Verify(Fact):
     type: Literal["verify"] = "verify"
+
+
+class AnswerCheck(Fact):
+    """A person's word on a check that only a person can make, with what they saw or were told."""
+
+    type: Literal["answer-check"] = "answer-check"
+    check: str
+    verdict: Literal["pass", "fail"]
+    words: Reason
 
 
 class Notify(Fact):
@@ -194,11 +216,13 @@ Intent = Annotated[
     | ProposePlan
     | ApprovePlan
     | RunPlan
+    | RunEmergency
     | AbortRun
     | ResolveStep
     | ClaimStep
     | Undo
     | Verify
+    | AnswerCheck
     | Notify
     | SentByHand
     | Escalate

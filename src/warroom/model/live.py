@@ -9,6 +9,16 @@ from pydantic import Field
 from warroom.model.base import Fact, Instant
 from warroom.model.decision import TreeReading
 from warroom.model.event import Event
+from warroom.model.pages import DraftPage as DraftPage
+from warroom.model.pages import DraftQuery as DraftQuery
+from warroom.model.pages import EmergencyPage as EmergencyPage
+from warroom.model.pages import EmergencyQuery as EmergencyQuery
+from warroom.model.pages import Guard as Guard
+from warroom.model.pages import IncidentLine as IncidentLine
+from warroom.model.pages import IncidentsPage as IncidentsPage
+from warroom.model.pages import IncidentsQuery as IncidentsQuery
+from warroom.model.pages import WaysPage as WaysPage
+from warroom.model.pages import WaysQuery as WaysQuery
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.signal import ComponentReading, LogHead, LogLine, Sample, SignalReading, TriggerReading
 from warroom.model.verification import Artifact
@@ -107,18 +117,31 @@ class SamplesPage(Fact):
     marks: tuple[tuple[Instant, str], ...] = ()
 
 
+TimelineKind = Literal["decisions", "actions", "signals", "messages", "notes", "evidence", "other"]
+
+
 class TimelineQuery(Fact):
-    """Events before ``before`` (None: the newest), newest last."""
+    """The last ``limit`` matching events before ``before`` (None: the newest), newest last.
+
+    ``contains`` is looked for in an entry's words and its author's name, whatever the case; empty filters pass all.
+    ``incident`` names another one of this state folder, to be read only.
+    """
 
     ask: Literal["timeline"] = "timeline"
     before: int | None = None
     limit: int = Field(default=200, ge=1, le=1000)
+    kinds: tuple[TimelineKind, ...] = ()
+    contains: str = Field(default="", max_length=200)
+    incident: str | None = None
 
 
 class TimelinePage(Fact):
+    """``looked`` is the first entry that was looked at: 1 when there is nothing before."""
+
     kind: Literal["timeline-page"] = "timeline-page"
     events: tuple[Event, ...]
     total: int
+    looked: int = 1
 
 
 class ReleasesQuery(Fact):
@@ -167,14 +190,6 @@ class GuardsQuery(Fact):
     ask: Literal["guards"] = "guards"
 
 
-class Guard(Fact):
-    """One reason why not. ``hard`` ones cannot be waived."""
-
-    id: str
-    words: str
-    hard: bool
-
-
 class GuardsPage(Fact):
     kind: Literal["guards-page"] = "guards-page"
     guards: tuple[Guard, ...]
@@ -220,7 +235,11 @@ Query = Annotated[
     | MessageQuery
     | GuardsQuery
     | EvidenceQuery
-    | CommandsQuery,
+    | CommandsQuery
+    | EmergencyQuery
+    | WaysQuery
+    | IncidentsQuery
+    | DraftQuery,
     Field(discriminator="ask"),
 ]
 
@@ -233,6 +252,10 @@ Page = Annotated[
     | MessagePage
     | GuardsPage
     | EvidencePage
-    | CommandsPage,
+    | CommandsPage
+    | EmergencyPage
+    | WaysPage
+    | IncidentsPage
+    | DraftPage,
     Field(discriminator="kind"),
 ]
