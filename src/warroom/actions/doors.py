@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ConfigDict, JsonValue, TypeAdapter
 
 from warroom import process
+from warroom.actions import bodies
 from warroom.actions.commands import CommandLog
 from warroom.api import Clock, SecretResolver
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
@@ -66,30 +67,20 @@ class HttpClient:
         try:
             async with asyncio.timeout(timeout):
                 request = self.get().build_request(method, url, headers=sent, json=body, timeout=timeout)
+                request.headers["Accept-Encoding"] = bodies.ACCEPTED
                 response = await self.get().send(request, stream=True)
                 try:
-                    data = await _bounded(response)
+                    data, whole = await bodies.bounded(response, BODY_LIMIT)
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.TimeoutException) as error:
             raise TimedOut(f"{_host(url)} did not answer in {timeout:g} s", type(error).__name__) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Unreachable(f"{_host(url)} could not be reached", str(error) or type(error).__name__) from None
-        return _result(response, data, asyncio.get_running_loop().time() - began)
+        return _result(response, data, asyncio.get_running_loop().time() - began, whole)
 
 
-async def _bounded(response: httpx.Response) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_bytes():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            break
-    return b"".join(chunks)[:BODY_LIMIT]
-
-
-def _result(response: httpx.Response, data: bytes, seconds: float) -> CallResult:
+def _result(response: httpx.Response, data: bytes, seconds: float, whole: bool = True) -> CallResult:
     import json
 
     text = data.decode("utf-8", "replace")
@@ -107,6 +98,8 @@ def _result(response: httpx.Response, data: bytes, seconds: float) -> CallResult
         cookies=_cookies(response.headers.get_list("set-cookie")),
         location=response.headers.get("location", "")[:4000],
         retry_after_s=_retry_after(response.headers.get("retry-after", "")),
+        headers=bodies.shown(response.headers),
+        whole=whole,
     )
 
 
@@ -182,11 +175,12 @@ class Reading:
 
         try:
             client = self._http.get()
-            async with client.stream(
-                "GET", url, headers=dict(headers or {}), timeout=httpx.Timeout(10, read=None)
-            ) as got:
+            sent = {**dict(headers or {}), "Accept-Encoding": "identity"}
+            async with client.stream("GET", url, headers=sent, timeout=httpx.Timeout(10, read=None)) as got:
                 if got.status_code != 200:
                     raise Unreachable(f"{_host(url)} answered {got.status_code}", "a stream of lines was expected")
+                if got.headers.get("content-encoding", "identity").lower() != "identity":
+                    raise Unreachable(f"{_host(url)} could not be followed", "its lines are packed, unlike asked")
                 async for line in got.aiter_lines():
                     yield line
         except httpx.HTTPError as error:

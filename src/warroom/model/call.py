@@ -139,7 +139,9 @@ class CallResult(Fact):
     """What came back: an exit status or an HTTP status, the reply's JSON where it is JSON, and the text.
 
     ``text`` is bounded. ``cookies`` are those the reply set, ``location`` is where a redirect points, ``retry_after_s``
-    what the other side asked us to wait; only the read door gives them, nothing keeps them.
+    what the other side asked us to wait, ``headers`` a few others by lower-case name: ``content-type``, ``link``,
+    ``date``, ``etag`` and rate limits. ``whole`` False: the body was longer than is read, and was cut. Only the read
+    door gives these, nothing keeps them.
     """
 
     status: int
@@ -149,6 +151,8 @@ class CallResult(Fact):
     cookies: dict[str, str] = Field(default_factory=dict)
     location: str = ""
     retry_after_s: float | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    whole: bool = True
 
     @model_validator(mode="after")
     def _bounded(self) -> CallResult:
