@@ -21,6 +21,7 @@ from warroom.errors import BadInput as BadInput
 from warroom.errors import DoorRefused as DoorRefused
 from warroom.errors import ProgramFailed as ProgramFailed
 from warroom.errors import ProgramMissing as ProgramMissing
+from warroom.errors import StoreRefused as StoreRefused
 from warroom.errors import TimedOut as TimedOut
 from warroom.errors import TryLater as TryLater
 from warroom.errors import Unreachable as Unreachable
@@ -44,6 +45,23 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a statement gave, as plain JSON: times are ISO texts, intervals seconds, numerics numbers.
+
+    ``more``: there were more rows than were asked for. ``pooled``: a connection pooler stands before the server.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...] = ()
+    more: bool = False
+    pooled: bool = False
+    seconds: float = 0
+
+    def each(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 class ReadDoor(Protocol):
@@ -77,16 +95,45 @@ class ReadDoor(Protocol):
         """Lines of a long reply, as they come."""
         ...
 
+    async def sql(
+        self,
+        secret: str,
+        statement: str,
+        *,
+        timeout: float,
+        parameters: Sequence[JsonValue] = (),
+        names: Mapping[str, str] | None = None,
+        at_most: int = 1000,
+    ) -> Rows:
+        """One query on PostgreSQL, in a read-only transaction that the server stops after ``timeout`` seconds.
+
+        ``secret`` names the address, as Prisma or libpq write it. ``%s`` in the statement takes the next parameter;
+        ``{table}`` takes the name under ``table``, quoted. ``StoreRefused`` with PostgreSQL's code when it says no,
+        ``Unreachable`` or ``TimedOut`` when it says nothing, ``DoorRefused`` for what does not only read.
+        """
+        ...
+
+    async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
+        """One command that only reads, such as ``"INFO"``: its reply as plain JSON, bytes as text.
+
+        ``DoorRefused`` for any other command; ``StoreRefused``, ``Unreachable`` and ``TimedOut`` as with ``sql``.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Context:
-    """What a plugin gets at each call. ``config`` is an instance of the plugin's own ``config`` model."""
+    """What a plugin gets at each call. ``config`` is an instance of the plugin's own ``config`` model.
+
+    ``environment`` is the runbook's; where nobody said, it is taken for production.
+    """
 
     platform: str
     config: Any
     read: ReadDoor
     clock: Clock
     secret: SecretResolver
+    environment: Literal["production", "staging", "drill"] = "production"
 
 
 class SecretResolver(Protocol):

@@ -114,6 +114,7 @@ class Core:
                 read=Reading(self.http, self.commands, self.clock, self.redactor),
                 clock=self.clock,
                 secret=Secrets(self.redactor),
+                environment=self.runbook.environment.kind,
             )
             self.platforms[platform_id] = ActivePlatform(platform_id, platform.plugin, context)
 
