@@ -5,60 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag, model_validator
 
-from warroom.model.address import refused_host
 from warroom.model.base import Duration, Fact, Id
 from warroom.model.call import Secret
+from warroom.model.url import BaseUrl, path_text
 from warroom_http.documents import FieldPath
 
-_PATH = re.compile(r"/(?!/)(?:[A-Za-z0-9._~!&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2}|\$\{[a-z][a-z0-9_]{0,40}\})*")
 NAME = re.compile(r"\$\{([a-z][a-z0-9_]{0,40})\}")
 _CAPTURE = r"^(?:json:.{1,200}|cookie:[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100})$"
 _HEADER = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$"
 
 
-def _base_url(text: str) -> str:
-    """``http`` or ``https``, a host, perhaps a port and a path prefix; nothing else, and no metadata address."""
-    if any(not c.isprintable() or c in ' \\"<>^`{|}' for c in text):
-        raise ValueError("an address such as https://app.example.com was expected")
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an http:// or https:// address was expected")
-    if "@" in parts.netloc:
-        raise ValueError("no user name or password may stand in the address: name a secret under headers")
-    if parts.query or parts.fragment or "?" in text or "#" in text:
-        raise ValueError("the address may not have a query or a fragment")
-    try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if port == 0 or parts.netloc.endswith(":"):
-        raise ValueError("the port is not a number from 1 to 65535")
-    if reason := refused_host(parts.hostname):
-        raise ValueError(f"this address is never asked: {reason}")
-    _path(parts.path or "/")
-    return text.rstrip("/")
-
-
-def _path(text: str) -> str:
-    """A path from the root, perhaps with a query, with ``%xx`` for anything unusual. It can't leave the host."""
-    plain = text.split("?", 1)[0]
-    if not _PATH.fullmatch(text) or any(part in (".", "..") for part in plain.split("/")):
-        raise ValueError("a path such as /api/health was expected, with %xx for unusual characters")
-    return text
-
-
 def _fixed(text: str) -> str:
     if "${" in text:
         raise ValueError("only the steps of a flow may use ${…}")
-    return _path(text)
+    return path_text(text)
 
 
-BaseUrl = Annotated[str, Field(max_length=300), AfterValidator(_base_url)]
-FlowPath = Annotated[str, Field(max_length=500), AfterValidator(_path)]
+FlowPath = Annotated[str, Field(max_length=500), AfterValidator(path_text)]
 UrlPath = Annotated[str, Field(max_length=500), AfterValidator(_fixed)]
 HeaderName = Annotated[str, Field(pattern=_HEADER)]
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$", max_length=4000)]
