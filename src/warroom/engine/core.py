@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from warroom.model.state import State
 from warroom.plugins import LoadedPlatform, isolated, load_platforms
 from warroom.redact import Redactor
 from warroom.session import Snapshot
+from warroom.signals.correlation import Marks
 
 log = logging.getLogger("warroom.engine")
 ENGINE = Actor(name="warroom", kind="engine")
@@ -68,13 +69,6 @@ class Options:
     resume: bool = True
 
 
-@dataclass
-class Marks:
-    """Release changes seen, newest last: for plots, the log and "errors began 40 s after"."""
-
-    changes: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=50))
-
-
 class Core:
     def __init__(
         self, runbook: Runbook, folder: StateFolder, clock: Clock, options: Options, load: Load = load_platforms
@@ -89,7 +83,7 @@ class Core:
         self.http = HttpClient()
         self.state = State()
         self.journal: Journal | None = None
-        self.marks = Marks()
+        self.marks = Marks(clock)
         self.running: Release | None = None
         self.hub = Hub(clock, self._snapshot)
         self.platforms: dict[str, ActivePlatform] = {}

@@ -20,6 +20,7 @@ from warroom.model.release import Release
 from warroom.model.signal import LogLine, Sample, TriggerReading
 from warroom.plugins import isolated, supervise
 from warroom.signals.book import SignalBook
+from warroom.signals.sane import sane
 from warroom.signals.spool import LogSpool, pump
 from warroom.signals.store import SampleStore
 from warroom.signals.triggers import TriggerBook
@@ -39,8 +40,8 @@ class Sensing:
         live = core.folder.path / "live"
         self.spool = LogSpool(live / "logs", core.clock, core.redactor.clean)
         self.store = SampleStore(live / "samples.db", core.clock)
-        self.signals = SignalBook(core.runbook, core.clock)
-        self.triggers = TriggerBook(core.runbook, core.clock)
+        self.signals = SignalBook(core.runbook, core.clock, core.marks)
+        self.triggers = TriggerBook(core.runbook, core.clock, core.marks)
         self.tree = TreeReader(core.runbook, core.clock, _reached(core))
         self.readings: dict[str, TriggerReading] = {}
         self._away: set[str] = set()
@@ -52,6 +53,8 @@ class Sensing:
         core = self._core
         if core.state.incident is not None and core.state.at is not None:
             self.triggers.restore(core.state.triggers, core.state.at)
+            for change in core.state.changes:
+                core.marks.add(change.now, kind="rollback" if change.rollback else "release", at=change.at)
         for platform_id, problem in core.broken.items():
             plugin = core.runbook.platforms[platform_id].plugin
             row = PlatformReading(id=platform_id, plugin=plugin, status="broken", words=str(problem))
@@ -88,8 +91,10 @@ class Sensing:
 
         async for sample in supervise(name, start, of=Sample, clock=self._core.clock, failed=self._failed(platform)):
             self._came(platform)
-            clean = clean_fact(self._core.redactor, sample)
+            given = clean_fact(self._core.redactor, sample)
             for signal_id in wanted.get(sample.signal, ()):
+                declared = self._core.runbook.signals[signal_id]
+                clean = sane(given, declared, self.signals.stale_after(signal_id), self._core.clock.now())
                 self.signals.add(clean, signal_id)
                 self.triggers.add(clean, signal_id)
                 self.store.add(clean, signal_id)
@@ -130,17 +135,29 @@ class Sensing:
     async def _release(self, platform_id: str, now: Release) -> None:
         core, was = self._core, self._core.running
         core.running = now
+        rolled = self._rolled_back_to(now)
         if was is not None and was.same_as(now) is False:
-            core.marks.changes.append((core.clock.now(), now.name))
+            core.marks.add(now.name, kind="rollback" if rolled else "release")
+            self.triggers.release_changed()
+        elif was is None and now.deployed_at is not None:
+            core.marks.add(now.name, at=now.deployed_at)
         core.hub.set("running", RunningRelease(release=now, since=self._since()))
         known = core.state.running
         same = known.same_as(now) if known is not None else False
         if self._open() and (same is False or (was is None and same is None)):
             with contextlib.suppress(JournalFull, JournalReadOnly):  # every console was told; it is tried again
-                await core.record(ReleaseChanged(was=known, now=now, seen_by=platform_id))
+                await core.record(ReleaseChanged(was=known, now=now, seen_by=platform_id, rollback=rolled))
+
+    def _rolled_back_to(self, now: Release) -> bool:
+        """Was it a plan of this incident that brought this release about?"""
+        plan = self._core.state.plan
+        if plan is None or plan.began_at is None or plan.plan.purpose != "rollback" or plan.plan.target is None:
+            return False
+        return plan.plan.target.same_as(now) is True
 
     def _since(self) -> datetime | None:
-        return self._core.marks.changes[-1][0] if self._core.marks.changes else None
+        newest = self._core.marks.newest
+        return newest.at if newest is not None else None
 
     def _failed(self, platform: ActivePlatform) -> Callable[[WarroomError, float], None]:
         def tell(error: WarroomError, pause: float) -> None:

@@ -140,10 +140,13 @@ class TriggerChanged(Fact):
 class ReleaseChanged(Fact):
     type: Literal["release-changed"] = "release-changed"
     was: Release | None
+    """``rollback``: a plan of this incident brought it about."""
+
     now: Release | None
     seen_by: str
 
 
+    rollback: bool = False
 class TreeChanged(Fact):
     type: Literal["tree-changed"] = "tree-changed"
     reading: TreeReading

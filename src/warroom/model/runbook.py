@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from warroom.model.automation import ActiveProbe, AutomaticRollback
 from warroom.model.base import Duration, Fact, Id, sha256, stored
 from warroom.model.decision import Advice
 from warroom.model.plan import Role
@@ -81,6 +82,9 @@ class Condition(Fact):
 
     Fewer than ``at_least`` observations in the window is UNKNOWN, and so is a newest sample older than ``stale_after``.
     Clearing takes the opposite held for ``clear_for``, below ``clear_below`` where one is given (hysteresis).
+    ``above_baseline`` is a limit of so many times the signal's own normal: its median over ``baseline_over`` before the
+    last release change, without what was measured while a trigger fired; UNKNOWN while there is none.
+    ``active_probe``: only trying what must be refused can tell, so production needs leave for it (``active_probes``).
     """
 
     sentence: str
@@ -88,6 +92,9 @@ class Condition(Fact):
     above: float | None = None
     below: float | None = None
     equals: float | None = None
+    above_baseline: float | None = Field(default=None, gt=1, le=1000)
+    baseline_over: Duration = Field(default=3600, ge=60)
+    active_probe: bool = False
     over: Duration = 60
     for_: Duration = Field(default=0, alias="for")
     at_least: int = Field(default=0, ge=0)
@@ -127,7 +134,10 @@ class FromTrend(Fact):
 
 
 class FromTimer(Fact):
-    """``over`` once ``wait`` has passed since the question was reached; ``waiting`` until then."""
+    """``over`` once ``wait`` has passed since the question was reached; ``waiting`` until then.
+
+    Its question may have other answers as well: those a person gives, before the time is over or after.
+    """
 
     by: Literal["timer"] = "timer"
     wait: Duration
@@ -290,6 +300,9 @@ class Runbook(Fact):
     channels: dict[Id, Channel] = Field(default_factory=dict)
     watch: Duration = 1800
     status_page: str = ""
+    active_probes: dict[Id, ActiveProbe] = Field(default_factory=dict)
+    """By signal: which of those that need an active probe may be measured by one in production, and how often."""
+    automatic_rollback: AutomaticRollback | None = None
     drill_windows: dict[Id, Duration] = Field(default_factory=dict)
     """Shorter windows, by condition id, ``watch`` or a timer question's id. Only a drill environment may have them."""
 

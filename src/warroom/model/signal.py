@@ -43,6 +43,7 @@ class SignalReading(Fact):
     source: str = ""
     words: str = ""
     limit: float | None = None
+    since_release: str = ""
     recent: tuple[float | None, ...] = Field(default=(), max_length=240)
 
 
@@ -50,7 +51,9 @@ class TriggerReading(Fact):
     """A rule's state in numbers and in words. ``held_s`` of ``need_s`` counts towards firing (or clearing).
 
     ``production_need_s`` is set when a drill has shortened the window, so that both can be shown.
-    ``condition`` is the sentence of the condition that decides it.
+    ``condition`` is the sentence of the condition that decides it. ``began_at`` is when the first sample went beyond
+    its limit, ``since_release`` what that has to do with the last release change, in words. ``flaps`` is how often it
+    began anew within the last ten minutes: from three on it is flapping. ``baseline`` is the signal's own normal.
     """
 
     kind: Literal["trigger"] = "trigger"
@@ -67,6 +70,10 @@ class TriggerReading(Fact):
     held_s: float = 0
     need_s: float = 0
     production_need_s: float | None = None
+    began_at: Instant | None = None
+    since_release: str = ""
+    flaps: int = 0
+    baseline: float | None = None
     words: str = ""
 
 

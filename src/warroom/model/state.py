@@ -168,6 +168,7 @@ class State(Fact):
     at: Instant | None = None
     incident: Incident | None = None
     driver: str | None = None
+    rollback: bool = False
     triggers: dict[str, TriggerReading] = Field(default_factory=dict)
     tree: TreeReading | None = None
     overrides: dict[str, Override] = Field(default_factory=dict)

@@ -10,12 +10,15 @@ from warroom.model.base import clock_text, span_text
 from warroom.model.runbook import Condition, FromTrend, Runbook, SignalDecl
 from warroom.model.signal import ComponentReading, Freshness, Sample, SignalReading
 from warroom.model.units import value_text
+from warroom.signals.correlation import Marks
 from warroom.signals.trend import trend
 from warroom.signals.windows import Point, Series
 
 RECENT = 240
 STALE_AFTER = 30.0
 """Where no condition says when a signal is old."""
+SAME_BREACH = 60.0
+"""Seconds without a value beyond its limit after which the next one is the first of another breach."""
 HISTORY = 900.0
 """Seconds of points kept in memory, for trends; older ones are in the store."""
 
@@ -28,15 +31,18 @@ class _Entry:
     worse_down: bool
     series: Series
     newest: Sample | None = None
+    first_bad: float | None = None
+    last_bad: float = 0.0
     recent: deque[float | None] = field(default_factory=lambda: deque(maxlen=RECENT))
 
 
 class SignalBook:
     """Fed with samples by the runbook's names. Not safe for several threads: the engine's loop owns it."""
 
-    def __init__(self, runbook: Runbook, clock: Clock) -> None:
+    def __init__(self, runbook: Runbook, clock: Clock, marks: Marks | None = None) -> None:
         self._runbook = runbook
         self._clock = clock
+        self._marks = marks or Marks(clock)
         trends = [q.from_.over for q in runbook.tree.questions.values() if isinstance(q.from_, FromTrend)]
         longest = max([HISTORY, *trends])
         self._entries = {
@@ -57,6 +63,14 @@ class SignalBook:
             entry.recent.append(None)
         entry.newest = sample
         entry.recent.append(sample.value)
+        if sample.value is not None and _beyond(sample.value, entry):
+            if entry.first_bad is None or now - entry.last_bad > SAME_BREACH:
+                entry.first_bad = now
+            entry.last_bad = now
+
+    def stale_after(self, signal_id: str) -> float:
+        """Seconds after which a sample of it is old."""
+        return self._entries[signal_id].stale_after
 
     def readings(self) -> dict[str, SignalReading]:
         """Every declared signal as it stands now."""
@@ -107,9 +121,10 @@ class SignalBook:
             return "no", f"{title} is level over {span}, {level}"
         way = "rose" if seen.change > 0 else "fell"
         words = f"{title} {way} by {value_text(abs(seen.change), unit)} over {span}, to {level}"
+        words += f" (median slope of {seen.slices} points, {seen.confidence_words})"
         if (seen.change < 0) != entry.worse_down:
             return "no", words
-        return ("yes", words) if seen.sure else (None, f"{words}, but that may be chance")
+        return ("yes", words) if seen.sure else (None, f"{words}: that may be chance")
 
     def _reading(self, signal_id: str, entry: _Entry, now: float) -> SignalReading:
         newest = entry.newest
@@ -126,8 +141,14 @@ class SignalBook:
             source=newest.source if newest is not None else "",
             words=_words(entry, now) if bound else "nobody measures it",
             limit=entry.limit,
+            since_release=self._since(entry, now),
             recent=tuple(entry.recent),
         )
+
+    def _since(self, entry: _Entry, now: float) -> str:
+        if entry.first_bad is None or now - entry.last_bad > SAME_BREACH:
+            return ""
+        return self._marks.since_release(entry.first_bad, "errors" if "error" in entry.declared.title else "it")
 
 
 def _plain(unit: str) -> str:
@@ -138,7 +159,9 @@ def _plain(unit: str) -> str:
 def _entry(declared: SignalDecl, conditions: list[Condition], history: float) -> _Entry:
     limits = [x for c in conditions for x in (c.above, c.below, c.equals) if x is not None]
     stale = min((c.stale_after for c in conditions), default=STALE_AFTER)
-    down = declared.unit == "state" or (bool(conditions) and all(c.above is None for c in conditions))
+    down = declared.unit == "state" or (
+        bool(conditions) and all(c.above is None and c.above_baseline is None for c in conditions)
+    )
     return _Entry(
         declared=declared,
         limit=limits[0] if limits else None,
@@ -173,15 +196,17 @@ def _component(component_id: str, title: str, reading: SignalReading, entry: _En
         return ComponentReading(
             id=component_id, title=title, status="unknown", words=reading.words, age_s=reading.age_s
         )
-    well = reading.value >= 0.5 if reading.unit == "state" else not _breaches(reading.value, entry)
+    well = not _beyond(reading.value, entry)
     words = reading.words or value_text(reading.value, reading.unit)
     return ComponentReading(
         id=component_id, title=title, status="ok" if well else "failing", words=words, age_s=reading.age_s
     )
 
 
-def _breaches(value: float, entry: _Entry) -> bool:
-    """A component on a signal that is no state: failing beyond its trigger's limit."""
+def _beyond(value: float, entry: _Entry) -> bool:
+    """A state that is not well; anything else beyond its trigger's limit, if it has one."""
+    if entry.declared.unit == "state":
+        return value < 0.5
     if entry.limit is None:
         return False
     return value < entry.limit if entry.worse_down else value > entry.limit

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import sqrt
+from math import erf, sqrt
 from statistics import median
 
 POINTS = 60
@@ -27,7 +27,8 @@ MATTERS = 0.1
 class Trend:
     """``change`` is over the whole window, in the signal's unit; ``sure`` whether it can be told from noise.
 
-    ``enough`` False: too few points, or of too short a time; then nothing else means anything.
+    ``enough`` False: too few points, or of too short a time; then nothing else means anything. ``confidence`` is how
+    improbable it would be (0–1) that mere noise rose or fell as steadily; ``slices`` how many means were compared.
     """
 
     enough: bool
@@ -35,6 +36,14 @@ class Trend:
     level: float = 0.0
     sure: bool = False
     spanned: float = 0.0
+    confidence: float = 0.0
+    slices: int = 0
+
+    @property
+    def confidence_words(self) -> str:
+        """Rounded down: what is 94.9 % sure is not called 95 %."""
+        share = int(self.confidence * 1000) / 10
+        return "more than 99.9 % sure" if share >= 99.9 else f"{share:g} % sure"
 
     def matters(self, limit: float | None) -> bool:
         """Is the change a tenth of the present level, and of the limit where there is one?"""
@@ -52,9 +61,17 @@ def trend(points: Sequence[tuple[float, float]], over: float) -> Trend:
     score = sum((later[1] > earlier[1]) - (later[1] < earlier[1]) for earlier, later in pairs)
     n = len(slices)
     spread = sqrt(n * (n - 1) * (2 * n + 5) / 18)
-    sure = (abs(score) - 1) / spread >= SURE
+    z = max(0.0, (abs(score) - 1) / spread)
     level = median(value for _, value in slices[-max(3, n // 3) :])
-    return Trend(enough=True, change=slope * over, level=level, sure=sure, spanned=spanned)
+    return Trend(
+        enough=True,
+        change=slope * over,
+        level=level,
+        sure=z >= SURE,
+        spanned=spanned,
+        confidence=erf(z / sqrt(2)),
+        slices=n,
+    )
 
 
 def _slices(points: Sequence[tuple[float, float]], over: float) -> list[tuple[float, float]]:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from warroom.api import Clock
 from warroom.model.runbook import Runbook, Trigger
 from warroom.model.signal import Sample, TriggerReading
 from warroom.model.units import listed
+from warroom.signals.baseline import Baselines
 from warroom.signals.conditions import Tracker, tracker
+from warroom.signals.correlation import Marks
 from warroom.signals.windows import Series
 
 
@@ -29,11 +31,13 @@ class _Tracked:
 class TriggerBook:
     """Every trigger of a runbook, fed with samples. Not safe for several threads: the engine's loop owns it."""
 
-    def __init__(self, runbook: Runbook, clock: Clock) -> None:
+    def __init__(self, runbook: Runbook, clock: Clock, marks: Marks | None = None) -> None:
         self._clock = clock
+        self._marks = marks or Marks(clock)
+        self._baselines = Baselines()
         self._tracked = {
             trigger_id: _Tracked(
-                trigger, tuple(tracker(runbook, condition_id, c) for condition_id, c in trigger.conditions.items())
+                trigger, tuple(tracker(runbook, name, c, self._baselines) for name, c in trigger.conditions.items())
             )
             for trigger_id, trigger in runbook.triggers.items()
         }
@@ -57,8 +61,13 @@ class TriggerBook:
             own.notice_gap(series, now, wall)
         if not series.add(sample, now):
             return
+        self._baselines.add(signal_id, sample.value, 1.0 if sample.count is None else sample.count, now)
         for own in self._by_signal[signal_id]:
             own.evaluate(series, now, wall)
+
+    def release_changed(self) -> None:
+        """Another release runs from now on: what was measured until now is what it is compared with."""
+        self._baselines.release_changed(self._clock.monotonic())
 
     def restore(self, readings: Mapping[str, TriggerReading], at: datetime) -> None:
         """After a restart, at ``at``: what the journal last said was firing is unknown until there is data again.
@@ -80,7 +89,20 @@ class TriggerBook:
         for tracked in self._tracked.values():
             for own in tracked.trackers:
                 own.evaluate(self._series.get(own.condition.signal), now, wall)
-        return {trigger_id: _reading(trigger_id, tracked) for trigger_id, tracked in self._tracked.items()}
+        found = {trigger_id: self._reading(trigger_id, tracked) for trigger_id, tracked in self._tracked.items()}
+        self._baselines.paused = any(r.status in ("pending", "firing", "clearing") for r in found.values())
+        return found
+
+    def _reading(self, trigger_id: str, tracked: _Tracked) -> TriggerReading:
+        now = self._clock.monotonic()
+        flaps = max((own.flaps(now) for own in tracked.trackers), default=0)
+        reading, first = _reading(trigger_id, tracked)
+        about = {"flaps": flaps}
+        if first is None or reading.status not in ("pending", "firing", "clearing"):
+            return reading.model_copy(update=about)
+        began = self._clock.now() - timedelta(seconds=now - first)
+        since = self._marks.since_release(first, "errors" if "error" in reading.signal else "it")
+        return reading.model_copy(update={**about, "began_at": began, "since_release": since})
 
 
 def _rank(own: Tracker) -> tuple[int, float]:
@@ -91,12 +113,14 @@ def _rank(own: Tracker) -> tuple[int, float]:
     return order[own.status], -(own.held() / need if need > 0 else 0.0)
 
 
-def _reading(trigger_id: str, tracked: _Tracked) -> TriggerReading:
+def _reading(trigger_id: str, tracked: _Tracked) -> tuple[TriggerReading, float | None]:
+    """And when the condition that decides it began (monotonic)."""
     measured = [own for own in tracked.trackers if own.bound]
     decides = min(measured or tracked.trackers, key=_rank)
     trigger = tracked.trigger
     known = decides.status != "unknown"
-    return TriggerReading(
+    normal = decides.baseline()
+    reading = TriggerReading(
         id=trigger_id,
         title=trigger.title,
         severity=trigger.severity,
@@ -110,8 +134,10 @@ def _reading(trigger_id: str, tracked: _Tracked) -> TriggerReading:
         held_s=decides.held(),
         need_s=decides.need(),
         production_need_s=decides.production_need(),
+        baseline=normal.value if normal is not None else None,
         words=_words(tracked, measured, decides),
     )
+    return reading, decides.first
 
 
 def _words(tracked: _Tracked, measured: list[Tracker], decides: Tracker) -> str:

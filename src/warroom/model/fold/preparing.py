@@ -54,7 +54,10 @@ def _trigger(state: State, event: Event, body: ev.TriggerChanged) -> State:
 @on(ev.ReleaseChanged)
 def _release(state: State, event: Event, body: ev.ReleaseChanged) -> State:
     change = st.Change(
-        at=event.at, was=body.was.name if body.was else "unknown", now=body.now.name if body.now else "unknown"
+        at=event.at,
+        was=body.was.name if body.was else "unknown",
+        now=body.now.name if body.now else "unknown",
+        rollback=body.rollback,
     )
     return having(state, running=body.now, changes=(*state.changes, change)[-KEPT:])
 
