@@ -14,7 +14,7 @@ from textual.widgets import Input, TextArea
 
 from warroom.console.actions import Actions
 from warroom.console.client import Client
-from warroom.console.keymap import ACTIONS, BY_ID, shown_key
+from warroom.console.keymap import ACTIONS, BY_ID
 from warroom.console.main import MainScreen
 from warroom.console.picture import plain_svg
 from warroom.console.screens.base import Dialog
@@ -79,7 +79,7 @@ class WarroomConsole(App[int]):
                 if topics:
                     self.main.redraw(topics)
                     self._after(frame, topics)
-            store.problem = "the engine has ended this session; q leaves"
+            store.problem = f"the engine has ended this session; {store.key('quit')} leaves"
         except (WarroomError, OSError) as error:
             store.problem = f"the engine is gone: {error}"
         store.snapshot = None
@@ -145,7 +145,7 @@ class WarroomConsole(App[int]):
         action = BY_ID[name]
         why = action.why_not(self.client.store)
         if why:
-            self.tell(f"{shown_key(action)} {action.what.lower()}: not now. {why}", bad=True)
+            self.tell(f"{self.client.store.key(name)} {action.what.lower()}: not now. {why}", bad=True)
             return
         self.actions.do(name)
 
@@ -169,20 +169,23 @@ class WarroomConsole(App[int]):
         store = self.client.store
         if store.snapshot is not None and store.writable and store.run_going():
             title = store.plan.plan.title if store.plan else "a plan"
-            self.tell(f"{title} is running and would be cut off: A stops it properly, or wait for its end.", bad=True)
+            stops = f"{store.key('abort')} stops it properly, or wait for its end."
+            self.tell(f"{title} is running and would be cut off: {stops}", bad=True)
             return
         await self.client.session.close()
         self.exit(0)
 
     def action_explain_leaving(self) -> None:
-        self.tell("q leaves the console.")
+        self.tell(f"{self.client.store.key('quit')} leaves the console.")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every action, by what it does."""
         for action in ACTIONS:
             if action.id != "palette":
                 yield SystemCommand(
-                    f"{shown_key(action)}  {action.what}", action.why_not(self.client.store), self._runner(action.id)
+                    f"{self.client.store.key(action.id)}  {action.what}",
+                    action.why_not(self.client.store),
+                    self._runner(action.id),
                 )
         for theme in THEMES:
             yield SystemCommand(f"Theme {theme.name}", "", lambda name=theme.name: setattr(self, "theme", name))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
+from warroom.console.keymap import BY_INTENT, DEFAULT_KEYS
+from warroom.console.keys import Keys
 from warroom.console.store import Store, utc_now
 from warroom.errors import WarroomError
 from warroom.model.intent import Intent
@@ -19,20 +21,23 @@ P = TypeVar("P", bound=Page)
 class Client:
     """Intents carry an id of ours; one whose answer got lost is sent again under that id: nothing is done twice."""
 
-    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, session: Session, now: Callable[[], datetime] = utc_now, keys: Keys = DEFAULT_KEYS) -> None:
         self.session = session
-        self.store = Store(now)
+        self.store = Store(now, keys)
         self._unanswered: list[tuple[Intent, str]] = []
 
     async def submit(self, intent: Intent) -> Accepted | Refused:
-        """The engine's answer; a line that fails is told as a refusal in words."""
+        """The engine's answer, a refusal with the key that helps; a line that fails is told as a refusal in words."""
         intent_id = next((known for waiting, known in self._unanswered if waiting == intent), uuid.uuid4().hex)
         self._unanswered = [pair for pair in self._unanswered if pair[1] != intent_id]
         try:
-            return await self.session.submit(intent_id, intent)
+            reply = await self.session.submit(intent_id, intent)
         except (WarroomError, OSError) as error:
             self._unanswered = [*self._unanswered[-20:], (intent, intent_id)]
             return Refused(reason=f"The engine did not answer ({error}). Send it again: it will not be done twice.")
+        if isinstance(reply, Refused) and reply.helps in BY_INTENT:
+            return reply.model_copy(update={"reason": f"{reply.reason} ({self.store.key(BY_INTENT[reply.helps])})"})
+        return reply
 
     async def ask(self, query: Query, kind: type[P]) -> P:
         """One page. Raises ``WarroomError`` where it can't be read, or is not of the kind that was asked for."""

@@ -1,4 +1,4 @@
-"""Every key, once: what it does, and why it can't be used now. Footer, help and palette are drawn from it.
+"""Every action, once: its key, what it does, and why it can't be used now. Footer, help and palette are drawn from it.
 
 Capital letters change the world or end something; lower-case ones prepare. Nothing stands on ctrl+d, ctrl+k, ctrl+z,
 Delete or Backspace.
@@ -8,25 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from warroom.console import why_not as why
-from warroom.console.store import Store
+from warroom.console.keys import Keys
+
+if TYPE_CHECKING:
+    from warroom.console.store import Store
 
 Group = Literal["Decide", "Prepare", "Act", "Afterwards", "Look"]
-Reason = Callable[[Store], str]
 
 
 @dataclass(frozen=True)
 class Action:
-    """``why_not`` answers with a sentence when the key can't be used now, else with nothing."""
+    """``id`` is a stable name, for settings; ``key`` the key until a person chooses another.
+
+    ``why_not`` answers with a sentence when the action can't be used now, else with nothing.
+    """
 
     id: str
     key: str
     label: str
     what: str
     group: Group
-    why_not: Reason
+    why_not: Callable[[Store], str]
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -73,8 +78,31 @@ ACTIONS: tuple[Action, ...] = (
 
 BY_ID = {action.id: action for action in ACTIONS}
 
-_NAMES = {"slash": "/", "equals_sign": "=", "question_mark": "?", "colon": ":", "at": "@"}
+DEFAULT_KEYS = Keys({action.id: action.key for action in ACTIONS})
 
-
-def shown_key(action: Action) -> str:
-    return _NAMES.get(action.key, action.key)
+BY_INTENT: dict[str, str] = {
+    "open-incident": "open",
+    "take-wheel": "wheel",
+    "release-wheel": "wheel",
+    "answer-question": "answer",
+    "decide": "decide",
+    "mark-item": "waive",
+    "add-note": "note",
+    "acknowledge": "acknowledge",
+    "capture-evidence": "capture",
+    "choose-target": "target",
+    "propose-plan": "plan",
+    "approve-plan": "plan",
+    "run-plan": "run",
+    "abort-run": "abort",
+    "resolve-step": "resolve",
+    "claim-step": "claim",
+    "undo": "undo",
+    "verify": "verify",
+    "notify": "message",
+    "sent-by-hand": "message",
+    "escalate": "escalate",
+    "write-report": "report",
+    "close-incident": "close",
+}
+"""The action that leads to each intent. The engine names intents; only here do they become keys."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from warroom.console.keymap import DEFAULT_KEYS
+from warroom.console.keys import Keys
 from warroom.model.decision import TreeReading
 from warroom.model.event import Event
 from warroom.model.fold import fold
@@ -26,10 +28,14 @@ def utc_now() -> datetime:
 
 
 class Store:
-    """Folds frames. Never asks, never decides; ``apply`` says what changed so that only that is drawn again."""
+    """Folds frames. Never asks, never decides; ``apply`` says what changed so that only that is drawn again.
 
-    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+    ``keys`` are the person's own; whatever shows a key asks ``key``.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = utc_now, keys: Keys = DEFAULT_KEYS) -> None:
         self._now = now
+        self.keys = keys
         self._skew = timedelta()
         self.snapshot: Snapshot | None = None
         self.state = State()
@@ -58,6 +64,10 @@ class Store:
         for event in fresh:
             self.state = fold(self.state, event)
         return {"state"} if fresh else set()
+
+    def key(self, action: str) -> str:
+        """The action's key, as it is drawn."""
+        return self.keys.shown(action)
 
     # Who and where
 

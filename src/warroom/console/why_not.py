@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from warroom.console.store import Store
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warroom.console.store import Store
 
 
 def always(store: Store) -> str:
@@ -25,7 +28,7 @@ def has_incident(store: Store) -> str:
     if why := writing(store):
         return why
     if store.incident is None:
-        return "No incident is open: o opens one."
+        return f"No incident is open: {store.key('open')} opens one."
     return ""
 
 
@@ -33,7 +36,7 @@ def incident_open(store: Store) -> str:
     if why := has_incident(store):
         return why
     if store.incident is not None and store.incident.closed:
-        return f"This incident is closed ({store.incident.closed}): o opens a new one."
+        return f"This incident is closed ({store.incident.closed}): {store.key('open')} opens a new one."
     return ""
 
 
@@ -43,14 +46,14 @@ def driving(store: Store) -> str:
         return why
     kind = store.runbook.environment.kind if store.runbook else "production"
     if kind == "production" and store.state.driver is None:
-        return "Nobody drives: D takes the wheel."
+        return f"Nobody drives: {store.key('wheel')} takes the wheel."
     return ""
 
 
 def standing_still(store: Store) -> str:
     if why := driving(store):
         return why
-    return "A plan is running: A stops it, or wait for its end." if store.run_going() else ""
+    return f"A plan is running: {store.key('abort')} stops it, or wait for its end." if store.run_going() else ""
 
 
 def can_open(store: Store) -> str:
@@ -66,16 +69,17 @@ def can_run(store: Store) -> str:
         return why
     plan = store.plan
     if plan is None:
-        return "There is no plan yet: p prepares one."
+        return f"There is no plan yet: {store.key('plan')} prepares one."
     if plan.status == "voided":
-        return f"The plan was voided ({plan.void_reason}): p prepares it again."
+        return f"The plan was voided ({plan.void_reason}): {store.key('plan')} prepares it again."
     if plan.status == "running":
-        return "It is running already: A stops it."
+        return f"It is running already: {store.key('abort')} stops it."
     if store.waiting_steps():
-        return "A step waits for a decision first: r decides."
+        return f"A step waits for a decision first: {store.key('resolve')} decides."
     open_steps = any(step.status == "planned" or step.resolved == "again" for step in plan.steps.values())
     if plan.status not in ("proposed", "approved", "failed", "unknown") or not open_steps:
-        return f"This plan has ended ({plan.status}): v verifies, p prepares another."
+        verifies, prepares = store.key("verify"), store.key("plan")
+        return f"This plan has ended ({plan.status}): {verifies} verifies, {prepares} prepares another."
     return ""
 
 
@@ -122,7 +126,7 @@ def can_find_ways(store: Store) -> str:
         return why
     verification, watch = store.state.verification, store.state.watch
     if verification is None or verification.verdict is None:
-        return "Nothing has been verified yet: v verifies."
+        return f"Nothing has been verified yet: {store.key('verify')} verifies."
     came_back = watch is not None and watch.quiet is False
     return "" if verification.next or came_back else "Verification left nothing to choose."
 
@@ -140,7 +144,7 @@ def can_stop_writes(store: Store) -> str:
     runbook = store.runbook
     if runbook is None or not any(p.kind == "stop-writes" for p in runbook.procedures.values()):
         return "The runbook has no procedure that stops writes."
-    return "A plan is running: A stops it first." if store.run_going() else ""
+    return f"A plan is running: {store.key('abort')} stops it first." if store.run_going() else ""
 
 
 def can_close(store: Store) -> str:

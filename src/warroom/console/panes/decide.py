@@ -32,7 +32,7 @@ class DecidePane(Pane):
         roomy = rows > 12
         lines: list[Content] = []
         for depth, answer in enumerate(tree.path):
-            lines += _question(answer, depth, cells, roomy, runbook)
+            lines += _question(answer, depth, cells, roomy, runbook, self.store.key("answer"))
         advice = _advice(tree, len(tree.path), cells, roomy)
         focus = len(lines) + (0 if tree.advice is not None else -1)
         lines += advice
@@ -47,7 +47,7 @@ class DecidePane(Pane):
         return Drawn(lines, max(0, focus), title)
 
 
-def _question(answer: TreeAnswer, depth: int, cells: int, roomy: bool, runbook: Runbook) -> list[Content]:
+def _question(answer: TreeAnswer, depth: int, cells: int, roomy: bool, runbook: Runbook, key: str) -> list[Content]:
     indent = "  " * (depth - 1) + "└ " if depth else ""
     said = answer.answer.upper() if answer.answer else "?"
     style = "bold $warning" if answer.answer is None else "bold"
@@ -57,7 +57,7 @@ def _question(answer: TreeAnswer, depth: int, cells: int, roomy: bool, runbook: 
     bar = "  " * depth + ("│ " if roomy else "")
     if answer.answer is None:
         words = "  ".join(choice.upper() for choice in answer.choices)
-        lines.append(line((bar, "$text-muted"), (" a ", "reverse bold $warning"), " ", (words, "bold $warning")))
+        lines.append(line((bar, "$text-muted"), (f" {key} ", "reverse bold $warning"), " ", (words, "bold $warning")))
         if answer.evidence and roomy:
             lines += wrapped(answer.evidence, cells, "$text-muted", bar)
         return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from warroom.console.keymap import ACTIONS, BY_ID, Action, shown_key
+from warroom.console.keymap import ACTIONS, BY_ID, Action
 from warroom.console.store import Store
 from warroom.console.text import Part, cut, line, spread, wide
 from warroom.console.theme import LOOKS
@@ -159,7 +159,7 @@ class NextLine(_Bar):
         advice = next_action(store.runbook, store.state, {t.id: t for t in store.triggers()})
         found = BY_ID.get(NEXT_KEYS.get(advice.action, ""))
         self.action = found.id if found else ""
-        key: list[Part] = [(f" {shown_key(found)} ", "reverse bold $accent"), " "] if found else []
+        key: list[Part] = [(f" {store.key(found.id)} ", "reverse bold $accent"), " "] if found else []
         words = line((" ▶ ", "$accent bold"), *key, (advice.sentence, "bold"))
         busy = "; ".join(store.busy())
         if busy:
@@ -206,15 +206,16 @@ class Footer(_Bar):
         cells = self.size.width
         if cells < 10:
             return
-        last: list[Part] = [("?", "bold $accent"), " help "]
-        room = cells - 10
+        last: list[Part] = [(self.store.key("help"), "bold $accent"), " help "]
+        room = cells - 3 - line(*last).cell_length
         parts: list[Part] = [" "]
         for action in self._ordered(first):
-            key, width = shown_key(action), wide(shown_key(action)) + wide(action.label) + 3
+            key = self.store.key(action.id)
+            width = wide(key) + wide(action.label) + 3
             if room < width:
                 break
             room -= width
-            loud = action.key.isupper()
+            loud = len(key) == 1 and key.isupper()
             parts += [(key, "bold $warning" if loud else "bold $accent"), f" {action.label}  "]
         self.show(spread(line(*parts), line(*last), cells))
 

@@ -222,7 +222,12 @@ class LogPane(Vertical):
             )
             parts.append((f"/ {kept}: {self.view.matching:,} ", "bold $warning"))
         if not self.following:
-            parts.append((f"HELD, {max(0, self._count() - self._at_pause):,} new, = runs on ", "bold $warning"))
+            parts.append(
+                (
+                    f"HELD, {max(0, self._count() - self._at_pause):,} new, {self.store.key('pause')} runs on ",
+                    "bold $warning",
+                )
+            )
         if dropped := sum(head.dropped for head in heads):
             parts.append((f"{dropped:,} not drawn ", "$warning"))
         for head in heads:

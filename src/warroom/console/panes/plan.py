@@ -39,7 +39,7 @@ class PlanPane(Pane):
         lines: list[Content] = []
         focus = 0
         after = _watch(store, store.state.watch, cells) if store.state.watch else []
-        after += _verification(store.state.verification, cells) if store.state.verification else []
+        after += _verification(store.state.verification, cells, store.key("ways")) if store.state.verification else []
         if after and plan.status != "running":
             lines += after
             lines.append(Content(""))
@@ -73,7 +73,13 @@ class PlanPane(Pane):
         elif state.look is not None and not state.resolved and state.status in ("unknown", "failed"):
             seen = f"check says {_LOOKS[state.look.verdict]}: {state.look.seen}"
             lines += wrapped(seen, cells, "$warning", "    ")
-            lines.append(line("    ", (" r ", "reverse bold $warning"), " decide: done, again, undo or skip"))
+            lines.append(
+                line(
+                    "    ",
+                    (f" {self.store.key('resolve')} ", "reverse bold $warning"),
+                    " decide: done, again, undo or skip",
+                )
+            )
         if state.detail and state.status in ("failed", "unknown", "cancelled", "claimed"):
             lines += wrapped(state.detail, cells, "$text-muted", "    ")
         return lines
@@ -92,7 +98,13 @@ class PlanPane(Pane):
 
     def _under_way(self, step: Step, state: StepState, cells: int) -> list[Content]:
         if step.manual:
-            return [line("    ", (" M ", "reverse bold $warning"), " shows what to do by hand, and claims it as done")]
+            return [
+                line(
+                    "    ",
+                    (f" {self.store.key('claim')} ", "reverse bold $warning"),
+                    " shows what to do by hand, and claims it as done",
+                )
+            ]
         progress = self.store.progress(step.id, state.attempt)
         if progress is None:
             return []
@@ -122,13 +134,12 @@ def _title(store: Store, plan: PlanState, cells: int) -> Content:
 
 
 def _none(store: Store, cells: int) -> list[Content]:
-    lines = [line(("No plan yet. ", "$text-muted"), ("g", "bold $accent"), " chooses a target, ")]
     lines = [
         line(
             ("No plan yet: ", "$text-muted"),
-            ("g", "bold $accent"),
+            (store.key("target"), "bold $accent"),
             (" chooses the target, ", "$text-muted"),
-            ("p", "bold $accent"),
+            (store.key("plan"), "bold $accent"),
             (" prepares the plan.", "$text-muted"),
         )
     ]
@@ -148,7 +159,7 @@ def _none(store: Store, cells: int) -> list[Content]:
     return [row.truncate(cells, ellipsis=True) for row in lines]
 
 
-def _verification(verification: Verification, cells: int) -> list[Content]:
+def _verification(verification: Verification, cells: int, ways: str) -> list[Content]:
     if verification.verdict is None:
         count = f"{len(verification.results)} of {len(verification.checks)} checks"
         lines = [line(("⧗ ", "$accent bold"), ("Verifying", "bold"), f"  {count}")]
@@ -158,7 +169,7 @@ def _verification(verification: Verification, cells: int) -> list[Content]:
         lines = wrapped(verification.words, cells, "bold", f"{sign} {word}  ", "  ")
         lines[0] = lines[0].stylize(style, 0, len(f"{sign} {word}"))
     for number, way in enumerate(verification.next, 1):
-        key: Part = (" f ", "reverse bold $warning") if number == 1 else "   "
+        key: Part = (f" {ways} ", "reverse bold $warning") if number == 1 else " " * (len(ways) + 2)
         lines.append(
             line("  ", key, f" {number} ", (way.title, "bold" if number == 1 else "")).truncate(cells, ellipsis=True)
         )

@@ -148,7 +148,14 @@ class DecideScreen(Dialog):
             lines += wrapped(tree.reason, 70, "")
             lines += wrapped(tree.would_change, 70, "$text-muted italic")
         else:
-            lines.append(line(("The tree advises nothing yet: a question is open (a answers it).", "$warning")))
+            lines.append(
+                line(
+                    (
+                        f"The tree advises nothing yet: a question is open ({self.store.key('answer')} answers it).",
+                        "$warning",
+                    )
+                )
+            )
         yield rows(*lines)
         yield Reason("why (needed when you go against the advice)")
 

@@ -38,7 +38,10 @@ class ProcedureScreen(Dialog):
         yield rows(
             line("Target: ", (target.release.name, "bold"), ("  " + target.reason, "$text-muted"))
             if target
-            else line(("No target is chosen yet (g): only a procedure without one can be prepared.", "$warning"))
+            else line(
+                (f"No target is chosen yet ({self.store.key('target')}): ", "$warning"),
+                ("only a procedure without one can be prepared.", "$warning"),
+            )
         )
         yield Choice(*(self._prompt(name, procedure) for name, procedure in self.procedures), name="procedures")
         yield Static("", id="about-procedure", markup=False)

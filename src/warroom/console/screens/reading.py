@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from warroom.console.keymap import ACTIONS, shown_key
+from warroom.console.keymap import ACTIONS
 from warroom.console.screens.base import Dialog, button
 from warroom.console.text import cut, fit, line, wide, wrapped
 from warroom.console.words import utc
@@ -60,7 +60,7 @@ class HelpScreen(Reading):
                 lines.append(
                     line(
                         "  ",
-                        (fit(shown_key(action), 4), "bold $accent"),
+                        (fit(self.store.key(action.id), 4), "bold $accent"),
                         action.what,
                         (f"  — {why}" if why else "", "$text-muted"),
                     ).truncate(self.cells, ellipsis=True)

@@ -162,7 +162,9 @@ class AbortScreen(Dialog):
         lines = [line(("Stopping now leaves this behind:", "bold"))]
         for index, step in enumerate(plan.plan.steps, 1):
             lines += wrapped(f"{index} {step.title}: {_left(step, plan)}", 72, "", "  ")
-        lines.append(line(("u then prepares a plan that takes back what was done.", "$text-muted")))
+        lines.append(
+            line((f"{self.store.key('undo')} then prepares a plan that takes back what was done.", "$text-muted"))
+        )
         yield rows(*lines)
 
     def buttons(self) -> ComposeResult:
