@@ -12,6 +12,7 @@ WarroomError
 ├── DoorRefused        a call was tried that nobody had been shown         (actions)
 ├── PluginBroken       a plugin could not be loaded or raised              (plugins)
 ├── Unreachable        something on the network did not answer
+├── StoreRefused       a database or cache answered, and refused what was asked (actions)
 └── TryLater           the other side asked to be left alone for a while (Retry-After)
 """
 
@@ -73,6 +74,14 @@ class PluginBroken(WarroomError):
 
 class Unreachable(WarroomError):
     pass
+
+
+class StoreRefused(WarroomError):
+    """``code`` is the store's own: PostgreSQL's five characters (``42P01``), or Redis's first word (``NOAUTH``)."""
+
+    def __init__(self, title: str, cause: str = "", hint: str = "", *, code: str = "") -> None:
+        super().__init__(title, cause, hint)
+        self.code = code
 
 
 class TryLater(WarroomError):

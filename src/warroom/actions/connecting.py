@@ -51,12 +51,20 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
 
 
 async def _addresses(host: str, port: int) -> list[str]:
+    try:
+        return await checked_addresses(host, port)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from None
+
+
+async def checked_addresses(host: str, port: int) -> list[str]:
+    """All addresses of a host. Raises DoorRefused if any is refused, OSError if there is none."""
     if reason := refused_host(host):
         raise DoorRefused(f"{host} was not asked", reason)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError(f"{host} can't be resolved: {error}") from None
+        raise OSError(f"{host} can't be resolved: {error}") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if reason := refused_address(address):

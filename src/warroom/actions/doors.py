@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shlex
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, JsonValue, TypeAdapter
 
 from warroom import process
 from warroom.actions import bodies
 from warroom.actions.commands import CommandLog
-from warroom.api import Clock, SecretResolver
+from warroom.actions.stores import Stores
+from warroom.api import Clock, Rows, SecretResolver
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
-from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret
+from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret, drawn
 from warroom.redact import Redactor
 
 if TYPE_CHECKING:
     import httpx
 
+T = TypeVar("T")
 TEXT_LIMIT = 65536
 BODY_LIMIT = 8 * 1024 * 1024
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue, config=ConfigDict(allow_inf_nan=False))
@@ -81,8 +84,6 @@ class HttpClient:
 
 
 def _result(response: httpx.Response, data: bytes, seconds: float, whole: bool = True) -> CallResult:
-    import json
-
     text = data.decode("utf-8", "replace")
     parsed: JsonValue = None
     if "json" in response.headers.get("content-type", ""):
@@ -129,11 +130,23 @@ def _host(url: str) -> str:
 class Reading:
     """``warroom.api.ReadDoor``. What comes back is raw: whatever is kept of it passes the ingress first."""
 
-    def __init__(self, http: HttpClient, log: CommandLog, clock: Clock, cleaner: Redactor) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        log: CommandLog,
+        clock: Clock,
+        cleaner: Redactor,
+        *,
+        stores: Stores | None = None,
+        secret: SecretResolver | None = None,
+    ) -> None:
+        """Without ``stores`` and ``secret``, no database and no cache can be read."""
         self._http = http
         self._log = log
         self._clock = clock
         self._cleaner = cleaner
+        self._stores = stores
+        self._secret = secret
 
     async def run(
         self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -185,6 +198,55 @@ class Reading:
                     yield line
         except httpx.HTTPError as error:
             raise Unreachable(f"{_host(url)} could not be followed", str(error) or type(error).__name__) from None
+
+    async def sql(
+        self,
+        secret: str,
+        statement: str,
+        *,
+        timeout: float,
+        parameters: Sequence[JsonValue] = (),
+        names: Mapping[str, str] | None = None,
+        at_most: int = 1000,
+    ) -> Rows:
+        from warroom.actions.sql_reading import composed
+
+        stores, url = self._store(secret)
+        self._hide(secret, stores.sql.address(secret, url).password)
+        query = composed(statement, names)
+        shown = " ".join(query.split()) + (f"  -- {json.dumps(list(parameters))}" if parameters else "")
+        line = shlex.join(["psql", "-c", shown]).replace("psql", f"psql {drawn(Secret(secret=secret))}", 1)
+        return await self._logged(line, stores.sql.read(secret, url, query, parameters, timeout, at_most))
+
+    async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
+        stores, url = self._store(secret)
+        self._hide(secret, stores.redis.address(secret, url).password or "")
+        line = f"redis-cli -u {drawn(Secret(secret=secret))} {shlex.join(command)}"
+        return await self._logged(line, stores.redis.read(secret, url, command, timeout))
+
+    def _store(self, secret: str) -> tuple[Stores, str]:
+        if self._stores is None or self._secret is None:
+            raise DoorRefused("no database can be read here", "this door was made without one")
+        return self._stores, self._secret(secret)
+
+    def _hide(self, secret: str, password: str) -> None:
+        """The address as a whole is hidden already; its password may come back alone."""
+        if password:
+            self._cleaner.register(password, secret)
+
+    async def _logged(self, line: str, work: Coroutine[Any, Any, T]) -> T:
+        """What ``work`` gives. In the log either way; an error's words are cleaned, since servers repeat what they are
+        told."""
+        at, began = self._clock.now(), asyncio.get_running_loop().time()
+        try:
+            found = await work
+        except WarroomError as error:
+            self._log.add(at, "read", self._cleaner.clean(f"{line}  # {error.title}"), None, None)
+            error.title, error.cause = self._cleaner.clean(error.title), self._cleaner.clean(error.cause)
+            error.args = (error.title, error.cause, error.hint)
+            raise
+        self._log.add(at, "read", self._cleaner.clean(line), 0, asyncio.get_running_loop().time() - began)
+        return found
 
 
 class Changing:

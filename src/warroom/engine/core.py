@@ -16,6 +16,7 @@ import warroom
 from warroom.actions.commands import CommandLog
 from warroom.actions.doors import Changing, HttpClient, Reading
 from warroom.actions.platform import ActivePlatform
+from warroom.actions.stores import Stores
 from warroom.api import Clock, Context
 from warroom.engine import own_log
 from warroom.engine.hub import Hub
@@ -81,6 +82,7 @@ class Core:
         own_log.hide_with(self.redactor)
         self.commands = CommandLog()
         self.http = HttpClient()
+        self.stores = Stores()
         self.state = State()
         self.journal: Journal | None = None
         self.marks = Marks(clock)
@@ -102,12 +104,13 @@ class Core:
             if platform.plugin is None or platform.problem is not None:
                 self.broken[platform_id] = platform.problem or WarroomError(f"{platform_id} could not be loaded")
                 continue
+            secret = Secrets(self.redactor)
             context = Context(
                 platform=platform_id,
                 config=platform.config,
-                read=Reading(self.http, self.commands, self.clock, self.redactor),
+                read=Reading(self.http, self.commands, self.clock, self.redactor, stores=self.stores, secret=secret),
                 clock=self.clock,
-                secret=Secrets(self.redactor),
+                secret=secret,
                 environment=self.runbook.environment.kind,
             )
             self.platforms[platform_id] = ActivePlatform(platform_id, platform.plugin, context)

@@ -107,6 +107,7 @@ class Engine:
                 return
             stack.push_async_callback(core.close_journal)
             stack.push_async_callback(core.http.close)
+            stack.push_async_callback(core.stores.close)
             if self._sensing is not None:
                 stack.push_async_callback(self._sensing.close)
             stack.push_async_callback(core.end_tasks)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from pydantic import JsonValue
 
-from warroom.api import Clock, Context, ReadDoor
+from warroom.api import Clock, Context, ReadDoor, Rows
 from warroom.errors import WarroomError
 from warroom.model.call import CallResult
 from warroom.testing.clock import VirtualClock
+
+Kind = Literal["run", "http", "stream", "sql", "redis"]
 
 
 class UnexpectedCall(AssertionError):
@@ -27,22 +29,25 @@ class UnexpectedCall(AssertionError):
 
 @dataclass(frozen=True)
 class Made:
-    """One call that came through the door: ``what`` is the argv, or method and URL."""
+    """One call that came through the door: ``what`` is the argv, method and URL, secret and statement, or secret and
+    command."""
 
-    kind: Literal["run", "http", "stream"]
+    kind: Kind
     what: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, JsonValue] | None = None
     cookies: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
+    parameters: tuple[JsonValue, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class _Expected:
-    kind: Literal["run", "http", "stream"]
+    kind: Kind
     what: tuple[str, ...]
-    answer: CallResult | Sequence[str] | WarroomError
+    answer: Any
     times: int | None
     when: Callable[[Made], bool]
     met: int = 0
@@ -96,6 +101,25 @@ class FakeReadDoor:
         self._expected.append(_Expected("stream", (url,), lines, times, _any))
         return self
 
+    def on_sql(
+        self,
+        secret: str,
+        statement: str,
+        answer: Rows | WarroomError | Sequence[Mapping[str, JsonValue]] = (),
+        *,
+        times: int | None = 1,
+        when: Callable[[Made], bool] = _any,
+    ) -> Self:
+        """Rows may be given as objects with the same keys. Blanks and line breaks in the statement count as one."""
+        self._expected.append(_Expected("sql", (secret, _one_line(statement)), _rows(answer), times, when))
+        return self
+
+    def on_redis(
+        self, secret: str, *command: str, answer: JsonValue | WarroomError = None, times: int | None = 1
+    ) -> Self:
+        self._expected.append(_Expected("redis", (secret, *command), answer, times, _any))
+        return self
+
     async def run(
         self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> CallResult:
@@ -111,13 +135,33 @@ class FakeReadDoor:
         body: Mapping[str, JsonValue] | None = None,
         cookies: Mapping[str, str] | None = None,
     ) -> CallResult:
-        sent = {"headers": dict(headers or {}), "cookies": dict(cookies or {})}
-        return self._result(Made("http", (method, url), body=body, timeout=timeout, **sent))
+        made = Made("http", (method, url), body=body, timeout=timeout, headers=dict(headers or {}))
+        return self._result(replace(made, cookies=dict(cookies or {})))
 
     async def stream(self, url: str, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
         answer = self._answer(Made("stream", (url,), headers=dict(headers or {})))
         assert not isinstance(answer, CallResult)
         return _each(answer)
+
+    async def sql(
+        self,
+        secret: str,
+        statement: str,
+        *,
+        timeout: float,
+        parameters: Sequence[JsonValue] = (),
+        names: Mapping[str, str] | None = None,
+        at_most: int = 1000,
+    ) -> Rows:
+        what = (secret, _one_line(statement))
+        made = Made("sql", what, timeout=timeout, parameters=tuple(parameters), names=dict(names or {}))
+        answer = self._answer(made)
+        assert isinstance(answer, Rows)
+        return replace(answer, rows=answer.rows[:at_most], more=answer.more or len(answer.rows) > at_most)
+
+    async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
+        answer: JsonValue = self._answer(Made("redis", (secret, *command), timeout=timeout))
+        return answer
 
     def verify(self) -> None:
         """Raises ``UnexpectedCall`` for calls nobody expected, and for expectations that were not met."""
@@ -141,7 +185,7 @@ class FakeReadDoor:
         assert isinstance(answer, CallResult)
         return answer
 
-    def _answer(self, made: Made) -> CallResult | Sequence[str]:
+    def _answer(self, made: Made) -> Any:
         self.made.append(made)
         for expected in self._expected:
             same = (expected.kind, expected.what) == (made.kind, made.what)
@@ -152,6 +196,17 @@ class FakeReadDoor:
                 return expected.answer
         self.unexpected.append(made)
         raise UnexpectedCall(f"nobody expected {made.kind} {' '.join(made.what)}")
+
+
+def _one_line(statement: str) -> str:
+    return " ".join(statement.split())
+
+
+def _rows(answer: Rows | WarroomError | Sequence[Mapping[str, JsonValue]]) -> Rows | WarroomError:
+    if isinstance(answer, Rows | WarroomError):
+        return answer
+    columns = tuple(answer[0]) if answer else ()
+    return Rows(columns, tuple(tuple(row[name] for name in columns) for row in answer))
 
 
 async def _each(lines: Sequence[str]) -> AsyncIterator[str]:

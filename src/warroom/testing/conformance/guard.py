@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from warroom.api import ReadDoor
+from warroom.api import ReadDoor, Rows
 from warroom.model.call import CallResult
 
 _PROCESSES = frozenset(
@@ -143,6 +143,25 @@ class WitnessedDoor:
         self.urls.append(url)
         with _unwatched():
             return self._lines(await self._door.stream(url, headers=headers))
+
+    async def sql(
+        self,
+        secret: str,
+        statement: str,
+        *,
+        timeout: float,
+        parameters: Sequence[JsonValue] = (),
+        names: Mapping[str, str] | None = None,
+        at_most: int = 1000,
+    ) -> Rows:
+        with _unwatched():
+            return await self._door.sql(
+                secret, statement, timeout=timeout, parameters=parameters, names=names, at_most=at_most
+            )
+
+    async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
+        with _unwatched():
+            return await self._door.redis(secret, *command, timeout=timeout)
 
     async def _lines(self, lines: AsyncIterator[str]) -> AsyncIterator[str]:
         while True:

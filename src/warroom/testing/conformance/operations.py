@@ -192,3 +192,9 @@ class _Refusing:
 
     async def stream(self, url: str, **_: Any) -> Any:
         raise WarroomError("Nothing is read here")
+
+    async def sql(self, secret: str, statement: str, **_: Any) -> Any:
+        raise WarroomError("Nothing is read here")
+
+    async def redis(self, secret: str, *command: str, **_: Any) -> Any:
+        raise WarroomError("Nothing is read here")

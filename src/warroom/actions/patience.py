@@ -1,0 +1,45 @@
+"""An end to waiting for clients that do not end by themselves when they are cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_GRACE = 0.25
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` gives. Raises TimeoutError after ``seconds``.
+
+    psycopg answers a first cancellation by asking the server to stop, and waits for that; a server that hangs is not
+    waited for: it is cancelled again.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            await _ended(task)
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    task.cancel()
+    try:
+        await asyncio.wait({task}, timeout=_GRACE)
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_heard)
+        else:
+            _heard(task)
+
+
+def _heard(task: asyncio.Future[Any]) -> None:
+    """Takes note of how it ended: nobody else will."""
+    if not task.cancelled():
+        task.exception()
