@@ -48,7 +48,7 @@ def eyes(
         log_since=lambda: (*logs, [line] * min(1, logs[1])),
         triggers=lambda: triggers or {},
         counts_then={},
-        said_by_a_person=lambda check_id: said,
+        said_by_a_person=lambda check_id: ("pass", said) if said else None,
         clock=Impatient(),
         cleaner=Redactor(),
     )

@@ -331,7 +331,17 @@ REPORT = ev.ReportWritten(path="report.md", sha256="00")
             "run",
             "Go on with the plan",
         ),
-        ((*READY, proposed(PLAN), *ended(PLAN, "cancelled", "cancelled")), "propose-plan", ""),
+        ((*READY, proposed(PLAN), *ended(PLAN, "cancelled", "cancelled")), "choose-way", "was stopped"),
+        (
+            (
+                *READY,
+                proposed(PLAN),
+                *ended(PLAN, "cancelled", "cancelled"),
+                ev.TargetChosen(release=BETA_1, reason=""),
+            ),
+            "propose-plan",
+            "beta.1",
+        ),
         (RAN, "verify", ""),
         ((*RAN, *verified("fail")[:1]), "none", "Verifying: 0 of 1"),
         ((*RAN, *verified("fail", OLDER)), "choose-way", "Verification says FAIL"),
@@ -409,10 +419,17 @@ def test_open_questions_are_answered_and_changed_advice_is_decided_again() -> No
 
 def test_corruption_says_to_stop_writes_before_a_target_is_looked_for() -> None:
     runbook = a_runbook()
+    procedure = next(iter(runbook.procedures.values())).model_copy(update={"kind": "stop-writes"})
     urgent = runbook.model_copy(
-        update={"triggers": {k: t.model_copy(update={"stop_writes_first": True}) for k, t in runbook.triggers.items()}}
+        update={
+            "triggers": {k: t.model_copy(update={"stop_writes_first": True}) for k, t in runbook.triggers.items()},
+            "procedures": {**runbook.procedures, "stop": procedure},
+        }
     )
-    assert following(*READY[:5], runbook=urgent).sentence.endswith(", but stop writes first")
+    assert following(runbook=urgent).action == "stop-writes", "before anything is decided"
+    assert following(*READY[:5], runbook=urgent).action == "stop-writes"
+    failing = {"high": a_trigger().model_copy(update={"id": next(iter(urgent.triggers))})}
+    assert next_action(urgent, State(), failing).action == "stop-writes", "also where no incident is open yet"
     stopped = a_plan(purpose="stop-writes", target=None)
     after = following(*READY[:5], proposed(stopped), *ended(stopped), runbook=urgent)
     assert (after.action, after.sentence) == ("choose-target", "Choose the release to go back to")

@@ -148,6 +148,7 @@ SENTENCES: list[tuple[Body, str]] = [
         "plan 0123456789ab ended UNKNOWN after 5 s: lost",
     ),
     (ev.VerificationStarted(checks=("health", "counts")), "verification began: health, counts"),
+    (ev.CheckAnswered(check="users", verdict="pass", words="two can"), "said of the check users: PASS: two can"),
     (ev.CheckEnded(result=CHECK), "check Health: PASS: 200 in 12 ms"),
     (
         ev.VerificationEnded(

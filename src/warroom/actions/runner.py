@@ -67,6 +67,10 @@ class Runner:
         """Stops the running Call and ends the run after a look. What was done stays done."""
         self._abort.set()
 
+    async def aborted(self) -> None:
+        """Returns once it was told to stop."""
+        await self._abort.wait()
+
     def waits_for(self, step_id: str) -> bool:
         return step_id in self._claims and not self._claims[step_id].done()
 

@@ -35,7 +35,7 @@ class Eyes:
     log_since: Callable[[], tuple[int, int, Sequence[LogLine]]]
     triggers: Callable[[], Mapping[str, TriggerReading]]
     counts_then: Mapping[str, int]
-    said_by_a_person: Callable[[str], str]
+    said_by_a_person: Callable[[str], tuple[Verdict, str] | None]
     clock: Clock
     cleaner: Redactor
     signals: Mapping[str, SignalDecl] = field(default_factory=dict)
@@ -223,7 +223,7 @@ def _number(reading: TriggerReading) -> str:
 async def _ask_a_person(check_id: str, args: Mapping[str, JsonValue], eyes: Eyes) -> _Seen:
     NoArgs.model_validate(dict(args))
     said = eyes.said_by_a_person(check_id)
-    return _Seen("pass", said) if said else _Seen("inconclusive", "nobody has said so yet")
+    return _Seen(*said) if said is not None else _Seen("inconclusive", "nobody has said so yet")
 
 
 BUILT_IN: dict[str, Callable[[str, Mapping[str, JsonValue], Eyes], Awaitable[_Seen]]] = {

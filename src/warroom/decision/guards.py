@@ -6,16 +6,17 @@ cause of the incident is not among them: finding it never holds up a rollback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from warroom.decision.answers import known
 from warroom.decision.target import same
 from warroom.model.checklist import settled
 from warroom.model.event import Actor
 from warroom.model.live import Guard
-from warroom.model.plan import Step
+from warroom.model.plan import Plan, Step
+from warroom.model.release import ReleaseDiff
 from warroom.model.runbook import Runbook
-from warroom.model.state import PlanState, State
+from warroom.model.state import State, StepState
 from warroom.model.units import listed
 
 RUNNABLE = ("proposed", "approved", "failed", "cancelled", "unknown")
@@ -27,14 +28,87 @@ def guards(runbook: Runbook, state: State, *, fingerprints: Mapping[str, str | N
     found = [*_standing(state), *_wheel(runbook, state, me)]
     if state.plan is not None:
         found += [
-            *_platforms(runbook, state.plan, fingerprints),
-            *_evidence(runbook, state, state.plan),
+            *_platforms(runbook, state.plan.plan, fingerprints),
+            *_evidence(runbook, state, state.plan.plan, state.plan.steps),
             *_earlier(state),
         ]
         if state.plan.plan.purpose == "rollback":
-            found += [*_decision(state), *_told(runbook, state), *_target(state, state.plan)]
+            found += [*_decision(state), *_told(runbook, state), *_target(state, state.plan.plan)]
         found += _sight(runbook, state)
     return tuple(sorted(found, key=lambda guard: not guard.hard))
+
+
+NEVER = ("plan-running", "journal", "target-missing")
+"""What holds up the emergency lane, beside a fingerprint that was read and differs. A name lifts all the rest."""
+
+
+def emergency_guards(
+    runbook: Runbook,
+    state: State,
+    plan: Plan,
+    *,
+    fingerprints: Mapping[str, str | None],
+    me: Actor,
+    others: Sequence[str],
+    journal: str,
+    diff: ReleaseDiff | None,
+) -> tuple[Guard, ...]:
+    """What stands against running ``plan`` at once: hard ones hold it, the typed name waives the others.
+
+    ``journal`` is why it can't be written, empty when it can; ``others`` are the people who watch besides.
+    """
+    found = [*_lane_held(state, journal), *_lane_wheel(runbook, state, me), *_platforms(runbook, plan, fingerprints)]
+    found += [*_evidence(runbook, state, plan, {}), *_earlier(state), *_left_over(state)]
+    if plan.purpose == "rollback":
+        found += [*_decision(state), *_told(runbook, state), *_target(state, plan), *_cause(runbook, state)]
+        found += _schema(plan, diff)
+    found += [*_sight(runbook, state), *_alone(runbook, others)]
+    kept = [g if g.id in NEVER or _differs(g) else g.model_copy(update={"hard": False}) for g in found]
+    return tuple(sorted(kept, key=lambda guard: not guard.hard))
+
+
+def _differs(guard: Guard) -> bool:
+    return guard.hard and guard.id.startswith("fingerprint-")
+
+
+def _lane_held(state: State, journal: str) -> Iterator[Guard]:
+    if journal:
+        yield _hard("journal", f"Nothing can be journaled ({journal}): what is done must be on record")
+    if state.plan is not None and state.plan.status == "running":
+        yield _hard("plan-running", f"{state.plan.plan.title} is running: wait for it, or abort it")
+
+
+def _lane_wheel(runbook: Runbook, state: State, me: Actor) -> Iterator[Guard]:
+    if state.driver not in (None, me.name):
+        yield _soft("wheel", f"{state.driver} drives: this takes the wheel from {state.driver}")
+
+
+def _left_over(state: State) -> Iterator[Guard]:
+    """Steps of the plan that this one takes the place of, whose outcome nobody has said."""
+    plan = state.plan
+    if plan is not None and plan.status != "running" and (left := plan.unknown_steps()):
+        yield _soft("step-unknown", f"The last run ({plan.plan.title}) left {listed(left)} unknown")
+
+
+def _cause(runbook: Runbook, state: State) -> Iterator[Guard]:
+    if not settled(runbook, state, "cause-noted"):
+        yield _soft("cause", "The cause is not known: it is looked for afterwards")
+
+
+def _schema(plan: Plan, diff: ReleaseDiff | None) -> Iterator[Guard]:
+    if plan.target is None:
+        return
+    if diff is None:
+        yield _soft("schema", f"Whether {plan.target.name} fits the present database schema is not known")
+    elif diff.migrations:
+        count = len(diff.migrations)
+        lie = "1 migration lies" if count == 1 else f"{count} migrations lie"
+        yield _soft("schema", f"{lie} between: whether {plan.target.name} fits the present schema is not known")
+
+
+def _alone(runbook: Runbook, others: Sequence[str]) -> Iterator[Guard]:
+    if runbook.environment.kind != "drill" and not others:
+        yield _soft("second-person", "Nobody else is watching: no second person has looked at this")
 
 
 def _hard(guard_id: str, words: str) -> Guard:
@@ -79,12 +153,12 @@ def _wheel(runbook: Runbook, state: State, me: Actor) -> Iterator[Guard]:
         yield _hard("wheel", "Production is read-only until someone drives: take the wheel")
 
 
-def _platforms(runbook: Runbook, plan: PlanState, fingerprints: Mapping[str, str | None]) -> Iterator[Guard]:
+def _platforms(runbook: Runbook, plan: Plan, fingerprints: Mapping[str, str | None]) -> Iterator[Guard]:
     """Only the platforms that the plan changes count."""
-    for platform in dict.fromkeys(step.platform for step in plan.plan.steps if step.risk != "safe"):
+    for platform in dict.fromkeys(step.platform for step in plan.steps if step.risk != "safe"):
         read = fingerprints.get(platform)
         written = runbook.environment.fingerprints.get(platform)
-        planned = plan.plan.fingerprint.get(platform)
+        planned = plan.fingerprint.get(platform)
         if read is None:
             if written is not None or planned is not None:
                 yield _soft(
@@ -104,17 +178,17 @@ def _platforms(runbook: Runbook, plan: PlanState, fingerprints: Mapping[str, str
             )
 
 
-def _evidence(runbook: Runbook, state: State, plan: PlanState) -> Iterator[Guard]:
+def _evidence(runbook: Runbook, state: State, plan: Plan, steps: Mapping[str, StepState]) -> Iterator[Guard]:
     """What a step would destroy is in a sealed bundle first."""
     kinds = {kind for bundle in state.sealed for kind in bundle.kinds}
     missing_at_all = False
-    for step in plan.plan.steps:
+    for step in plan.steps:
         missing = [kind for kind in step.preview.destroys if kind not in kinds]
-        if not missing or plan.steps[step.id].status in ("done", "skipped"):
+        if not missing or (step.id in steps and steps[step.id].status in ("done", "skipped")):
             continue
         missing_at_all = True
         yield _destroys(step, missing)
-    if not missing_at_all and plan.plan.purpose == "rollback" and not settled(runbook, state, "evidence-sealed"):
+    if not missing_at_all and plan.purpose == "rollback" and not settled(runbook, state, "evidence-sealed"):
         now = state.evidence
         if now is not None and now.status == "collecting":
             yield _soft(
@@ -160,8 +234,8 @@ def _told(runbook: Runbook, state: State) -> Iterator[Guard]:
         )
 
 
-def _target(state: State, plan: PlanState) -> Iterator[Guard]:
-    target = plan.plan.target
+def _target(state: State, plan: Plan) -> Iterator[Guard]:
+    target = plan.target
     if target is None:
         return
     if any(same(target, other) for other in state.failed_targets):

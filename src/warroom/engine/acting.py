@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from warroom.actions.pinned import plan_moved
 from warroom.actions.planner import Situation, make_plan, undo_plan
@@ -15,6 +16,7 @@ from warroom.model.call import Call
 from warroom.model.event import (
     AbortAsked,
     Actor,
+    Body,
     PlanApproved,
     PlanProposed,
     PlanVoided,
@@ -27,7 +29,7 @@ from warroom.model.event import (
 from warroom.model.intent import AbortRun, ApprovePlan, ClaimStep, ProposePlan, ResolveStep, RunPlan, Undo
 from warroom.model.live import GuardsPage
 from warroom.model.plan import Plan, Step
-from warroom.model.state import PlanState
+from warroom.model.state import PlanState, StepState
 
 
 class Acting:
@@ -41,8 +43,8 @@ class Acting:
 
     async def propose(self, actor: Actor, intent: ProposePlan) -> str:
         core = self._core
-        self._not_while_running()
-        situation = await self._situation()
+        self.not_while_running()
+        situation = await self.situation()
         procedure = core.runbook.procedures.get(intent.procedure)
         if procedure is not None and procedure.kind == "rollback" and situation.target is None:
             raise Refusal("No target is chosen", "", "choose one first", helps="choose-target")
@@ -55,7 +57,7 @@ class Acting:
         await self._core.record(PlanProposed(plan=plan, hash=plan.hash), actor=actor)
         return f"{plan.title}: {len(plan.steps)} steps"
 
-    async def _situation(self) -> Situation:
+    async def situation(self) -> Situation:
         core = self._core
         return Situation(
             incident=core.state.incident.id if core.state.incident else "",
@@ -65,7 +67,7 @@ class Acting:
             fingerprints=await core.fingerprints(),
         )
 
-    def _not_while_running(self) -> None:
+    def not_while_running(self) -> None:
         if self._runner is not None:
             raise Refusal(
                 f"{self._runner.plan.title} is running",
@@ -117,8 +119,7 @@ class Acting:
 
     async def run(self, actor: Actor, intent: RunPlan) -> str:
         """Every guard again, here: what a screen showed does not count. INTENDED is durable before the first effect."""
-        core = self._core
-        self._not_while_running()
+        self.not_while_running()
         plan = self._plan(intent.hash)
         page = await self.why_not(actor)
         hard = [guard for guard in page.guards if guard.hard]
@@ -134,14 +135,26 @@ class Acting:
         await self._still_true(plan)
         waived = tuple(f"{guard.id}: {guard.words} (waived: {intent.reason})" for guard in page.guards)
         approved = () if actor.name in plan.approvals else (PlanApproved(hash=plan.hash),)
-        self._runner = Runner(plan.plan, plan.hash, plan.steps, self._ports())
+        await self.start(actor, plan.plan, plan.steps, (*approved, RunStarted(hash=plan.hash, waived=waived)))
+        return f"running {plan.plan.title}"
+
+    async def start(
+        self,
+        actor: Actor,
+        plan: Plan,
+        steps: Mapping[str, StepState],
+        bodies: Sequence[Body],
+        first: Callable[[Runner], Awaitable[None]] | None = None,
+    ) -> None:
+        """Records ``bodies`` together, then runs ``plan``; ``first`` is done before its first step."""
+        self.not_while_running()
+        self._runner = runner = Runner(plan, plan.hash, steps, self._ports())
         try:
-            await core.record(*approved, RunStarted(hash=plan.hash, waived=waived), actor=actor)
+            await self._core.record(*bodies, actor=actor)
         except BaseException:
             self._runner = None
             raise
-        core.spawn("run", self._run(self._runner))
-        return f"running {plan.plan.title}"
+        self._core.spawn("run", self._run(runner, first))
 
     def _ports(self) -> Ports:
         core = self._core
@@ -155,8 +168,10 @@ class Acting:
             cleaner=core.redactor,
         )
 
-    async def _run(self, runner: Runner) -> None:
+    async def _run(self, runner: Runner, first: Callable[[Runner], Awaitable[None]] | None) -> None:
         try:
+            if first is not None:
+                await first(runner)
             with self._core.busy(runner.plan.title):
                 await runner.run()
         finally:
@@ -182,7 +197,7 @@ class Acting:
 
     async def resolve(self, actor: Actor, intent: ResolveStep) -> str:
         """A person's word on a step that is unknown or failed. Nothing runs by this alone."""
-        self._not_while_running()
+        self.not_while_running()
         plan = self._plan(intent.hash)
         state = plan.steps.get(intent.step)
         if state is None or state.status not in ("unknown", "failed", "cancelled", "intended"):
@@ -197,17 +212,17 @@ class Acting:
         if intent.choice != "undo":
             await self._core.record(resolved, actor=actor)
             return f"{intent.step}: {intent.choice}; run the plan to go on"
-        undo = undo_plan(await self._situation(), self._captured(only=intent.step), f"Undo {intent.step}")
+        undo = undo_plan(await self.situation(), self._captured(only=intent.step), f"Undo {intent.step}")
         await self._core.record(resolved, PlanProposed(plan=undo, hash=undo.hash), actor=actor)
         return "the undo is prepared; look at it, then run it"
 
     async def undo(self, actor: Actor, intent: Undo) -> str:
-        self._not_while_running()
+        self.not_while_running()
         plan = self._core.state.plan
         if plan is None:
             raise Refusal("Nothing has run", "", "")
         return await self._proposed(
-            actor, undo_plan(await self._situation(), self._captured(), f"Undo {plan.plan.title}")
+            actor, undo_plan(await self.situation(), self._captured(), f"Undo {plan.plan.title}")
         )
 
     def _captured(self, only: str = "") -> list[tuple[Step, tuple[Call, ...]]]:

@@ -15,6 +15,7 @@ from warroom.errors import Refusal, WarroomError
 from warroom.model.base import sha256, span_text
 from warroom.model.event import (
     Actor,
+    CheckAnswered,
     CheckEnded,
     IncidentClosed,
     NextWay,
@@ -24,12 +25,14 @@ from warroom.model.event import (
     WatchEnded,
     WatchStarted,
 )
-from warroom.model.intent import CloseIncident, Verify, WriteReport
+from warroom.model.intent import AnswerCheck, CloseIncident, Verify, WriteReport
+from warroom.model.live import WaysPage
 from warroom.model.release import Release
 from warroom.model.verification import CheckResult, Verdict
 from warroom.plugins import isolated
 
 REPORT = "report.md"
+ASKED = "ask-a-person"
 AGAIN = NextWay(kind="verify-again", title="Look again: what was missing may have come")
 
 
@@ -85,14 +88,40 @@ class Closing:
                 return await isolated(platform.id, platform.plugin.releases.running(platform.context), timeout=10)
         return None
 
-    def _said(self, check_id: str) -> str:
-        """A person's word: the checklist line that this check proves, ticked with what they were told."""
+    async def answer(self, actor: Actor, intent: AnswerCheck) -> str:
+        """A person's word on a check. Once it was the last that was missing, recovery is looked at again by itself."""
+        core = self._core
+        decl = core.runbook.verification.get(intent.check)
+        if decl is None or decl.use != ASKED:
+            asked = [name for name, each in core.runbook.verification.items() if each.use == ASKED]
+            raise Refusal(f"{intent.check} is no check that a person answers", f"these are: {', '.join(asked)}", "")
+        if not intent.words.strip():
+            raise Refusal("An answer needs words", decl.sentence, "say what you saw, or who told you")
+        words = core.redactor.clean(intent.words.strip())
+        await core.record(CheckAnswered(check=intent.check, verdict=intent.verdict, words=words), actor=actor)
+        checked = core.state.verification
+        running = core.state.plan is not None and core.state.plan.status == "running"
+        if checked is None or checked.verdict in (None, "pass") or self._verifying or running or self._unanswered():
+            return "recorded"
+        await self.verify(actor, Verify())
+        return "recorded; looking at all of it again"
+
+    def _unanswered(self) -> list[str]:
+        """Checks that have to pass, and that nobody has answered."""
+        checks = self._core.runbook.verification.items()
+        return [name for name, decl in checks if decl.use == ASKED and decl.required and self._said(name) is None]
+
+    def _said(self, check_id: str) -> tuple[Verdict, str] | None:
+        """A person's word: their answer, else the checklist line that this check proves, ticked with what was told."""
+        answered = self._core.state.answered.get(check_id)
+        if answered is not None:
+            return answered.verdict, f"{answered.by}: {answered.words}"
         proves = self._core.runbook.verification[check_id].proves
         for item_id, item in self._core.runbook.items():
             mark = self._core.state.marks.get(item_id)
             if item.done_when == proves and proves and mark is not None and mark.mark == "ticked":
-                return f"{mark.by}: {mark.reason or item.sentence}"
-        return ""
+                return "pass", f"{mark.by}: {mark.reason or item.sentence}"
+        return None
 
     async def _verify(self, eyes: Eyes) -> None:
         core = self._core
@@ -118,7 +147,7 @@ class Closing:
                 result, words = verdict(core.runbook, results)
                 if _run_began(core) != began:
                     result, words = "inconclusive", "a plan was run while it was checked"
-                ways = () if result == "pass" else await self._ways(result)
+                ways = () if result == "pass" else await self._ways(again=result == "inconclusive")
                 await core.record(VerificationEnded(verdict=result, words=words, next=ways))
             if result == "pass":
                 await self._start_watch()
@@ -131,23 +160,37 @@ class Closing:
         finally:
             self._verifying = False
 
-    async def _ways(self, result: Verdict) -> tuple[NextWay, ...]:
-        """What to do after FAIL or INCONCLUSIVE, best first."""
+    async def ways(self) -> WaysPage:
+        """The ways on as things stand now: after a verification, a run that did not end well, or a watch."""
+        state = self._core.state
+        plan, checked, watch = state.plan, state.verification, state.watch
+        if plan is not None and plan.status in ("failed", "cancelled", "unknown", "voided"):
+            how = {"cancelled": "was stopped", "voided": "is void"}.get(plan.status, f"ended {plan.status}")
+            words = f"{plan.plan.title} {how}: {plan.void_reason or plan.detail}"
+            return WaysPage(ways=await self._ways(again=False), words=words)
+        if watch is not None and watch.quiet is False:
+            return WaysPage(ways=await self._ways(again=True), words=watch.words)
+        if checked is None or checked.verdict in (None, "pass"):
+            raise Refusal("Nothing has gone wrong since the last run", "", "verify the recovery", helps="verify")
+        return WaysPage(ways=await self._ways(again=checked.verdict == "inconclusive"), words=checked.words)
+
+    async def _ways(self, *, again: bool) -> tuple[NextWay, ...]:
+        """Best first. A release or a procedure that was tried and did not recover is not offered once more."""
         core = self._core
-        ways: list[NextWay] = []
-        if result == "inconclusive":
-            ways.append(AGAIN)
+        ways = [AGAIN] if again else []
         older = await self._older()
         if older is not None:
             ways.append(NextWay(kind="older-release", title=f"Go back further, to {older.name}", release=older))
-        tried = {run.plan.procedure for run in core.state.ended_runs}
-        tried |= {core.state.plan.plan.procedure} if core.state.plan else set()
+        runs = [*core.state.ended_runs, *((core.state.plan,) if core.state.plan else ())]
+        tried = {run.plan.procedure for run in runs if run.began_at is not None}
+        stopped = any(run.plan.purpose == "stop-writes" and run.status == "done" for run in runs)
         for procedure_id, procedure in core.runbook.procedures.items():
             usable = all(need in core.platforms for need in procedure.needs)
             if procedure.kind == "rollback" and usable and procedure_id not in tried:
                 ways.append(NextWay(kind="procedure", title=f"Another way: {procedure.title}", procedure=procedure_id))
         for procedure_id, procedure in core.runbook.procedures.items():
-            if procedure.kind == "stop-writes" and all(need in core.platforms for need in procedure.needs):
+            usable = all(need in core.platforms for need in procedure.needs)
+            if procedure.kind == "stop-writes" and usable and not stopped:
                 ways.append(NextWay(kind="stop-writes", title=procedure.title, procedure=procedure_id))
         ways.append(NextWay(kind="escalate", title="Escalate: call the whole team"))
         return tuple(ways)

@@ -9,6 +9,7 @@ from warroom.engine.acting import Acting
 from warroom.engine.closing import Closing
 from warroom.engine.core import Core
 from warroom.engine.deciding import Deciding
+from warroom.engine.emergency import Emergency
 from warroom.engine.preparing import Preparing
 from warroom.engine.talking import Talking
 from warroom.errors import Refusal
@@ -17,10 +18,11 @@ from warroom.model.event import Actor
 
 Handler = Callable[[Actor, Any], Awaitable[str]]
 
-ALWAYS = (it.OpenIncident,)
-"""Needs no open incident."""
+ALWAYS = (it.OpenIncident, it.RunEmergency)
+"""Need no open incident."""
 
 WHEEL = (
+    it.Decide,
     it.ProposePlan,
     it.ApprovePlan,
     it.RunPlan,
@@ -28,14 +30,23 @@ WHEEL = (
     it.ClaimStep,
     it.Undo,
     it.ChooseTarget,
+    it.Verify,
     it.CloseIncident,
 )
-"""In production only who drives may do these. Aborting, noting, telling and looking are everybody's."""
+"""In production only who drives may do these. Aborting, noting, telling and looking are everybody's, and so is the
+emergency lane: its typed name takes the wheel."""
 
 
 class Desk:
     def __init__(
-        self, core: Core, deciding: Deciding, preparing: Preparing, acting: Acting, talking: Talking, closing: Closing
+        self,
+        core: Core,
+        deciding: Deciding,
+        preparing: Preparing,
+        acting: Acting,
+        emergency: Emergency,
+        talking: Talking,
+        closing: Closing,
     ) -> None:
         self._core = core
         self._handlers: dict[type[Any], Handler] = {
@@ -53,11 +64,13 @@ class Desk:
             it.ProposePlan: acting.propose,
             it.ApprovePlan: acting.approve,
             it.RunPlan: acting.run,
+            it.RunEmergency: emergency.run,
             it.AbortRun: acting.abort,
             it.ResolveStep: acting.resolve,
             it.ClaimStep: acting.claim,
             it.Undo: acting.undo,
             it.Verify: closing.verify,
+            it.AnswerCheck: closing.answer,
             it.Notify: talking.notify,
             it.SentByHand: talking.sent_by_hand,
             it.Escalate: talking.escalate,

@@ -14,6 +14,7 @@ from warroom.engine.closing import Closing
 from warroom.engine.core import Core, Load, Options, SystemClock, log
 from warroom.engine.deciding import Deciding
 from warroom.engine.desk import WHEEL, Desk
+from warroom.engine.emergency import Emergency
 from warroom.engine.opening import resume
 from warroom.engine.preparing import Preparing
 from warroom.engine.queries import Queries
@@ -32,10 +33,11 @@ REMEMBERED = 1000
 ONE_AT_A_TIME = (
     *(kind for kind in WHEEL if kind is not it.ClaimStep),
     it.OpenIncident,
+    it.RunEmergency,
     it.TakeWheel,
     it.ReleaseWheel,
     it.CaptureEvidence,
-    it.Verify,
+    it.AnswerCheck,
 )
 
 
@@ -87,8 +89,9 @@ class Engine:
         closing = Closing(core, self.sensing, preparing)
         deciding = Deciding(core, self.sensing)
         self._acting = acting
-        self._desk = Desk(core, deciding, preparing, acting, talking, closing)
-        self._queries = Queries(core, self.sensing, preparing, acting, talking)
+        emergency = Emergency(core, self.sensing, preparing, acting)
+        self._desk = Desk(core, deciding, preparing, acting, emergency, talking, closing)
+        self._queries = Queries(core, self.sensing, preparing, acting, emergency, talking, closing)
         if resumed and core.journal is not None and not core.journal.read_only:
             await self._recover(acting, closing, talking, preparing)
         self.sensing.start()

@@ -18,7 +18,15 @@ from warroom.api import Collector
 from warroom.decision.target import best_target
 from warroom.engine.core import Core
 from warroom.engine.sensing import Sensing
-from warroom.errors import Refusal, TimedOut, WarroomError
+from warroom.errors import (
+    PluginBroken,
+    ProgramMissing,
+    Refusal,
+    TimedOut,
+    TryLater,
+    Unreachable,
+    WarroomError,
+)
 from warroom.model.base import sha256, stored
 from warroom.model.event import (
     Actor,
@@ -38,6 +46,8 @@ from warroom.plugins import isolated
 OWN = ("logs", "samples", "journal", "versions")
 OWN_TIMEOUT = 60.0
 PICTURE_WAIT = 3.0
+OUT_OF_REACH = (Unreachable, TimedOut, TryLater, PluginBroken, ProgramMissing)
+"""Errors that say nothing about a release: it can still be typed."""
 STUBBORN = 2.0
 """Seconds that a collector gets to stop in, once its time is over."""
 
@@ -48,6 +58,13 @@ class Preparing:
         self._sensing = sensing
         self._bundle: Bundle | None = None
         self._picture: asyncio.Future[Attach] | None = None
+        self._ends: dict[str, asyncio.Event] = {}
+
+    def capturing_of(self, kinds: frozenset[str]) -> list[asyncio.Event]:
+        """One event for each source of the present capture that may give one of ``kinds``, set when it has ended."""
+        giving = {name: frozenset(collector.kinds) for name, (_, collector) in self._collectors().items()}
+        giving |= {name: frozenset({name}) for name in OWN}
+        return [ended for name, ended in self._ends.items() if giving.get(name, frozenset()) & kinds]
 
     async def capture(self, actor: Actor, intent: CaptureEvidence) -> str:
         core = self._core
@@ -61,10 +78,12 @@ class Preparing:
         self._picture = asyncio.get_running_loop().create_future() if core.hub.people else None
         collectors = self._collectors()
         names = (*OWN, *(("console",) if self._picture else ()), *collectors)
+        self._ends = {name: asyncio.Event() for name in names}
         try:
             await core.record(EvidenceStarted(bundle=bundle.id, collectors=names), actor=actor)
         except BaseException:
             self._bundle = self._picture = None
+            self._ends = {}
             raise
         core.spawn("evidence", self._capture(bundle, names, collectors))
         return f"capturing {len(names)} sources"
@@ -95,6 +114,7 @@ class Preparing:
                 missing[name] = core.redactor.clean(str(error))
             finally:
                 folder.close()
+                self._ends[name].set()
             if name in missing:
                 await core.record(EvidenceMissing(bundle=bundle.id, collector=name, reason=missing[name]))
             else:
@@ -115,6 +135,7 @@ class Preparing:
         finally:
             self._bundle = None
             self._picture = None
+            self._ends = {}
 
     @property
     def capturing(self) -> bool:
@@ -211,7 +232,7 @@ class Preparing:
     async def choose_target(self, actor: Actor, intent: ChooseTarget) -> str:
         """Resolved by the platform that has releases; typed as it stands when that can't be reached."""
         core = self._core
-        release, typed = await self._resolve(intent.text)
+        release, typed = await self.resolve(intent.text)
         diff: ReleaseDiff | None = None
         if core.running is not None and not typed:
             diff = await self.diff(release)
@@ -219,7 +240,11 @@ class Preparing:
         await core.record(TargetChosen(release=release, reason=reason, typed=typed, diff=diff), actor=actor)
         return f"target: {release.name}"
 
-    async def _resolve(self, text: str) -> tuple[Release, bool]:
+    async def resolve(self, text: str) -> tuple[Release, bool]:
+        """(the release, whether it stands only as it was typed: what knows releases can't be reached).
+
+        Raises Refusal for one that is proven not to be there, and for what is no name of a release.
+        """
         problem: WarroomError | None = None
         for platform in self._core.platforms.values():
             if platform.plugin.releases is None:
@@ -231,6 +256,8 @@ class Preparing:
                 return clean_fact(self._core.redactor, found), False
             except Refusal:
                 raise
+            except OUT_OF_REACH:
+                continue
             except WarroomError as error:
                 problem = error
         if problem is not None:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from warroom.actions.evidence import MANIFEST
 from warroom.engine.acting import Acting
+from warroom.engine.closing import Closing
 from warroom.engine.core import Core
+from warroom.engine.emergency import Emergency
+from warroom.engine.history import History
 from warroom.engine.preparing import Preparing
 from warroom.engine.sensing import Sensing
 from warroom.engine.talking import Talking
@@ -19,8 +22,20 @@ from warroom.model.verification import Artifact
 
 
 class Queries:
-    def __init__(self, core: Core, sensing: Sensing, preparing: Preparing, acting: Acting, talking: Talking) -> None:
+    def __init__(
+        self,
+        core: Core,
+        sensing: Sensing,
+        preparing: Preparing,
+        acting: Acting,
+        emergency: Emergency,
+        talking: Talking,
+        closing: Closing,
+    ) -> None:
         self._core = core
+        self._emergency = emergency
+        self._closing = closing
+        self._history = History(core)
         self._sensing = sensing
         self._preparing = preparing
         self._acting = acting
@@ -33,7 +48,7 @@ class Queries:
             case live.SamplesQuery():
                 return await self._samples(query)
             case live.TimelineQuery():
-                return await self._timeline(query)
+                return await self._history.timeline(query)
             case live.ReleasesQuery():
                 return await self._preparing.releases()
             case live.DiffQuery():
@@ -46,17 +61,24 @@ class Queries:
                 return await asyncio.to_thread(self._evidence)
             case live.CommandsQuery():
                 return live.CommandsPage(commands=self._core.commands.newest(query.limit))
+            case live.EmergencyQuery():
+                return await self._emergency.page(actor, query)
+            case live.WaysQuery():
+                return await self._closing.ways()
+            case live.IncidentsQuery():
+                return await self._history.incidents(query)
+            case live.DraftQuery():
+                return self._draft(query)
 
     async def _samples(self, query: live.SamplesQuery) -> live.SamplesPage:
         samples = await self._sensing.store.samples(query.signal, query.seconds)
         return live.SamplesPage(samples=samples, marks=tuple(self._core.marks.changes))
 
-    async def _timeline(self, query: live.TimelineQuery) -> live.TimelinePage:
-        journal = self._core.journal
-        if journal is None:
-            return live.TimelinePage(events=(), total=0)
-        events = await asyncio.to_thread(journal.page, query.before, query.limit)
-        return live.TimelinePage(events=tuple(events), total=journal.last_seq)
+    def _draft(self, query: live.DraftQuery) -> live.DraftPage:
+        """As it would be kept. What is counted here is counted for this text alone."""
+        before = sum(self._core.redactor.counts.values())
+        text = self._core.redactor.clean(query.text)
+        return live.DraftPage(text=text, hidden=sum(self._core.redactor.counts.values()) - before)
 
     async def _diff(self, query: live.DiffQuery) -> live.DiffPage:
         page = await self._preparing.releases()

@@ -145,19 +145,20 @@ class StateFolder:
         """As ``folder``; raises BadInput when there is no such incident."""
         folder = self.folder(incident_id)
         if kind(folder) == "missing":
-            known = ", ".join(self._ids()[-5:])
+            known = ", ".join(self.ids()[-5:])
             raise BadInput(f"There is no {incident_id}", f"{self.path} has {f'… {known}' if known else 'no incidents'}")
         return folder
 
     def new_incident_id(self) -> str:
         """One above the highest there is. Only for who holds the lock."""
-        return f"{self._prefix}-{max((_number(name) for name in self._ids()), default=0) + 1:04}"
+        return f"{self._prefix}-{max((_number(name) for name in self.ids()), default=0) + 1:04}"
 
     def incidents(self) -> list[IncidentSummary]:
         """Every incident, oldest first. One that can't be read is in the list with the reason, and hides no other."""
-        return [self._summary(name) for name in self._ids()]
+        return [self.summary(name) for name in self.ids()]
 
-    def _ids(self) -> list[str]:
+    def ids(self) -> list[str]:
+        """The names of all incidents, oldest first; nothing of them is read."""
         try:
             names = os.listdir(self.path / INCIDENTS)
         except (FileNotFoundError, NotADirectoryError):
@@ -166,7 +167,8 @@ class StateFolder:
             raise WarroomError(f"The state folder {self.path} can't be read", str(error.strerror)) from error
         return sorted((name for name in names if INCIDENT_ID.fullmatch(name)), key=lambda name: (_number(name), name))
 
-    def _summary(self, name: str) -> IncidentSummary:
+    def summary(self, name: str) -> IncidentSummary:
+        """One line of the list. Reads the whole journal: blocks."""
         try:
             reading = read(self.folder(name))
         except (WarroomError, OSError) as error:

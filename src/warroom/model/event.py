@@ -14,6 +14,7 @@ from warroom.model.decision import Advice, TreeReading
 from warroom.model.event_acting import (
     AbortAsked,
     CallMade,
+    CheckAnswered,
     CheckEnded,
     Escalated,
     MessageFailed,
@@ -48,6 +49,7 @@ __all__ = [
     "Attached",
     "Body",
     "CallMade",
+    "CheckAnswered",
     "CheckEnded",
     "Decided",
     "EngineStarted",
@@ -138,15 +140,15 @@ class TriggerChanged(Fact):
 
 
 class ReleaseChanged(Fact):
-    type: Literal["release-changed"] = "release-changed"
-    was: Release | None
     """``rollback``: a plan of this incident brought it about."""
 
+    type: Literal["release-changed"] = "release-changed"
+    was: Release | None
     now: Release | None
     seen_by: str
-
-
     rollback: bool = False
+
+
 class TreeChanged(Fact):
     type: Literal["tree-changed"] = "tree-changed"
     reading: TreeReading
@@ -292,6 +294,7 @@ Body = Annotated[
     | AbortAsked
     | RunEnded
     | VerificationStarted
+    | CheckAnswered
     | CheckEnded
     | VerificationEnded
     | WatchStarted

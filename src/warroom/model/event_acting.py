@@ -105,6 +105,15 @@ class VerificationStarted(Fact):
     checks: tuple[str, ...]
 
 
+class CheckAnswered(Fact):
+    """A person's word on a check that only a person can make."""
+
+    type: Literal["check-answered"] = "check-answered"
+    check: str
+    verdict: Literal["pass", "fail"]
+    words: str
+
+
 class CheckEnded(Fact):
     type: Literal["check-ended"] = "check-ended"
     result: CheckResult

@@ -27,9 +27,11 @@ Action = Literal[
     "choose-target",
     "propose-plan",
     "run",
+    "stop-writes",
     "resolve-step",
     "claim-step",
     "verify",
+    "answer-check",
     "choose-way",
     "watch",
     "notify-completed",
@@ -39,6 +41,19 @@ Action = Literal[
     "none",
 ]
 ROLL_BACK = ("rollback", "rollback-now")
+ASKED = "ask-a-person"
+DRIVEN: tuple[Action, ...] = (
+    "decide",
+    "choose-target",
+    "propose-plan",
+    "run",
+    "resolve-step",
+    "claim-step",
+    "verify",
+    "choose-way",
+    "close",
+)
+"""What only who drives may do, where somebody does."""
 
 
 class NextAction(Fact):
@@ -52,10 +67,30 @@ class NextAction(Fact):
 Stage = Callable[[Runbook, State], NextAction | None]
 
 
-def next_action(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading] | None = None) -> NextAction:
-    """``triggers`` are the newest live readings, where the caller has them; else those that were journaled."""
+def next_action(
+    runbook: Runbook,
+    state: State,
+    triggers: Mapping[str, TriggerReading] | None = None,
+    *,
+    me: str = "",
+    writable: bool = True,
+) -> NextAction:
+    """``triggers`` are the newest live readings, where the caller has them; else those that were journaled.
+
+    ``me`` is who asks, and ``writable`` whether anything can be changed from there: what they can't do themselves is
+    said to them as what is waited for. Without ``me`` it is what is next, whoever does it.
+    """
+    found = _next(runbook, state, triggers)
+    if not writable and found.action != "none":
+        return _do("none", f"Read-only. Next: {found.sentence}", "nothing can be changed from here")
+    if me and state.driver not in (None, me) and found.action in DRIVEN:
+        return _do("none", f"{state.driver} drives. Next: {found.sentence}", found.why)
+    return found
+
+
+def _next(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading] | None) -> NextAction:
     if state.incident is None:
-        return _unopened(state.triggers if triggers is None else triggers)
+        return _unopened(runbook, state, state.triggers if triggers is None else triggers)
     if state.incident.closed is not None:
         if state.report is None:
             return _do("report", "Write the report", "the incident is closed and has none")
@@ -63,6 +98,7 @@ def next_action(runbook: Runbook, state: State, triggers: Mapping[str, TriggerRe
     stages: tuple[Stage, ...] = (
         _running,
         _unsettled,
+        _stopping,
         _wheel,
         _aside,
         _deciding,
@@ -82,7 +118,9 @@ def _do(action: Action, sentence: str, why: str = "") -> NextAction:
     return NextAction(action=action, sentence=sentence, why=why)
 
 
-def _unopened(triggers: Mapping[str, TriggerReading]) -> NextAction:
+def _unopened(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading]) -> NextAction:
+    if stop_writes_first(runbook, state, triggers):
+        return _stop(runbook, triggers)
     firing = sorted(
         (t for t in triggers.values() if t.status in ("firing", "clearing")), key=lambda t: t.severity != "critical"
     )
@@ -125,6 +163,20 @@ def _resolve(step: Step, now: StepState) -> NextAction:
     how = "failed" if now.status == "failed" else "is unknown"
     saw = f"seen: {now.look.seen}" if now.look is not None else now.detail
     return _do("resolve-step", f"Step {step.id} {how}: say whether it is done, again, undo or skip", saw)
+
+
+def _stopping(runbook: Runbook, state: State) -> NextAction | None:
+    """Corruption and security: writes are stopped before anything is decided; it takes the wheel by itself."""
+    plan = state.plan
+    if plan is not None and plan.plan.purpose == "stop-writes" and plan.status in ("proposed", "approved"):
+        return None
+    return _stop(runbook, state.triggers) if stop_writes_first(runbook, state) else None
+
+
+def _stop(runbook: Runbook, triggers: Mapping[str, TriggerReading]) -> NextAction:
+    firing = (t for t in triggers.values() if t.status in ("firing", "clearing"))
+    why = next((t.title for t in firing if t.id in runbook.triggers and runbook.triggers[t.id].stop_writes_first), "")
+    return _do("stop-writes", "Stop writes first", why)
 
 
 def _wheel(runbook: Runbook, state: State) -> NextAction | None:
@@ -196,7 +248,9 @@ def _planning(runbook: Runbook, state: State) -> NextAction | None:
         return None
     target, plan = state.target, state.plan
     if target is None:
-        return _do("choose-target", f"Choose the release to go back to{_stop_first(runbook, state)}", "")
+        return _do("choose-target", "Choose the release to go back to", "")
+    if plan is not None and plan.status == "cancelled" and _same(plan.plan.target, target.release):
+        return _do("choose-way", "The run was stopped: choose the way on", plan.detail)
     if not _may_run(plan) or plan is None:
         why = f"the last one is void: {plan.void_reason}" if plan is not None and plan.status == "voided" else ""
         return _do("propose-plan", f"Prepare the plan to {target.release.name}", why or target.reason)
@@ -216,6 +270,9 @@ def _closing(runbook: Runbook, state: State) -> NextAction | None:
         )
         if checked is None or stale:
             return _do("verify", "Verify the recovery", "a rollback that is done is not yet a recovery")
+        if checked.verdict == "inconclusive" and (asked := _unanswered(runbook, state)):
+            more = f" and {len(asked) - 1} more" if len(asked) > 1 else ""
+            return _do("answer-check", f"Answer: {asked[0]}{more}", "only a person can see this")
         best = f"best: {checked.next[0].title}" if checked.next else checked.words
         return _do("choose-way", f"Verification says {(checked.verdict or 'nothing').upper()}: choose the way on", best)
     watch = state.watch
@@ -230,6 +287,20 @@ def _closing(runbook: Runbook, state: State) -> NextAction | None:
     if state.report is None:
         return _do("report", "Write the report", "the journal has everything it needs")
     return _do("close", "Close the incident", "recovery is verified, and everything is written")
+
+
+def _unanswered(runbook: Runbook, state: State) -> list[str]:
+    """What nobody has said yet, when that alone is missing."""
+    checked = state.verification
+    if checked is None:
+        return []
+    missing = [
+        name
+        for name, result in checked.results.items()
+        if result.verdict != "pass" and name in runbook.verification and runbook.verification[name].required
+    ]
+    mine = [name for name in missing if runbook.verification[name].use == ASKED and name not in state.answered]
+    return [runbook.verification[name].sentence for name in mine] if mine == missing else []
 
 
 def _rolled_back(state: State) -> bool:
@@ -260,11 +331,13 @@ def _same(one: Release | None, other: Release) -> bool:
     return by_identity if by_identity is not None else one.version == other.version
 
 
-def _stop_first(runbook: Runbook, state: State) -> str:
-    """Corruption and security triggers: writes are stopped before a target is looked for."""
-    firing = [t.id for t in state.triggers.values() if t.status in ("firing", "clearing")]
-    urgent = any(runbook.triggers[t].stop_writes_first for t in firing if t in runbook.triggers)
-    stopped = any(
-        run.plan.purpose == "stop-writes" for run in (*state.ended_runs, *([state.plan] if state.plan else []))
-    )
-    return ", but stop writes first" if urgent and not stopped else ""
+def stop_writes_first(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading] | None = None) -> bool:
+    """Corruption and security: one of these fires, and writes have neither been stopped nor is it being done."""
+    now = state.triggers if triggers is None else triggers
+    firing = [t.id for t in now.values() if t.status in ("firing", "clearing")]
+    if not any(runbook.triggers[t].stop_writes_first for t in firing if t in runbook.triggers):
+        return False
+    if not any(procedure.kind == "stop-writes" for procedure in runbook.procedures.values()):
+        return False
+    runs = (*state.ended_runs, *((state.plan,) if state.plan is not None else ()))
+    return not any(run.plan.purpose == "stop-writes" and run.status in ("running", "done") for run in runs)

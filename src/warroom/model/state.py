@@ -130,6 +130,15 @@ class Verification(Fact):
     ended_at: Instant | None = None
 
 
+class Answered(Fact):
+    """What a person said of a check. It is about the run that was then the last."""
+
+    verdict: Literal["pass", "fail"]
+    words: str
+    by: str
+    at: Instant
+
+
 class Watch(Fact):
     began_at: Instant
     until: Instant
@@ -159,6 +168,7 @@ class Change(Fact):
     at: Instant
     was: str
     now: str
+    rollback: bool = False
 
 
 class State(Fact):
@@ -168,7 +178,6 @@ class State(Fact):
     at: Instant | None = None
     incident: Incident | None = None
     driver: str | None = None
-    rollback: bool = False
     triggers: dict[str, TriggerReading] = Field(default_factory=dict)
     tree: TreeReading | None = None
     overrides: dict[str, Override] = Field(default_factory=dict)
@@ -185,6 +194,7 @@ class State(Fact):
     plan: PlanState | None = None
     ended_runs: tuple[PlanState, ...] = ()
     verification: Verification | None = None
+    answered: dict[str, Answered] = Field(default_factory=dict)
     watch: Watch | None = None
     messages: dict[str, Message] = Field(default_factory=dict)
     notes: tuple[Note, ...] = ()

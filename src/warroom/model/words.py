@@ -287,6 +287,11 @@ def _(body: ev.VerificationStarted) -> str:
     return f"verification began: {_some(body.checks)}"
 
 
+@_says(ev.CheckAnswered)
+def _(body: ev.CheckAnswered) -> str:
+    return f"said of the check {body.check}: {body.verdict.upper()}{_because(body.words)}"
+
+
 @_says(ev.CheckEnded)
 def _(body: ev.CheckEnded) -> str:
     return f"check {body.result.title}: {body.result.verdict.upper()}{_because(body.result.words)}"

@@ -58,11 +58,12 @@ def _run(state: State, event: Event, body: ev.RunStarted) -> State:
         state, body.hash, status="running", began_at=event.at, ended_at=None, waived=body.waived, aborting=False
     )
     if after.plan is not None and after.plan.plan.purpose == "rollback":
-        after = forget(after, "procedure-executed", "application-rolled-back", *_OF_A_RUN)
+        after = having(forget(after, "procedure-executed", "application-rolled-back", *_OF_A_RUN), answered={})
     if after.plan is not None and after.plan.plan.purpose == "undo":
         roles = {step.role for step in after.plan.plan.steps}
         taken_back: tuple[Proof, ...] = tuple(proof for role, proof in _ROLE_PROOFS.items() if role in roles)
         after = forget(after, *(("procedure-executed", *taken_back) if taken_back else ()), *_OF_A_RUN)
+        after = having(after, answered={})
     return after
 
 
@@ -144,6 +145,12 @@ def _run_ended(state: State, event: Event, body: ev.RunEnded) -> State:
 @on(ev.VerificationStarted)
 def _verifying(state: State, event: Event, body: ev.VerificationStarted) -> State:
     return forget(having(state, verification=st.Verification(began_at=event.at, checks=body.checks)), *_OF_A_RUN[:-1])
+
+
+@on(ev.CheckAnswered)
+def _check_answered(state: State, event: Event, body: ev.CheckAnswered) -> State:
+    said = st.Answered(verdict=body.verdict, words=body.words, by=event.actor.name, at=event.at)
+    return having(state, answered=named(state.answered, body.check, said))
 
 
 @on(ev.CheckEnded)
