@@ -25,7 +25,7 @@ Value = tuple[float | None, int | None, str]
 
 class HttpSignals:
     def offers(self, config: Config) -> Mapping[str, SignalOffer]:
-        return {name: SignalOffer(s.title or name, _unit(s)) for name, s in config.signals.items()}
+        return {name: _offer(config, name, signal) for name, signal in config.signals.items()}
 
     async def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncGenerator[Sample, None]:
         """One loop per path and pause and one per flow, so that a slow one holds up no other."""
@@ -48,6 +48,14 @@ class HttpSignals:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _offer(config: Config, name: str, signal: AnySignal) -> SignalOffer:
+    """A page is only looked at; a flow may do anything, so what it is used for decides whether it needs leave."""
+    if isinstance(signal, FlowSignal):
+        every = config.flows[signal.flow].every or config.every
+        return SignalOffer(signal.title or name, _unit(signal), active=None, every=every)
+    return SignalOffer(signal.title or name, _unit(signal), active=False, every=signal.every or config.every)
 
 
 def _unit(signal: AnySignal) -> Literal["ratio", "ms", "s", "bytes", "count", "per-minute", "state"]:
@@ -188,14 +196,16 @@ def counted(signal: Number, reply: CallResult | WarroomError) -> Value:
 def measured(signal: Measured, window: Window, reply: CallResult | WarroomError, ended: float, took: float) -> Value:
     """Adds this request to the window and reads it. What warroom itself would not ask measures nothing."""
     if isinstance(reply, CallResult):
-        window.add(Met(ended, reply.seconds or took, reply.status >= 500))
+        met = Met(ended, reply.seconds or took, reply.status >= 500)
     elif no_reply(reply):
-        window.add(Met(ended, took if isinstance(reply, TimedOut) else None, failed=True))
+        met = Met(ended, took if isinstance(reply, TimedOut) else None, failed=True)
     else:
         return None, None, why(reply)
+    window.add(met)
     value, count = window.read(signal.kind)
     words = f"{count} requests of warroom's own in {signal.window:g} s"
-    return value, count, words if value is not None else f"{words}, none of them answered"
+    new = int(signal.kind == "error-ratio" or met.seconds is not None)  # the others were counted by samples before
+    return value, None if value is None else new, words if value is not None else f"{words}, none of them answered"
 
 
 def flowed(signal: FlowSignal, walked: list[Walked]) -> Value:

@@ -175,8 +175,15 @@ class Operation(Protocol):
 
 @dataclass(frozen=True)
 class SignalOffer:
+    """``active`` True: measuring it tries what the service must refuse; False: it only looks; None: that depends on
+    what it is used for. ``every`` is how often it is measured, in seconds, where that is known. Production needs leave
+    (``active_probes``) for an active one, and one that doesn't say how often is refused.
+    """
+
     title: str
     unit: Literal["ratio", "ms", "s", "bytes", "count", "per-minute", "state"]
+    active: bool | None = None
+    every: float | None = None
 
 
 class Signals(Protocol):
