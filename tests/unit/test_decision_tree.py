@@ -175,6 +175,62 @@ def test_a_warning_is_watched_for_ten_minutes_and_then_a_person_is_asked() -> No
     assert bench.read(redis_failing="firing").advice == "rollback"
 
 
+def hotfixing() -> Bench:
+    """The ten minutes are over, and a person has said that a hotfix is quick."""
+    bench = Bench()
+    bench.read(redis_failing="firing")
+    bench.clock.tick(600)
+    bench.read(redis_failing="firing")
+    bench.answer("hotfix-quickly", "yes")
+    assert last(bench.read(redis_failing="firing")).evidence == "0:00 of 30:00"
+    return bench
+
+
+def test_a_hotfix_has_thirty_minutes_and_then_it_is_a_rollback() -> None:
+    bench = hotfixing()
+    bench.clock.tick(1799)
+    waiting = bench.read(redis_failing="firing")
+    assert (waiting.advice, last(waiting).evidence) == ("hotfix", "29:59 of 30:00")
+    assert waiting.would_change == "In 0:01 “Hotfix in time? (30 min)” is over: then ROLLBACK"
+    bench.clock.tick(1)
+    over = bench.read(redis_failing="firing")
+    assert (over.advice, last(over).by) == ("rollback", "timer")
+    assert over.reason.endswith("Hotfix in time? (30 min) OVER (30:00 have passed)")
+
+
+def test_a_hotfix_that_failed_is_a_rollback_at_once_and_one_that_works_ends_the_matter() -> None:
+    bench = hotfixing()
+    bench.clock.tick(60)
+    bench.answer("hotfix-in-time", "failed")
+    failed = bench.read(redis_failing="firing")
+    assert (failed.advice, last(failed).by, last(failed).who) == ("rollback", "person", "op1")
+    assert last(failed).evidence == "signals say waiting: 1:00 of 30:00"
+    assert hotfixing().read().title == "Continue monitoring"
+
+
+@pytest.mark.parametrize("since", [1700, 1801])
+def test_the_thirty_minutes_go_on_through_a_restart(since: float) -> None:
+    bench = hotfixing()
+    journaled = [(bench.clock.now(), bench.read(redis_failing="firing"))]
+    bench.clock.tick(since)
+    bench.reader = TreeReader(bench.runbook, bench.clock, reached_times(journaled))
+    assert bench.read(redis_failing="firing").advice == ("hotfix" if since < 1800 else "rollback")
+
+
+def test_getting_worse_beats_the_hotfix() -> None:
+    bench = hotfixing()
+    bench.trend = saying("yes")
+    assert bench.read(redis_failing="firing").advice == "rollback"
+
+
+def test_a_drill_shortens_the_trends_window_too() -> None:
+    bench = Bench(measured().model_copy(update={"drill_windows": {"getting-worse": 40.0}}))
+    asked = []
+    bench.trend = lambda signal, over: (asked.append(over), ("no", ""))[1]  # type: ignore[func-returns-value]
+    bench.read(redis_failing="firing")
+    assert set(asked) == {40.0}
+
+
 def test_a_warning_that_gets_worse_is_a_rollback() -> None:
     bench = Bench()
     bench.trend = lambda signal, over: ("yes", f"{signal} rose over {over:g} s")

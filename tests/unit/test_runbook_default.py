@@ -81,7 +81,10 @@ def test_the_tree_is_the_document_s() -> None:
         ("getting-worse", "no"): "monitored",
         ("monitored", "waiting"): "monitor",
         ("monitored", "over"): "hotfix-quickly",
-        ("hotfix-quickly", "yes"): "hotfix",
+        ("hotfix-quickly", "yes"): "hotfix-in-time",
+        ("hotfix-in-time", "waiting"): "hotfix",
+        ("hotfix-in-time", "over"): "rollback",
+        ("hotfix-in-time", "failed"): "rollback",
         ("hotfix-quickly", "no"): "rollback",
     }
     assert tree.questions["hotfix-quickly"].from_ is None

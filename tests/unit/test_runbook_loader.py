@@ -12,7 +12,7 @@ from warroom.runbook import RunbookInvalid, default_runbook
 from warroom.runbook.loader import DEFAULT_FILE
 
 SHAPE = {
-    "unknown key": (HEAD + "triger: {}", '5:1: found the unknown key "triger", expected one of channels, checklists, '),
+    "unknown key": (HEAD + "triger: {}", '5:1: found the unknown key "triger", expected one of active_probes, '),
     "did you mean": (HEAD + "triger: {}", '; did you mean "triggers"?'),
     "key below": (
         HEAD + "contacts:\n  cto:\n    titel: CTO\n    title: CTO",

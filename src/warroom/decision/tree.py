@@ -94,7 +94,7 @@ class TreeReader:
         way: Way,
     ) -> TreeAnswer:
         wait = self._wait(node, question)
-        said = answer(question, facts, trend, self._waited(node, way), wait)
+        said = answer(question, facts, self._in_force(node, trend), self._waited(node, way), wait)
         choices = tuple(question.answers)
         person = overrides.get(node)
         if person is not None and person.answer in question.answers:
@@ -116,6 +116,10 @@ class TreeReader:
 
     def _wait(self, node: str, question: Question) -> float:
         return self._runbook.window(node, question.from_.wait) if isinstance(question.from_, FromTimer) else 0.0
+
+    def _in_force(self, node: str, trend: Trend) -> Trend:
+        """A drill may shorten a trend's window as it does any other."""
+        return lambda signal, over: trend(signal, self._runbook.window(node, over))
 
     def _waited(self, node: str, way: Way) -> float:
         reached = self._reached.get(node)

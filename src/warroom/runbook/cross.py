@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue, ValidationError
 
+from warroom.api import SignalOffer
 from warroom.model.checks import BUILT_IN_CHECKS, CountsMatch, SignalWithin
+from warroom.model.plan import Risk
 from warroom.model.runbook import CheckDecl, Condition, Runbook, StepDecl
 from warroom.runbook.nodes import Map, Node, lookup
 from warroom.runbook.problems import Pos, Problem, meant, one_of, plain, quoted
@@ -20,6 +22,10 @@ PLACEHOLDERS = (
     *(f"{who}.{part}" for who in ("target", "running") for part in ("version", "commit", "digest")),
 )
 """What ``${…}`` may name, in a step's arguments and in what a person is told to do."""
+
+WINDOWED = ("timer", "trend")
+LIMITS = ("above", "below", "equals", "above_baseline")
+"""A condition has one of these."""
 
 _PLACEHOLDER = re.compile(r"\$\{([^}\n]*)\}?")
 
@@ -38,6 +44,9 @@ class Cross:
     default_file: str
     removed: dict[tuple[str, str], Pos]
     problems: list[Problem] = field(default_factory=list)
+    offers: dict[str, SignalOffer] = field(default_factory=dict)
+    """By the runbook's signal: what its platform says of it, where known. ``risks``: by ``platform.operation``."""
+    risks: dict[str, Risk] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
 
     def known(self, *path: str) -> tuple[str, ...]:
@@ -114,23 +123,26 @@ def _conditions(cross: Cross) -> None:
 
 
 def _limit(cross: Cross, condition: Condition, path: Path, known: bool) -> None:
-    limits = {name: getattr(condition, name) for name in ("above", "below", "equals")}
+    limits = {name: getattr(condition, name) for name in LIMITS}
     given = [name for name, limit in limits.items() if limit is not None]
     if not given:
-        cross.wrong(cross.key(*path), f"no limit in {path[-1]}", "one of above, below, equals")
+        cross.wrong(cross.key(*path), f"no limit in {path[-1]}", f"one of {', '.join(LIMITS)}")
     elif len(given) > 1:
         cross.wrong(cross.key(*path, given[1]), f"both {' and '.join(given)}", "one limit in a condition")
     if condition.clear_below is not None:
-        if condition.above is None:
+        if condition.above is None and condition.above_baseline is None:
             cross.wrong(cross.key(*path, "clear_below"), "clear_below without above", "it beside above only")
-        elif condition.clear_below > condition.above:
+        elif condition.above is not None and condition.clear_below > condition.above:
             at = cross.value(*path, "clear_below")
             cross.wrong(at, f"clear_below {condition.clear_below:g}", f"at most the limit, {condition.above:g}")
     signal = cross.runbook.signals.get(condition.signal) if known else None
     if signal is None or signal.unit not in ("ratio", "state"):
         return
+    if signal.unit == "state" and condition.above_baseline is not None:
+        at = cross.key(*path, "above_baseline")
+        cross.wrong(at, "above_baseline for a state", "a signal that has more than two values")
     for name in given:
-        if not 0 <= limits[name] <= 1:
+        if name != "above_baseline" and not 0 <= limits[name] <= 1:
             hint = "5 % is 0.05" if signal.unit == "ratio" else "a state is 1 when well, 0 when not"
             at = cross.value(*path, name)
             cross.wrong(at, f"the number {limits[name]:g} for a {signal.unit}", "a number from 0 to 1", hint)
@@ -144,12 +156,12 @@ def _windows(cross: Cross) -> None:
         at = cross.key("drill_windows")
         cross.wrong(at, f"drill_windows in a {book.environment.kind} environment", "them only where kind is drill")
     names = [c for trigger_id in cross.known("triggers") for c in cross.known("triggers", trigger_id, "conditions")]
-    names += [q for q, question in book.tree.questions.items() if question.from_ and question.from_.by == "timer"]
+    names += [q for q, question in book.tree.questions.items() if question.from_ and question.from_.by in WINDOWED]
     names += ["watch"] if cross.intact("tree") else ["watch", *cross.known("tree", "questions")]
     for name in book.drill_windows:
         if name not in names:
             at = cross.key("drill_windows", name)
-            expected = "the name of a condition, of a timer question, or watch"
+            expected = "the name of a condition, of a question by timer or trend, or watch"
             cross.wrong(at, f"the unknown name {quoted(name)}", expected, meant(name, names))
 
 

@@ -123,6 +123,8 @@ def _operations(cross: Cross, platforms: Platforms) -> None:
                 continue
             plugin = platforms[platform_id][0]
             operation = plugin.operation(name)
+            if operation is not None and step.op is not None:
+                cross.risks[step.op] = operation.risk
             if operation is None:
                 known = [f"{platform_id}.{each.name}" for each in plugin.operations]
                 hint = meant(step.op or "", known)
@@ -193,6 +195,8 @@ def _signals(cross: Cross, platforms: Platforms) -> None:
             continue
         name, path = signal.source.signal, ("signals", signal_id)
         offer = offered.get(name)
+        if offer is not None:
+            cross.offers[signal_id] = offer
         if offer is None:
             at = cross.value(*path, "source", "signal")
             cross.wrong(

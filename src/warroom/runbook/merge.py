@@ -18,6 +18,7 @@ KEYED = (
     "templates",
     "contacts",
     "channels",
+    "active_probes",
     "drill_windows",
 )
 """Sections that are merged key by key: an entry replaces an entry whole, and an empty one takes it out.

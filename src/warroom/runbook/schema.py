@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from warroom.model.runbook import Runbook
+from warroom.runbook.cross import LIMITS
 from warroom.runbook.loader import ALWAYS
 from warroom.runbook.merge import BASES, KEYED
 
@@ -24,7 +25,7 @@ def json_schema() -> dict[str, Any]:
     for section in KEYED:
         properties[section] = _removable(properties[section])
     _exactly_one(schema["$defs"]["StepDecl"], ("op", "manual"))
-    _exactly_one(schema["$defs"]["Condition"], ("above", "below", "equals"))
+    _exactly_one(schema["$defs"]["Condition"], LIMITS)
     _close(schema)
     _close(properties)
     return {
