@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
+from typing import Any
 
 import pytest
 
 from tests.console.driving import Driver
 from tests.console.story import Story
 from warroom.console.app import WarroomConsole
+from warroom.console.steady import Steady
 from warroom.session.wire import paired
 
 Start = Callable[..., AbstractAsyncContextManager[Driver]]
 
 
+def unhurried() -> Steady:
+    """Ten seconds lie between any two keys: nothing that is pressed here is a key held down."""
+    clock = count(step=10.0)
+    return Steady(lambda: next(clock))
+
+
 @asynccontextmanager
-async def _started(transport: str, story: Story, size: tuple[int, int]) -> AsyncIterator[Driver]:
+async def _started(transport: str, story: Story, size: tuple[int, int], **options: Any) -> AsyncIterator[Driver]:
+    options.setdefault("steady", unhurried())
     if transport == "in-process":
-        async with _shown(WarroomConsole(story, now=story.now, tick_s=0), story, size) as driver:
+        async with _shown(WarroomConsole(story, now=story.now, tick_s=0, **options), story, size) as driver:
             yield driver
     else:
         async with paired(story) as session:
-            async with _shown(WarroomConsole(session, now=story.now, tick_s=0), story, size) as driver:
+            async with _shown(WarroomConsole(session, now=story.now, tick_s=0, **options), story, size) as driver:
                 yield driver
             story.end()
 
@@ -40,17 +50,17 @@ async def _shown(app: WarroomConsole, story: Story, size: tuple[int, int]) -> As
 def start(request: pytest.FixtureRequest) -> Start:
     """``async with start(story, size) as console:`` on both transports."""
 
-    def begin(story: Story, size: tuple[int, int] = (80, 24)) -> AbstractAsyncContextManager[Driver]:
-        return _started(request.param, story, size)
+    def begin(story: Story, size: tuple[int, int] = (80, 24), **options: Any) -> AbstractAsyncContextManager[Driver]:
+        return _started(request.param, story, size, **options)
 
     return begin
 
 
 @pytest.fixture
 def begin() -> Start:
-    """As ``start``, in process only: for what has nothing to do with the transport."""
+    """As ``start``, in process only: for what has nothing to do with the transport. ``options`` are the console's."""
 
-    def begin(story: Story, size: tuple[int, int] = (80, 24)) -> AbstractAsyncContextManager[Driver]:
-        return _started("in-process", story, size)
+    def begin(story: Story, size: tuple[int, int] = (80, 24), **options: Any) -> AbstractAsyncContextManager[Driver]:
+        return _started("in-process", story, size, **options)
 
     return begin

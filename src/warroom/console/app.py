@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.events import Event, Key
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
@@ -16,8 +17,11 @@ from warroom.console.actions import Actions
 from warroom.console.client import Client
 from warroom.console.keymap import ACTIONS, BY_ID
 from warroom.console.main import MainScreen
+from warroom.console.mouse import switch
 from warroom.console.picture import plain_svg
 from warroom.console.screens.base import Dialog
+from warroom.console.settings import Settings
+from warroom.console.steady import Steady
 from warroom.console.store import utc_now
 from warroom.console.styles import sheets
 from warroom.console.terminal import outliving
@@ -48,12 +52,17 @@ class WarroomConsole(App[int]):
         now: Callable[[], datetime] = utc_now,
         tick_s: float = 1.0,
         theme: str = "warroom-dark",
+        settings: Settings | None = None,
+        steady: Steady | None = None,
     ) -> None:
         super().__init__(css_path=list(sheets()), watch_css=False)
         for known in THEMES:
             self.register_theme(known)
         self.theme = theme
-        self.client = Client(session, now)
+        self.settings = settings or Settings()
+        self.client = Client(session, now, self.settings.own_keys())
+        self.mouse_on = self.settings.mouse
+        self.steady = steady or Steady()
         self.main = MainScreen(self.client)
         self.actions = Actions(self)
         self._tick_s = tick_s
@@ -64,6 +73,8 @@ class WarroomConsole(App[int]):
         return outliving(super().get_driver_class())
 
     def on_mount(self) -> None:
+        keys = self.client.store.keys.by_action
+        self.set_keymap({action.id: keys[action.id] for action in ACTIONS if keys[action.id] != action.key})
         self.push_screen(self.main)
         self.run_worker(self._watch(), group="watch", exit_on_error=False)
         if self._tick_s > 0:
@@ -113,6 +124,7 @@ class WarroomConsole(App[int]):
         if name and self.screen is self.main:
             self._wanted = ""
             if not BY_ID[name].why_not(self.client.store):
+                self.steady.came()
                 self.actions.do(name)
 
     def _attach_picture(self) -> None:
@@ -131,6 +143,20 @@ class WarroomConsole(App[int]):
         self.call_after_refresh(self.open_wanted)
 
     # Keys
+
+    async def on_event(self, event: Event) -> None:
+        """A key that is held since before a dialog came up is dropped before anything can be pressed with it."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            typing = isinstance(self.focused, Input | TextArea)
+            if not self.steady.takes(event.key, self.screen, typing=typing):
+                return
+        await super().on_event(event)
+
+    def toggle_mouse(self) -> None:
+        self.mouse_on = not self.mouse_on
+        switch(self._driver, self.mouse_on)
+        free = "the mouse is the console's" if self.mouse_on else "the mouse is the terminal's: it selects and copies"
+        self.tell(f"Mouse {'on' if self.mouse_on else 'off'}: {free}.")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Actions are off while an input has focus."""

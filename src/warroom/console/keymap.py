@@ -71,6 +71,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("previous-error", "E", "error before", "The error before, in the log", "Look", why.always),
     Action("commands", "at", "commands", "Every command made so far, to paste", "Look", why.connected),
     Action("timeline", "T", "timeline", "What happened, in order", "Look", why.connected),
+    Action("mouse", "f2", "mouse", "The mouse on or off", "Look", why.always),
     Action("help", "question_mark", "help", "Every key", "Look", why.always),
     Action("palette", "colon", "palette", "Find an action by its name", "Look", why.always),
     Action("quit", "q", "quit", "Leave the console", "Look", why.always),

@@ -46,21 +46,28 @@ def named(text: str) -> str | None:
     name = text.lower()
     if name in _FUNCTION | _CONTROL | _ELSEWHERE or name in _ARROWS or name == "space":
         return name
-    character = key_to_character(name)
-    return name if character is not None and len(character) == 1 and normal(character) == name else None
+    return name if name in _SIGNS else None
 
 
 def normal(character: str) -> str:
     """Textual's name for the key of one character."""
+    if character == ",":  # it stands between keys in a binding
+        return "comma"
     (binding,) = Binding.make_bindings([Binding(character, "none")])
     return binding.key
+
+
+_SIGNS = {normal(chr(code)): chr(code) for code in range(0x21, 0x7F)}
+"""Textual's names of the keys of ASCII: ``slash`` is ``/``."""
 
 
 def drawn(key: str) -> str:
     """A key as it stands on the keyboard: ``/``, ``F5``, ``space``, ``R``."""
     if key in _FUNCTION:
         return key.upper()
-    character = key_to_character(key) if "+" not in key and key != "space" else None
+    if key in _SIGNS or key == "space" or "+" in key:
+        return _SIGNS.get(key, key)
+    character = key_to_character(key)
     return character if character is not None and len(character) == 1 and character.isprintable() else key
 
 

@@ -61,6 +61,9 @@ class Looking:
     def timeline(self) -> None:
         self.app.push_screen(reading.TimelineScreen(self.client))
 
+    def mouse(self) -> None:
+        self.app.toggle_mouse()
+
     def help(self) -> None:
         self.app.push_screen(reading.HelpScreen(self.client))
 

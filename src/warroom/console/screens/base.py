@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Paste, Resize
+from textual.events import Click, Paste, Resize
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static, TextArea
@@ -142,9 +142,24 @@ class Dialog(ModalScreen[None]):
             self.complain(str(error))
 
 
+class Pressed(Button):
+    """A button that keys press. A click only goes to it, but for Cancel: what is clicked was not always aimed at."""
+
+    def __init__(self, label: Content, name: str, classes: str) -> None:
+        super().__init__(label, id=name, classes=classes)
+        # Textual takes no press while the last one is still drawn as such: a second one, meant, would be lost.
+        self.active_effect_duration = 0.0
+
+    async def _on_click(self, event: Click) -> None:
+        if self.id != "cancel":
+            event.stop()
+            event.prevent_default()
+            self.focus()
+
+
 def button(label: str, name: str, variant: str = "default") -> Button:
     """A button whose label is drawn as it is."""
-    made = Button(Content(clean(label)), id=name, classes=variant)
+    made = Pressed(Content(clean(label)), name, variant)
     made.compact = True
     return made
 
@@ -169,7 +184,7 @@ class Reason(TextArea):
 
 
 class Choice(OptionList):
-    """A list; ``j`` and ``i`` move too."""
+    """A list; ``j`` and ``i`` move too. A click goes to a line and takes nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", show=False),
@@ -178,6 +193,12 @@ class Choice(OptionList):
 
     def __init__(self, *prompts: Content, name: str = "choice") -> None:
         super().__init__(*prompts, id=name, markup=False)
+
+    async def _on_click(self, event: Click) -> None:
+        event.prevent_default()
+        option: int | None = event.style.meta.get("option")
+        if option is not None:
+            self.highlighted = option
 
 
 class Toggles(Choice):
