@@ -10,10 +10,12 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.events import Event, Key
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from warroom.console.actions import Actions
+from warroom.console.appearance import Appearance
 from warroom.console.client import Client
 from warroom.console.keymap import ACTIONS, BY_ID
 from warroom.console.main import MainScreen
@@ -24,7 +26,8 @@ from warroom.console.settings import Settings
 from warroom.console.steady import Steady
 from warroom.console.store import utc_now
 from warroom.console.styles import sheets
-from warroom.console.terminal import outliving
+from warroom.console.telling import Changes, title
+from warroom.console.terminal import NoColours, outliving
 from warroom.console.text import clean
 from warroom.console.theme import THEMES
 from warroom.errors import WarroomError
@@ -51,14 +54,16 @@ class WarroomConsole(App[int]):
         *,
         now: Callable[[], datetime] = utc_now,
         tick_s: float = 1.0,
-        theme: str = "warroom-dark",
+        look: Appearance | None = None,
         settings: Settings | None = None,
         steady: Steady | None = None,
     ) -> None:
+        self.look = look or Appearance()
         super().__init__(css_path=list(sheets()), watch_css=False)
         for known in THEMES:
             self.register_theme(known)
-        self.theme = theme
+        self.theme = self.look.theme
+        self._plain_colours()
         self.settings = settings or Settings()
         self.client = Client(session, now, self.settings.own_keys())
         self.mouse_on = self.settings.mouse
@@ -66,11 +71,19 @@ class WarroomConsole(App[int]):
         self.main = MainScreen(self.client)
         self.actions = Actions(self)
         self._tick_s = tick_s
-        self._rung: set[str] = set()
+        self._changes = Changes()
+        self._titled = ""
         self._wanted = ""
 
     def get_driver_class(self) -> type[Driver]:
-        return outliving(super().get_driver_class())
+        return outliving(super().get_driver_class(), unicode=self.look.unicode)
+
+    def _plain_colours(self) -> None:
+        """NO_COLOR: Textual would go on with shades of grey; here no colour is written at all."""
+        self.no_color = not self.look.colours
+        self._filters = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
+        if self.no_color:
+            self._filters.append(NoColours(lambda: self.current_theme.background or "#000000"))
 
     def on_mount(self) -> None:
         keys = self.client.store.keys.by_action
@@ -133,11 +146,18 @@ class WarroomConsole(App[int]):
             self.send(Attach(name="console.svg", text=svg), quietly=True)
 
     def _ring(self) -> None:
-        """The bell and the terminal's title say that something new fires."""
-        firing = {trigger.id for trigger in self.client.store.firing()}
-        if firing - self._rung:
+        """The bell and the terminal's title say that the state has changed, to who looks elsewhere."""
+        if self._changes.loud(self.client.store) and self.look.bell:
             self.bell()
-        self._rung = firing
+        self.entitle()
+
+    def entitle(self) -> None:
+        words = title(self.client.store)
+        if words != self._titled and self.look.title:
+            self._titled = words
+            set_title = getattr(self._driver, "set_title", None)
+            if set_title is not None:
+                set_title(words)
 
     def on_main_screen_shown(self, event: MainScreen.Shown) -> None:
         self.call_after_refresh(self.open_wanted)

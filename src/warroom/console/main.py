@@ -29,7 +29,12 @@ from warroom.model.live import LogPage, LogQuery
 
 WIDE = (110, 30)
 """From this size on, panes stand as in the picture; below, they stack."""
+COLUMNS = (150, 240)
+"""Low screens from the first of these widths on, and all from the second on, have three columns, the log one of them."""
+TALL = 40
 LEAST = (60, 16)
+_AS_PICTURED = ("decide", "health", "metrics", "checklist", "log", "plan")
+_IN_COLUMNS = ("decide", "health", "log", "metrics", "checklist", "plan")
 _TOO_SMALL = "Too small: warroom needs {} × {}, this is {} × {}."
 
 
@@ -46,6 +51,7 @@ class MainScreen(Screen[None]):
         super().__init__(id="main")
         self.client = client
         self.zoomed: str | None = None
+        self._silent = False
 
     def compose(self) -> ComposeResult:
         store = self.client.store
@@ -87,8 +93,15 @@ class MainScreen(Screen[None]):
         self.set_class(small, "-small")
         if small:
             self.query_one("#too-small", Static).update(line(_TOO_SMALL.format(*LEAST, cells, rows)))
-        roomy = cells >= WIDE[0] and rows >= WIDE[1]
-        self.set_class(not roomy, "-stacked")
+        low = rows < WIDE[1]
+        columns = cells >= COLUMNS[0 if low else 1]
+        stacked = not columns and (low or cells < WIDE[0])
+        self.set_class(columns, "-columns")
+        self.set_class(stacked, "-stacked")
+        self.set_class(stacked or low, "-flat")
+        self.set_class(stacked and rows >= TALL, "-tall")
+        order = _IN_COLUMNS if columns else _AS_PICTURED
+        self.query_one("#panes").sort_children(key=lambda pane: order.index(pane.id or ""))
         self.query_one(Header).set_class(cells < 150, "-two")
         self.call_after_refresh(self.redraw, None)
 
@@ -108,9 +121,10 @@ class MainScreen(Screen[None]):
             self._lines()
 
     def tick(self) -> None:
-        """A second has passed."""
-        for pane in self.panes:
-            if pane.ticks:
+        """A second has passed. Without news from the engine every reading has grown older."""
+        was, self._silent = self._silent, self.client.store.silent_s() is not None
+        for pane in self.query(Pane):
+            if pane.ticks or was or self._silent:
                 pane.redraw()
         self._lines()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from warroom.console.keymap import DEFAULT_KEYS
@@ -19,6 +20,9 @@ from warroom.session import Events, Frame, Live, Snapshot
 
 Topic = str
 """What changed: ``state``, or the kind of a Live value."""
+
+NEWS_S = 5.0
+"""An engine says something at least every two seconds. After this long without a word, nothing shown is current."""
 
 _WORST = {"firing": 0, "clearing": 1, "pending": 2, "unknown": 3, "ok": 4}
 
@@ -41,8 +45,19 @@ class Store:
         self.state = State()
         self.problem = "connecting to the engine"
         self._live: dict[str, LiveValue] = {}
+        self._heard = self._passed()
+
+    def _passed(self) -> float:
+        """Seconds on a clock that nobody sets; in tests, on the one that was handed in."""
+        return time.monotonic() if self._now is utc_now else self._now().timestamp()
+
+    def silent_s(self) -> float | None:
+        """Seconds since the engine's last word; None while it talks, and where no session is."""
+        silent = self._passed() - self._heard
+        return silent if self.snapshot is not None and silent > NEWS_S else None
 
     def apply(self, frame: Frame) -> set[Topic]:
+        self._heard = self._passed()
         if isinstance(frame, Snapshot):
             self.snapshot, self.state, self.problem = frame, frame.state, ""
             self._live = {}
@@ -107,14 +122,19 @@ class Store:
     def live_values(self) -> dict[str, LiveValue]:
         return dict(self._live)
 
+    def _readings(self) -> Iterable[LiveValue]:
+        """The newest values; without news from the engine none of them is fresh, and none is known to be well."""
+        silent = self.silent_s()
+        return self._live.values() if silent is None else [_aged(value, silent) for value in self._live.values()]
+
     def signals(self) -> list[SignalReading]:
-        return [value for value in self._live.values() if isinstance(value, SignalReading)]
+        return [value for value in self._readings() if isinstance(value, SignalReading)]
 
     def components(self) -> list[ComponentReading]:
-        return [value for value in self._live.values() if isinstance(value, ComponentReading)]
+        return [value for value in self._readings() if isinstance(value, ComponentReading)]
 
     def platforms(self) -> list[PlatformReading]:
-        return [value for value in self._live.values() if isinstance(value, PlatformReading)]
+        return [value for value in self._readings() if isinstance(value, PlatformReading)]
 
     def log_heads(self) -> list[LogHead]:
         return [value for value in self._live.values() if isinstance(value, LogHead)]
@@ -138,7 +158,7 @@ class Store:
     def triggers(self) -> list[TriggerReading]:
         """Worst first. Live readings count in sight; the state's are those of the last change."""
         found = dict(self.state.triggers) if self.state.incident else {}
-        found.update({value.id: value for value in self._live.values() if isinstance(value, TriggerReading)})
+        found.update({value.id: value for value in self._readings() if isinstance(value, TriggerReading)})
         return sorted(found.values(), key=lambda t: (_WORST[t.status], t.severity != "critical", t.id))
 
     def tree(self) -> TreeReading | None:
@@ -170,3 +190,20 @@ class Store:
 
     def run_going(self) -> bool:
         return self.state.plan is not None and self.state.plan.status == "running"
+
+
+def _aged(value: LiveValue, silent: float) -> LiveValue:
+    """A reading that nobody has confirmed for so long. What fires goes on firing; what was well is unknown."""
+    if isinstance(value, SignalReading):
+        old = "stale" if value.freshness == "fresh" else value.freshness
+        return value.model_copy(update={"freshness": old, "age_s": _later(value.age_s, silent)})
+    if isinstance(value, ComponentReading):
+        seen = {"status": "unknown", "words": f"stale: {value.words}"} if value.status == "ok" else {}
+        return value.model_copy(update={**seen, "age_s": _later(value.age_s, silent)})
+    if isinstance(value, TriggerReading | PlatformReading) and value.status == "ok":
+        return value.model_copy(update={"status": "unknown", "words": "no news from the engine"})
+    return value
+
+
+def _later(age: float | None, silent: float) -> float | None:
+    return None if age is None else age + silent

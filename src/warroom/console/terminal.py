@@ -1,4 +1,4 @@
-"""A terminal that goes away takes nothing with it.
+"""What is written to the terminal: in its character set, with or without colours, and without end when it goes away.
 
 Textual writes to the terminal on a thread of its own, by a queue that holds thirty writes. When the terminal is gone,
 that thread ends at its first error, and the next writes wait for room that never comes: the whole program would stand
@@ -8,21 +8,38 @@ with the loss of a terminal (SIGHUP) ends everything in order.
 
 from __future__ import annotations
 
+import codecs
 import sys
+from collections.abc import Callable
 from typing import IO, Any
 
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
 from textual.driver import Driver
+from textual.filter import LineFilter
+
+from warroom.console.ascii import plain
+from warroom.console.palettes import contrast
+from warroom.console.text import clean, cut
+
+_REVERSE = Style(reverse=True)
+_TITLE_CELLS = 120
 
 
 class Unbroken:
-    """A file that takes every write, whether or not anybody is left to read it. All else is the file's own."""
+    """A file that takes every write, whether or not anybody is left to read it. All else is the file's own.
 
-    def __init__(self, file: IO[str]) -> None:
+    ``translate`` has the last word on the bytes.
+    """
+
+    def __init__(self, file: IO[str], translate: Callable[[str], str] = str) -> None:
         self._file = file
+        self._translate = translate
 
     def write(self, text: str) -> int:
         try:
-            return self._file.write(text)
+            return self._file.write(self._translate(text))
         except (OSError, ValueError):  # a terminal that hung up; a file that was closed
             return len(text)
 
@@ -36,15 +53,74 @@ class Unbroken:
         return getattr(self._file, name)
 
 
-def outliving(driver: type[Driver]) -> type[Driver]:
+def outliving(driver: type[Driver], *, unicode: bool = True) -> type[Driver]:
     """The same driver, for a terminal that may go away. Others than a Unix terminal's stay as they are."""
     if sys.platform == "win32":
         return driver
-    from textual.drivers.linux_driver import LinuxDriver
+    from textual.drivers import linux_driver
 
-    class Outliving(LinuxDriver):
+    # A byte that is no UTF-8 (a key of another character set, line noise) ends Textual's reading, and with it the app.
+    vars(linux_driver)["getincrementaldecoder"] = _lenient
+
+    class Outliving(linux_driver.LinuxDriver):
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
-            self._file: Any = Unbroken(self._file)
+            self._file: Any = Unbroken(self._file, str if unicode else plain)
+            self._title = ""
 
-    return Outliving if driver is LinuxDriver else driver
+        def set_title(self, words: str) -> None:
+            """The terminal's own title is put back at the end."""
+            if not self._title:
+                self.write(TITLE_KEPT)
+            self._title = words
+            self.write(title_bytes(words))
+
+        def start_application_mode(self) -> None:
+            super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual has not typed it
+            if self._title:
+                self.write(TITLE_KEPT)
+                self.write(title_bytes(self._title))
+
+        def stop_application_mode(self) -> None:
+            if self._title:
+                self.write(TITLE_BACK)
+            super().stop_application_mode()
+
+    return Outliving if driver is linux_driver.LinuxDriver else driver
+
+
+def _lenient(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
+    return lambda: codecs.getincrementaldecoder(encoding)(errors="replace")
+
+
+class NoColours(LineFilter):
+    """No colour at all. What stood out by its background is drawn reversed instead."""
+
+    def __init__(self, background: Callable[[], str]) -> None:
+        super().__init__()
+        self._background = background
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        ground = Color.parse(self._background())
+        return [Segment(text, _bare(style, ground), control) for text, style, control in segments]
+
+
+def _bare(style: Style | None, ground: Color) -> Style | None:
+    if style is None:
+        return None
+    behind = style.color if style.reverse else style.bgcolor
+    loud = behind is not None and not behind.is_default and contrast(Color.from_rich_color(behind), ground) > 3
+    bare = style.without_color
+    if loud == bool(style.reverse):
+        return bare
+    return bare + (_REVERSE if loud else Style(reverse=False))
+
+
+def title_bytes(words: str) -> str:
+    """Sets the terminal's title. The words are cleaned: nothing in them can end the sequence, or begin another."""
+    return f"\x1b]2;{cut(clean(words), _TITLE_CELLS)}\x07"
+
+
+TITLE_KEPT = "\x1b[22;2t"
+"""The terminal is asked to remember the title it has; those that don't know this pass over it."""
+TITLE_BACK = "\x1b]2;\x07\x1b[23;2t"

@@ -19,6 +19,8 @@ from warroom.session import Events, Frame, Live, Resync, Snapshot
 BEHIND = 1000
 BATCH = 200
 LIVE_EVERY = 0.25
+BEAT = 2.0
+"""A frame without values comes this often where nothing changes, so that silence means that something is wrong."""
 
 
 class _Watcher:
@@ -105,25 +107,23 @@ class Hub:
                 while watcher.events:
                     batch = tuple(watcher.events.popleft() for _ in range(min(BATCH, len(watcher.events))))
                     yield Events(events=batch)
-                if watcher.keys and self._clock.monotonic() - told >= LIVE_EVERY:
+                if self._clock.monotonic() - told >= (LIVE_EVERY if watcher.keys else BEAT):
                     told = self._clock.monotonic()
                     keys, watcher.keys = watcher.keys, set()
-                    values = {key: self._live[key] for key in sorted(keys) if key in self._live}
-                    if values:
-                        yield Live(at=now(), values=values)
+                    yield Live(at=now(), values={key: self._live[key] for key in sorted(keys) if key in self._live})
         finally:
             self._watchers.discard(watcher)
             self._present()
 
     async def _something(self, watcher: _Watcher, told: float) -> None:
-        """Waits for an event at once, or for live values until their turn has come."""
+        """Waits for an event at once, or for live values (or the beat) until their turn has come."""
         while not (watcher.events or watcher.resync or self._closed):
-            wait = LIVE_EVERY - (self._clock.monotonic() - told)
-            if watcher.keys and wait <= 0:
+            wait = (LIVE_EVERY if watcher.keys else BEAT) - (self._clock.monotonic() - told)
+            if wait <= 0:
                 return
             watcher.wake.clear()
             try:
-                await asyncio.wait_for(watcher.wake.wait(), max(0.01, wait) if watcher.keys else None)
+                await asyncio.wait_for(watcher.wake.wait(), max(0.01, wait))
             except TimeoutError:
                 return
         watcher.wake.clear()

@@ -39,7 +39,15 @@ def badge(store: Store) -> tuple[Part, ...]:
     look = LOOKS[environment.kind]
     name = cut(environment.name, 30).upper()
     word = name if look.word in name else f"{look.word} {name}".strip()
-    return ((f"{look.open}{word}{look.shut}", f"bold $background on {look.colour}"),)
+    return ((f"{look.open}{word}{look.shut}", look.style),)
+
+
+def _silence(store: Store) -> tuple[Part, ...]:
+    """What is drawn may long have changed: nobody has said anything about it."""
+    silent = store.silent_s()
+    if silent is None:
+        return ()
+    return ((f" NO NEWS for {clock_text(silent)}: all stale ", "bold reverse $warning"), " ")
 
 
 def _worst(store: Store) -> tuple[Part, ...]:
@@ -84,7 +92,7 @@ class Header(_Bar):
         if store.snapshot is not None and not store.writable:
             first += [" ", (" READ-ONLY ", "reverse bold")]
         incident, dot = store.incident, (" · ", "$text-muted")
-        rest: list[Part] = [*_worst(store)]
+        rest: list[Part] = [*_silence(store), *_worst(store)]
         name = cut(incident.id, 24) if incident is not None else ""
         room = cells - line(*first, *rest).cell_length - (wide(name) + 3 if name else 0) - 4
         service = store.runbook.service if store.runbook else store.problem
@@ -170,6 +178,13 @@ class NextLine(_Bar):
 
 
 _FOOTER = (
+    "emergency",
+    "target",
+    "plan",
+    "run",
+    "verify",
+    "ways",
+    "stop-writes",
     "open",
     "acknowledge",
     "answer",
@@ -177,13 +192,7 @@ _FOOTER = (
     "message",
     "capture",
     "note",
-    "target",
-    "plan",
-    "run",
-    "verify",
-    "ways",
     "abort",
-    "stop-writes",
     "resolve",
     "claim",
     "undo",
@@ -197,6 +206,7 @@ _FOOTER = (
     "filter",
     "pause",
 )
+"""After the next right action: what leads to the rollback comes first, so that it stays in sight on a small screen."""
 
 
 class Footer(_Bar):
