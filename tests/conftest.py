@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -43,7 +44,13 @@ def works(*argv: str) -> Callable[[], str]:
     return look
 
 
+def postgres() -> str:
+    """Debian keeps the server's programs off PATH."""
+    return "" if list(Path("/usr/lib/postgresql").glob("*/bin/postgres")) else "no PostgreSQL in /usr/lib/postgresql"
+
+
 ENGINES: dict[str, Callable[[], str]] = {
+    "postgres": postgres,
     "strace": works("strace", "-f", "-o", "/dev/null", "true"),
     "tmpfs": works("unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"),
     "tmux": program("tmux"),

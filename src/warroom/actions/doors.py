@@ -18,7 +18,7 @@ from warroom.actions.commands import CommandLog
 from warroom.actions.stores import Stores
 from warroom.api import Clock, Rows, SecretResolver
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
-from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret, drawn
+from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret
 from warroom.redact import Redactor
 
 if TYPE_CHECKING:
@@ -215,13 +215,13 @@ class Reading:
         self._hide(secret, stores.sql.address(secret, url).password)
         query = composed(statement, names)
         shown = " ".join(query.split()) + (f"  -- {json.dumps(list(parameters))}" if parameters else "")
-        line = shlex.join(["psql", "-c", shown]).replace("psql", f"psql {drawn(Secret(secret=secret))}", 1)
+        line = f"psql {_pasted(secret)} -c {shlex.quote(shown)}"
         return await self._logged(line, stores.sql.read(secret, url, query, parameters, timeout, at_most))
 
     async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
         stores, url = self._store(secret)
         self._hide(secret, stores.redis.address(secret, url).password or "")
-        line = f"redis-cli -u {drawn(Secret(secret=secret))} {shlex.join(command)}"
+        line = f"redis-cli -u {_pasted(secret)} {shlex.join(command)}"
         return await self._logged(line, stores.redis.read(secret, url, command, timeout))
 
     def _store(self, secret: str) -> tuple[Stores, str]:
@@ -247,6 +247,14 @@ class Reading:
             raise
         self._log.add(at, "read", self._cleaner.clean(line), 0, asyncio.get_running_loop().time() - began)
         return found
+
+
+def _pasted(secret: str) -> str:
+    """A secret as a shell would get it: named, never carried."""
+    kind, _, where = secret.partition(":")
+    if kind == "env" and where.isidentifier() and where.isascii():
+        return f'"${where}"'
+    return f'"$(cat {shlex.quote(where)})"' if kind == "file" else "'‹secret›'"
 
 
 class Changing:

@@ -109,7 +109,7 @@ class RedisClients:
 
 
 async def _client(address: RedisAddress, timeout: float) -> Redis:
-    """A client that tries once, announces nothing of itself, and takes replies as they are.
+    """A client that tries once and takes replies as they are.
 
     With TLS the host is asked by its name, since the certificate is for that; its addresses are checked all the same.
     """
@@ -133,9 +133,6 @@ async def _client(address: RedisAddress, timeout: float) -> Redis:
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
-        client_name="warroom",
-        lib_name=None,
-        lib_version=None,
         single_connection_client=True,
     )
     client.response_callbacks.clear()
@@ -173,7 +170,7 @@ def _told(address: RedisAddress, error: Exception) -> WarroomError:
 def _code(error: Exception) -> str:
     """redis-py takes the first word off the errors that it knows."""
     names = {
-        "AuthenticationError": "WRONGPASS",
+        "AuthenticationError": "NOAUTH" if "required" in str(error) else "WRONGPASS",
         "AuthenticationWrongNumberOfArgsError": "WRONGPASS",
         "BusyLoadingError": "LOADING",
         "NoPermissionError": "NOPERM",

@@ -1,0 +1,220 @@
+"""Real database and cache servers for tests: started once for a test process, on 127.0.0.1, ended with it.
+
+PostgreSQL comes from the drill lab's wheel (18) and from the machine's packages; each test gets a database of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis as redis_client
+from psycopg import sql
+from redis.exceptions import RedisError
+
+from warroom.drills.lab.postgres import binaries as wheel_binaries
+from warroom.drills.lab.redis_server import program as redis_program
+
+PASSWORD = "Canary-of-the-database-41b7"
+"""Long and odd, so that it is found wherever it leaks."""
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "shared_buffers": "16MB",
+    "max_connections": "20",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "dynamic_shared_memory_type": "mmap",
+    "timezone": "UTC",
+    "lc_messages": "C",
+    "autovacuum": "off",
+}
+
+
+def system_binaries() -> Path | None:
+    """The newest PostgreSQL among the machine's packages: its bin folder."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    return max(found, key=lambda path: int(path.parent.name), default=None)
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def _until(answers: Callable[[], bool], what: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(1000):
+        if process.poll() is not None:
+            raise AssertionError(f"{what} ended with {process.returncode} instead of answering")
+        if answers():
+            return
+        time.sleep(0.03)
+    raise AssertionError(f"{what} did not answer in 30 s")
+
+
+def _unprivileged() -> list[str]:
+    """PostgreSQL refuses to run as root; in a namespace of its own root is someone else to it."""
+    uid, gid = (1000, 1000) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    return ["unshare", "--user", "--ipc", f"--map-user={uid}", f"--map-group={gid}", "--"]
+
+
+class PostgresServer:
+    """``major`` is the server's version. The superuser ``owner`` has ``PASSWORD``."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self.programs = programs
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._made = False
+
+    def start(self) -> None:
+        if not self._made:
+            self._make()
+        argv = [*_unprivileged(), str(self.programs / "postgres"), "-D", str(self.folder / "data")]
+        argv += ["-p", str(self.port), "-k", ""]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        _until(self._answers, "PostgreSQL", self._process)
+
+    def _make(self) -> None:
+        (self.folder / "password").write_text(PASSWORD)
+        words = ["-D", str(self.folder / "data"), "-U", "owner", "-A", "scram-sha-256", "--no-sync", "--locale=C"]
+        words += ["--encoding=UTF8", f"--pwfile={self.folder / 'password'}"]
+        subprocess.run(
+            [*_unprivileged(), str(self.programs / "initdb"), *words], check=True, capture_output=True, timeout=60
+        )
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
+        self._made = True
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self.url("postgres"), connect_timeout=2):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def stop(self, with_signal: signal.Signals = signal.SIGINT) -> None:
+        if self._process is not None:
+            self._process.send_signal(with_signal)
+            self._process.wait(30)
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def url(self, database: str, user: str = "owner", password: str = PASSWORD) -> str:
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """A new database's address, as its owner."""
+        name = f"t_{secrets.token_hex(6)}"
+        self.execute("postgres", sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        try:
+            yield self.url(name)
+        finally:
+            if self._process is None:
+                self.start()
+            self.execute("postgres", sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def execute(self, database: str, *statements: sql.Composed) -> None:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+class RedisServer:
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.settings: Sequence[str] = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        argv = [str(redis_program()), "--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", PASSWORD]
+        argv += ["--save", "", "--appendonly", "no", "--dir", str(self.folder), *self.settings]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        _until(self._answers, "Redis", self._process)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(RedisError), self.client() as client:
+            return bool(client.ping())
+        return False
+
+    def client(self) -> redis_client.Redis:
+        return redis_client.Redis.from_url(self.url, socket_timeout=5)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+            self._process = None
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A short-named one that the server's own user may use."""
+    path = Path(tempfile.mkdtemp(prefix="warroom-test-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_postgres(programs: Path | None = None) -> Iterator[PostgresServer]:
+    with folder() as place:
+        server = PostgresServer(programs or wheel_binaries(), place)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def running_redis(*settings: str) -> Iterator[RedisServer]:
+    with folder() as place:
+        server = RedisServer(place, *settings)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+def secrets_of(values: Mapping[str, str]) -> Any:
+    """A resolver over these, as the product's: it knows no other."""
+    from warroom.errors import BadInput
+
+    def secret(name: str) -> str:
+        if name not in values:
+            raise BadInput(f"the secret {name} is not set")
+        return values[name]
+
+    return secret

@@ -1,0 +1,69 @@
+"""A read door to databases and caches as the product has it, and what can be seen of it from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from warroom.actions.commands import CommandLog
+from warroom.actions.doors import HttpClient, Reading
+from warroom.actions.stores import Stores
+from warroom.api import Context
+from warroom.errors import BadInput
+from warroom.redact import Redactor
+
+
+class RealClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass
+class Door:
+    """``secrets`` are the values by name; ``shown`` is all that the door keeps of what went through it."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    log: CommandLog = field(default_factory=CommandLog)
+    redactor: Redactor = field(default_factory=Redactor)
+    stores: Stores = field(default_factory=Stores)
+
+    def __post_init__(self) -> None:
+        self.clock = RealClock()
+        self.read = Reading(HttpClient(), self.log, self.clock, self.redactor, stores=self.stores, secret=self.secret)
+
+    def secret(self, name: str) -> str:
+        if name not in self.secrets:
+            raise BadInput(f"the secret {name} is not set", f"no environment variable {name}", "export it")
+        self.redactor.register(self.secrets[name], name)
+        return self.secrets[name]
+
+    @property
+    def shown(self) -> list[str]:
+        return [line.text for line in self.log.newest(2000)]
+
+    def context(self, platform: str, model: type[BaseModel], **config: Any) -> Context:
+        """``config`` as a runbook file writes it."""
+        made = model.model_validate(config)
+        return Context(platform=platform, config=made, read=self.read, clock=self.clock, secret=self.secret)
+
+
+@asynccontextmanager
+async def a_door(**secrets: str) -> AsyncIterator[Door]:
+    door = Door(dict(secrets))
+    try:
+        yield door
+    finally:
+        await door.stores.close()
