@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from warroom.model.live import LogPage, LogQuery, ReleasesPage
+from warroom.model.live import LogFilter, LogPage, LogQuery, ReleasesPage
 from warroom.model.release import Release
 from warroom.model.signal import LogLine
 
@@ -24,16 +26,62 @@ def a_line(index: int, start: datetime) -> LogLine:
 
 def log_page(query: LogQuery, total: int, start: datetime) -> LogPage:
     """Lines 0 … total, filtered and cut as the contract says."""
-    every = [a_line(index, start) for index in range(total)]
-    kept = [
-        row
-        for row in every
-        if query.contains in row.text
-        and (not query.errors_only or row.level == "error")
-        and (not query.sources or row.source in query.sources)
-    ]
-    first = max(0, len(kept) + query.first if query.first < 0 else query.first)
-    return LogPage(lines=tuple(kept[first : first + query.limit]), first=first, matching=len(kept), total=total)
+    return page_of([a_line(index, start) for index in range(total)], query)
+
+
+def page_of(rows: Sequence[LogLine], query: LogQuery) -> LogPage:
+    """What the spool would answer on these lines, by reading them all."""
+    kept, repeats = folded([row for row in rows if passes(row, query.filter)], query.filter.folded)
+    if query.before is not None:
+        end = sum(row.index < query.before for row in kept)
+        first, kept_end = max(0, end - query.limit), end
+    elif query.after is not None or query.at is not None:
+        edge, at = query.after, query.at
+        first = sum(row.index <= edge if edge is not None else bool(at and row.at and row.at < at) for row in kept)
+        kept_end = first + query.limit
+    else:
+        first = max(0, len(kept) + query.first if query.first < 0 else query.first)
+        kept_end = first + query.limit
+    return LogPage(
+        lines=tuple(kept[first:kept_end]),
+        first=first,
+        matching=len(kept),
+        total=len(rows),
+        searched=len(rows),
+        of=len(rows),
+        repeats=tuple(repeats[first:kept_end]) if query.filter.folded else (),
+    )
+
+
+def passes(row: LogLine, wanted: LogFilter) -> bool:
+    text = row.text.lower()
+    return (
+        (not wanted.sources or any(row.source.startswith(name) for name in wanted.sources))
+        and row.source not in wanted.without
+        and (not wanted.levels or row.level in wanted.levels)
+        and all(part.lower() in text for part in wanted.has)
+        and not any(part.lower() in text for part in wanted.lacks)
+        and all(re.search(part, row.text, re.IGNORECASE) for part in wanted.matches)
+        and not any(re.search(part, row.text, re.IGNORECASE) for part in wanted.unlike)
+    )
+
+
+def folded(rows: list[LogLine], wanted: bool) -> tuple[list[LogLine], list[int]]:
+    """Each run of lines of one source that say the same as its first line, with how many they are."""
+    if not wanted:
+        return rows, [1] * len(rows)
+    kept: list[LogLine] = []
+    counts: list[int] = []
+    last: dict[str, int] = {}
+    for row in rows:
+        at = last.get(row.source)
+        if at is not None and kept[at].text == row.text:
+            counts[at] += 1
+        else:
+            last[row.source] = len(kept)
+            kept.append(row)
+            counts.append(1)
+    return kept, counts
 
 
 def releases_page(releases: tuple[Release, ...], running: Release) -> ReleasesPage:

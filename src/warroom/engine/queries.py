@@ -44,7 +44,8 @@ class Queries:
     async def answer(self, actor: Actor, query: live.Query) -> live.Page:
         match query:
             case live.LogQuery():
-                return await asyncio.to_thread(self._sensing.spool.page, query)
+                page = await asyncio.to_thread(self._sensing.spool.page, query)
+                return page.model_copy(update={"marks": tuple(self._core.marks.changes)})
             case live.SamplesQuery():
                 return await self._samples(query)
             case live.TimelineQuery():

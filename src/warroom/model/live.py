@@ -20,7 +20,7 @@ from warroom.model.pages import IncidentsQuery as IncidentsQuery
 from warroom.model.pages import WaysPage as WaysPage
 from warroom.model.pages import WaysQuery as WaysQuery
 from warroom.model.release import Release, ReleaseDiff
-from warroom.model.signal import ComponentReading, LogHead, LogLine, Sample, SignalReading, TriggerReading
+from warroom.model.signal import ComponentReading, Level, LogHead, LogLine, Sample, SignalReading, TriggerReading
 from warroom.model.verification import Artifact
 
 
@@ -80,27 +80,62 @@ LiveValue = Annotated[
 ]
 
 
-class LogQuery(Fact):
-    """Lines ``first`` … ``first + limit``; a negative ``first`` counts from the end of what matches.
+class LogFilter(Fact):
+    """What a line must be like to be shown; empty parts pass all. Texts and expressions disregard case.
 
-    Empty filters pass all.
+    ``sources`` are names; where none has that name, all that begin with it. ``without`` are sources left out, by their
+    whole name. ``folded`` leaves out lines that repeat the one before them in their source.
+    """
+
+    sources: tuple[str, ...] = Field(default=(), max_length=300)
+    without: tuple[str, ...] = Field(default=(), max_length=300)
+    levels: tuple[Level, ...] = ()
+    has: tuple[str, ...] = Field(default=(), max_length=20)
+    lacks: tuple[str, ...] = Field(default=(), max_length=20)
+    matches: tuple[str, ...] = Field(default=(), max_length=8)
+    unlike: tuple[str, ...] = Field(default=(), max_length=8)
+    folded: bool = False
+
+
+class LogQuery(Fact):
+    """At most ``limit`` lines that pass ``filter``, oldest first.
+
+    Where from: ``before`` or ``after`` a line's ``index``, ``at`` a moment and later, else position ``first`` among
+    what passes; a negative one counts from the end. A page may be shorter than the limit: a search looks for
+    ``spend_s`` at most, and answers with what it is sure of by then. ``count`` lets it use that time up, to look on
+    through what is older (or newer) than the page.
     """
 
     ask: Literal["log"] = "log"
-    sources: tuple[str, ...] = ()
-    contains: str = ""
-    errors_only: bool = False
+    filter: LogFilter = LogFilter()
     first: int = -200
     limit: int = Field(default=200, ge=1, le=2000)
+    before: int | None = None
+    after: int | None = None
+    at: Instant | None = None
+    spend_s: float = Field(default=0.25, ge=0, le=5)
+    count: bool = False
 
 
 class LogPage(Fact):
+    """``first`` is the position of the first line among the ``matching`` that are known.
+
+    ``searched`` of ``of`` lines have been looked at so far. ``repeats`` says of each line how many times it came one
+    after the other, where the filter folds. ``total`` are all lines that are kept, ``dropped`` those that are not any
+    more. ``marks`` are release changes, oldest first. ``problem`` says why a search was given up.
+    """
+
     kind: Literal["log-page"] = "log-page"
     lines: tuple[LogLine, ...]
     first: int
     matching: int
     total: int
     dropped: int = 0
+    searched: int = 0
+    of: int = 0
+    repeats: tuple[int, ...] = ()
+    marks: tuple[tuple[Instant, str], ...] = ()
+    problem: str = ""
 
 
 class SamplesQuery(Fact):

@@ -1,23 +1,26 @@
-"""Finding lines ``first`` … ``first + limit`` of many sources in the order they came, without reading what lies before.
+"""Finding lines of many sources in the order they came, without reading what lies before.
 
-Each source has an index ordered by the sequence number that all sources share. The position of a line among all of
-them is found by bisecting on that number.
+Each source has an index ordered by the sequence number that all sources share: how many lines come before a number is
+found by bisecting, so a page costs the same wherever it is. `DiskIndex` is what stands on disk; `filtered.Filtered`
+holds what a search has found so far.
 """
 
 from __future__ import annotations
 
 import os
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from warroom.signals.segments import LEVELS, RECORD, STAMP, Record, Segment, Source
+from warroom.signals.segments import RECORD, Record, Segment, Source
 
 CHUNK = 4096
-"""Lines that are searched at a time."""
-MOST_MATCHES = 400_000
+"""Lines that are looked at together."""
 TAIL = 4000
+_JITTER = 512
+"""Lines of one source come nearly in order of their time; this many may be out of it."""
+
+Found = tuple[Source, Segment, Record]
 
 
 class Index(Protocol):
@@ -42,12 +45,14 @@ class DiskIndex:
     def __init__(self, source: Source, *, errors: bool) -> None:
         self.source = source
         self._errors = errors
-        self._parts: list[tuple[int, int, Segment]] = []
+        self._parts: list[Segment] = []
+        self._begins: list[int] = []
         self._length = 0
         for segment in source.segments:
             count = segment.errors if errors else segment.lines
             if count:
-                self._parts.append((self._length, count, segment))
+                self._parts.append(segment)
+                self._begins.append(self._length)
                 self._length += count
 
     def __len__(self) -> int:
@@ -57,10 +62,20 @@ class DiskIndex:
         return self.records(position, 1)[0][1].seq
 
     def below(self, seq: int) -> int:
+        return self._bisect(lambda record: record.seq < seq)
+
+    def since(self, edge_us: int) -> int:
+        """The position of the first line whose own time is ``edge_us`` or later."""
+        near = self._bisect(lambda record: record.at_us < edge_us)
+        first = max(0, near - _JITTER)
+        records = self.records(first, 2 * _JITTER)
+        return next((first + n for n, (_, record) in enumerate(records) if record.at_us >= edge_us), near)
+
+    def _bisect(self, before: Callable[[Record], bool]) -> int:
         low, high = 0, self._length
         while low < high:
             middle = (low + high) // 2
-            if self.seq(middle) < seq:
+            if before(self.records(middle, 1)[0][1]):
                 low = middle + 1
             else:
                 high = middle
@@ -68,83 +83,15 @@ class DiskIndex:
 
     def records(self, first: int, limit: int) -> list[tuple[Segment, Record]]:
         got: list[tuple[Segment, Record]] = []
-        for begin, count, segment in self._parts:
-            start, stop = max(first, begin), min(first + limit, begin + count)
-            if start >= stop:
-                continue
+        end = min(first + limit, self._length)
+        part = max(0, bisect_right(self._begins, first) - 1)
+        while first < end:
+            segment, begin = self._parts[part], self._begins[part]
+            stop = min(end, self._begins[part + 1] if part + 1 < len(self._parts) else self._length)
             path = segment.err if self._errors else segment.idx
-            data = _pread(path, (start - begin) * RECORD.size, (stop - start) * RECORD.size)
+            data = pread(path, (first - begin) * RECORD.size, (stop - first) * RECORD.size)
             got += [(segment, Record(*fields)) for fields in RECORD.iter_unpack(data)]
-        return got
-
-
-class Matches:
-    """The lines of a source that hold a text, found once and then only added to. Bounded: the oldest are forgotten."""
-
-    def __init__(self, source: Source, needle: str, *, errors: bool) -> None:
-        self.source = source
-        self._needle = needle.lower()
-        self._errors = errors
-        self._scanned = 0
-        self._seqs: array[int] = array("Q")
-        self._numbers: array[int] = array("Q")
-
-    def scan(self) -> bool:
-        """Searches the next chunk. False when there is no more."""
-        self._forget()
-        number = max(self._scanned, self.source.oldest)
-        if number >= self.source.lines:
-            return False
-        segment = next(s for s in reversed(self.source.segments) if s.first <= number)
-        start = number - segment.first
-        count = min(CHUNK, segment.lines - start)
-        packed = _pread(segment.idx, start * RECORD.size, count * RECORD.size)
-        records = [Record(*fields) for fields in RECORD.iter_unpack(packed)]
-        begin, end = records[0].offset, records[-1].offset + records[-1].length
-        data = _pread(segment.log, begin, end - begin)
-        self._search(data, begin, records, number)
-        self._scanned = number + count
-        return True
-
-    def _search(self, data: bytes, begin: int, records: Sequence[Record], number: int) -> None:
-        plain = self._needle.isascii()
-        hay, needle = data.lower(), self._needle.encode("utf-8", "replace")
-        if plain and needle not in hay:
-            return
-        for index, record in enumerate(records):
-            if self._errors and LEVELS[min(record.level, len(LEVELS) - 1)] != "error":
-                continue
-            start, stop = record.offset - begin + STAMP, record.offset - begin + record.length
-            if plain:
-                hit = hay.find(needle, start, stop) >= 0
-            else:
-                hit = self._needle in data[start:stop].decode("utf-8", "replace").lower()
-            if hit:
-                self._seqs.append(record.seq)
-                self._numbers.append(number + index)
-
-    def _forget(self) -> None:
-        gone = max(bisect_left(self._numbers, self.source.oldest), len(self._numbers) - MOST_MATCHES)
-        if gone > 0:
-            del self._seqs[:gone]
-            del self._numbers[:gone]
-
-    def __len__(self) -> int:
-        return len(self._seqs)
-
-    def seq(self, position: int) -> int:
-        return self._seqs[position]
-
-    def below(self, seq: int) -> int:
-        return bisect_left(self._seqs, seq)
-
-    def records(self, first: int, limit: int) -> list[tuple[Segment, Record]]:
-        got: list[tuple[Segment, Record]] = []
-        for number in self._numbers[first : first + limit]:
-            segment = next((s for s in reversed(self.source.segments) if s.first <= number), None)
-            if segment is not None:
-                data = _pread(segment.idx, (number - segment.first) * RECORD.size, RECORD.size)
-                got.append((segment, Record(*RECORD.unpack(data))))
+            first, part = stop, part + 1
         return got
 
 
@@ -163,18 +110,40 @@ def newer(index: Index, edge_us: int) -> Iterator[tuple[Segment, Record]]:
         stop = start
 
 
-def merged(indexes: Sequence[Index], first: int, limit: int) -> list[tuple[Source, Segment, Record]]:
+def around(indexes: Sequence[Index], seq: int, before: int, after: int) -> tuple[int, list[Found]]:
+    """``before`` lines below ``seq`` and ``after`` from it on, with the position of the first of them."""
+    lower: list[Found] = []
+    upper: list[Found] = []
+    position = 0
+    for index in indexes:
+        here = index.below(seq)
+        position += here
+        start = max(0, here - before)
+        lower += [(index.source, *entry) for entry in index.records(start, here - start)] if before else []
+        upper += [(index.source, *entry) for entry in index.records(here, after)] if after else []
+    lower.sort(key=_seq)
+    upper.sort(key=_seq)
+    kept = lower[-before:] if before else []
+    return position - len(kept), kept + upper[:after]
+
+
+def merged(indexes: Sequence[Index], first: int, limit: int) -> list[Found]:
     """Lines ``first`` … ``first + limit`` of all the indexes together, oldest first."""
     total = sum(len(index) for index in indexes)
     starts = _starts(indexes, first, total)
+    near_end = total - first <= TAIL
     found = [
         (index.source, segment, record)
         for index, start in zip(indexes, starts, strict=True)
-        for segment, record in index.records(start, limit if total - first > TAIL else len(index) - start)
+        for segment, record in index.records(start, len(index) - start if near_end else limit)
     ]
-    found.sort(key=lambda entry: entry[2].seq)
+    found.sort(key=_seq)
     skipped = sum(starts)
     return found[first - skipped : first - skipped + limit]
+
+
+def _seq(entry: Found) -> int:
+    return entry[2].seq
 
 
 def _starts(indexes: Sequence[Index], first: int, total: int) -> list[int]:
@@ -199,7 +168,7 @@ def _starts(indexes: Sequence[Index], first: int, total: int) -> list[int]:
     return [index.below(low) if len(index) else 0 for index in indexes]
 
 
-def _pread(path: os.PathLike[str], offset: int, length: int) -> bytes:
+def pread(path: os.PathLike[str], offset: int, length: int) -> bytes:
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         return os.pread(handle, length, offset)

@@ -9,6 +9,7 @@ for error lines only. Data is written before its index: what a crash leaves unin
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,13 +20,19 @@ from urllib.parse import quote, unquote
 
 from warroom.model.signal import Level, LogLine
 from warroom.signals.levels import level_of
+from warroom.signals.matching import REPEAT_AT, STAMP
 
-RECORD = Struct("<QIIqB7x")
-"""Sequence number over all sources, offset and length in bytes, microseconds since 1970, level."""
+RECORD = Struct("<QIIqBB6x")
+"""Sequence number over all sources, offset and length in bytes, microseconds since 1970, level, and 1 where the line
+repeats the one before it in its source."""
 LEVELS: tuple[Level, ...] = ("unknown", "debug", "info", "warning", "error")
 ERROR = LEVELS.index("error")
-STAMP = 25
-"""Bytes before a line's text: the time and a space."""
+
+_TIME = re.compile(
+    rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?"
+    rb'|"(?:ts|time|timestamp|@timestamp)":\s*[\d.]+'
+)
+"""A time that a line has of its own: two lines that differ in nothing else say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class Record:
     length: int
     at_us: int
     level: int
+    repeat: int
 
 
 @dataclass(slots=True)
@@ -81,13 +89,13 @@ class Batch:
     """Lines of one source on their way to disk."""
 
     data: bytearray = field(default_factory=bytearray)
-    records: list[tuple[int, int, int, int]] = field(default_factory=list)
-    """Sequence number, length, microseconds, level."""
+    records: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    """Sequence number, length, microseconds, level, repeat."""
 
-    def add(self, seq: int, at_us: int, level: int, text: bytes) -> None:
+    def add(self, seq: int, at_us: int, level: int, text: bytes, repeat: int = 0) -> None:
         line = stamp(at_us) + text
         self.data += line + b"\n"
-        self.records.append((seq, len(line), at_us, level))
+        self.records.append((seq, len(line), at_us, level, repeat))
 
 
 class Source:
@@ -100,6 +108,8 @@ class Source:
         self.unwritten = 0
         self.note = ""
         self.last_at_us: int | None = None
+        self._last = b""
+        self._last_core = b""
 
     @property
     def oldest(self) -> int:
@@ -124,14 +134,26 @@ class Source:
     def on_disk(self) -> int:
         return sum(segment.on_disk for segment in self.segments)
 
+    def repeats(self, text: bytes) -> int:
+        """1 when ``text`` says the same as the line before it, but for a time of its own. Asked once for each line."""
+        same = text == self._last
+        if same or len(text) != len(self._last):
+            self._last = text
+            self._last_core = b""
+            return int(same)
+        core, before = _TIME.sub(b"", text), self._last_core or _TIME.sub(b"", self._last)
+        self._last, self._last_core = text, core
+        return int(core == before)
+
     def write(self, batch: Batch, segment_bytes: int) -> None:
         """Appends; raises OSError when it cannot, and then nothing of the batch is kept."""
         if not self.segments or self.segments[-1].size >= segment_bytes:
             self._begin()
         segment = self.segments[-1]
         index, errors, offset = bytearray(), bytearray(), segment.size
-        for seq, length, at_us, level in batch.records:
-            packed = RECORD.pack(seq, offset, length, at_us, level)
+        for seq, length, at_us, level, repeat in batch.records:
+            # The first of a segment repeats nothing: what it repeats may be rotated away.
+            packed = RECORD.pack(seq, offset, length, at_us, level, repeat if index or segment.lines else 0)
             index += packed
             if level == ERROR:
                 errors += packed
@@ -210,14 +232,14 @@ def recover(segment: Segment, next_seq: int) -> int:
         tail = file.read()
     for line in tail.split(b"\n")[:-1]:
         level = LEVELS.index(level_of(line[STAMP:].decode("utf-8", "replace")))
-        records.append(Record(next_seq, end, len(line), _read_stamp(line), level))
+        records.append(Record(next_seq, end, len(line), _read_stamp(line), level, 0))
         next_seq, end = next_seq + 1, end + len(line) + 1
     segment.size, segment.lines = end, len(records)
     errors = [r for r in records if r.level == ERROR]
     segment.errors = len(errors)
     _cut(segment.log, end)
     for path, kept in ((segment.err, errors), (segment.idx, records)):
-        data = b"".join(RECORD.pack(r.seq, r.offset, r.length, r.at_us, r.level) for r in kept)
+        data = b"".join(RECORD.pack(r.seq, r.offset, r.length, r.at_us, r.level, r.repeat) for r in kept)
         _append(path, 0, data)
         _cut(path, len(data))
     return next_seq
@@ -230,12 +252,17 @@ def _read_stamp(line: bytes) -> int:
         return 0
 
 
-def read_lines(wanted: Sequence[tuple[Source, Segment, Record]]) -> list[LogLine]:
-    """The lines behind records, in their order."""
+def read_lines(wanted: Sequence[tuple[Source, Segment, Record]], most: int, *, newest: bool) -> list[LogLine]:
+    """The lines behind records, in their order; at most ``most`` bytes of them (but one line), of the newer end or
+    of the older one.
+    """
     handles: dict[Path, int] = {}
     lines: list[LogLine] = []
     try:
-        for source, segment, record in wanted:
+        for source, segment, record in reversed(wanted) if newest else wanted:
+            most -= record.length
+            if lines and most < 0:
+                break
             handle = handles.get(segment.log)
             if handle is None:
                 handle = handles[segment.log] = os.open(segment.log, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -252,4 +279,35 @@ def read_lines(wanted: Sequence[tuple[Source, Segment, Record]]) -> list[LogLine
     finally:
         for handle in handles.values():
             os.close(handle)
-    return lines
+    return lines[::-1] if newest else lines
+
+
+def run_length(segment: Segment, record: Record) -> int:
+    """How many lines, this one and those after it in its segment, say the same."""
+    handle = os.open(segment.idx, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        at = _number(handle, segment, record.seq) + 1
+        count, step = 1, 8
+        while at < segment.lines:
+            packed = os.pread(handle, min(step, segment.lines - at) * RECORD.size, at * RECORD.size)
+            repeats = packed[REPEAT_AT :: RECORD.size]
+            run = len(repeats) - len(repeats.lstrip(b"\x01"))
+            count += run
+            if run < len(repeats) or not repeats:
+                break
+            at, step = at + run, 4096
+        return count
+    finally:
+        os.close(handle)
+
+
+def _number(handle: int, segment: Segment, seq: int) -> int:
+    """The position of a line in its segment, by its sequence number."""
+    low, high = 0, segment.lines
+    while low < high:
+        middle = (low + high) // 2
+        if int.from_bytes(os.pread(handle, 8, middle * RECORD.size), "little") < seq:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -8,19 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from warroom.api import Clock
-from warroom.model.live import LogPage, LogQuery
+from warroom.errors import BadInput
+from warroom.model.live import LogFilter, LogPage, LogQuery
 from warroom.model.signal import LogHead, LogLine
+from warroom.signals.filtered import ENDLESS, Filtered
 from warroom.signals.levels import level_of
-from warroom.signals.paging import DiskIndex, Index, Matches, merged, newer
-from warroom.signals.segments import LEVELS, RECORD, Batch, Record, Segment, Source, found, read_lines, recover
+from warroom.signals.matching import Test
+from warroom.signals.paging import DiskIndex, Found, Index, around, merged, newer
+from warroom.signals.searching import Search
+from warroom.signals.segments import (
+    LEVELS,
+    RECORD,
+    Batch,
+    Record,
+    Segment,
+    Source,
+    found,
+    read_lines,
+    recover,
+    run_length,
+)
 
 LONGEST = 16_384
 """Characters of a line that are kept; the cut is marked with how long the line was."""
@@ -30,7 +48,21 @@ MOST_SOURCES = 256
 OTHERS = "other sources"
 BATCH = 2000
 BATCH_CHARS = 8_000_000
+SEARCHES = 8
+"""Filters whose findings are kept: what is on the screen, its search and its next errors, for two consoles."""
+MOST_BYTES = 1_000_000
+"""Of a page, so that a thousand huge lines are several pages. One line is always given."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """``filtered`` is empty where the index on disk has the answer already."""
+
+    sources: list[Source]
+    test: Test
+    indexes: Sequence[Index]
+    filtered: list[Filtered]
 
 
 class LogSpool:
@@ -56,7 +88,7 @@ class LogSpool:
         self._lock = threading.RLock()
         self._sources: dict[str, Source] = {}
         self._seq = 0
-        self._searches: OrderedDict[tuple[object, ...], list[Matches]] = OrderedDict()
+        self._searches: OrderedDict[Test, dict[str, Filtered]] = OrderedDict()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._reopen()
 
@@ -69,7 +101,8 @@ class LogSpool:
                 source = self._source_name(line.source)
                 text, level = self._ready(line, source)
                 at_us = _us(line.at) if line.at is not None else now_us
-                batches.setdefault(source, Batch()).add(self._seq, at_us, level, text)
+                repeat = self._sources[source].repeats(text)
+                batches.setdefault(source, Batch()).add(self._seq, at_us, level, text, repeat)
                 self._seq += 1
             for name, batch in batches.items():
                 self._write(name, batch)
@@ -81,28 +114,92 @@ class LogSpool:
             return {name: _head(source) for name, source in self._sources.items()}
 
     def page(self, query: LogQuery) -> LogPage:
-        """Lines that match, oldest first. ``contains`` disregards case; it is searched once and then only added to."""
+        """Lines that pass, oldest first; see ``LogQuery``. Raises BadInput for an expression that is none."""
+        deadline = time.monotonic() + query.spend_s
         with self._lock:
-            sources = [s for name, s in self._sources.items() if not query.sources or name in query.sources]
-            indexes = self._indexes(query, sources)
-        if query.contains:
-            for index in indexes:
-                while isinstance(index, Matches) and self._scan(index):
-                    pass
+            view = self._view(query.filter)
+            edge = self._edge(view, query)
+        problem, low, high = "", -1, ENDLESS
+        if view.filtered:
+            search = Search(view.filtered, view.test, self._lock, deadline)
+            if query.after is not None or query.at is not None:
+                high = search.on(edge, query.limit)
+            elif query.before is not None or query.first < 0:
+                low = search.back(edge, max(query.limit, -query.first))
+            if query.count or (query.first >= 0 and edge == ENDLESS):
+                search.rest()
+            problem = search.problem
         with self._lock:
-            if not query.contains:
-                indexes = self._indexes(query, sources)
-            matching = sum(len(index) for index in indexes)
-            first = query.first if query.first >= 0 else max(0, matching + query.first)
-            first = min(first, matching)
-            wanted = merged(indexes, first, query.limit) if matching else []
-            return LogPage(
-                lines=tuple(read_lines(wanted)),
-                first=first,
-                matching=matching,
-                total=sum(source.lines - source.oldest for source in self._sources.values()),
-                dropped=sum(source.dropped for source in sources),
-            )
+            for index in view.filtered:
+                index.refresh()
+            if not view.filtered:
+                view = self._view(query.filter)
+            first, found = _cut_out(view.indexes, query, edge)
+            kept = [entry for entry in found if low <= entry[2].seq < high]
+            first += next((n for n, entry in enumerate(found) if entry[2].seq >= low), len(found))
+            return self._as_page(view, query, first, kept, problem)
+
+    def _as_page(self, view: _View, query: LogQuery, first: int, found: list[Found], problem: str) -> LogPage:
+        backwards = query.before is not None or (query.after is None and query.at is None and query.first < 0)
+        lines = read_lines(found, MOST_BYTES, newest=backwards)
+        first += len(found) - len(lines) if backwards else 0
+        found = found[len(found) - len(lines) :] if backwards else found[: len(lines)]
+        of = sum(source.lines - source.oldest for source in view.sources)
+        return LogPage(
+            lines=tuple(lines),
+            first=first,
+            matching=sum(len(index) for index in view.indexes),
+            total=sum(source.lines - source.oldest for source in self._sources.values()),
+            dropped=sum(source.dropped for source in view.sources),
+            searched=sum(index.searched for index in view.filtered) if view.filtered else of,
+            of=of,
+            repeats=tuple(run_length(segment, record) for _, segment, record in found) if query.filter.folded else (),
+            problem=problem,
+        )
+
+    def _view(self, wanted: LogFilter) -> _View:
+        """The sources that a filter is about, and an index of each. What a search found is kept for its next page."""
+        sources = _chosen(self._sources, wanted)
+        test = Test(
+            levels=tuple(LEVELS.index(level) for level in wanted.levels),
+            folded=wanted.folded,
+            has=tuple(text.lower() for text in wanted.has),
+            lacks=tuple(text.lower() for text in wanted.lacks),
+            matches=wanted.matches,
+            unlike=wanted.unlike,
+        )
+        if not test.reads_text and not test.folded and wanted.levels in ((), ("error",)):
+            return _View(sources, test, [DiskIndex(source, errors=bool(wanted.levels)) for source in sources], [])
+        kept = self._searches.pop(test, {})
+        try:
+            filtered = [kept.setdefault(source.name, Filtered(source, test)) for source in sources]
+        except re.error as error:
+            raise BadInput(
+                "This is no regular expression", str(error), "see `/` in the help for what a filter is"
+            ) from error
+        self._searches[test] = kept
+        while len(self._searches) > SEARCHES:
+            self._searches.popitem(last=False)
+        for index in filtered:
+            index.refresh()
+        return _View(sources, test, filtered, filtered)
+
+    def _edge(self, view: _View, query: LogQuery) -> int:
+        """The sequence number that a query starts from; ENDLESS for one that starts from a position or from the end."""
+        if query.before is not None:
+            return query.before
+        if query.after is not None:
+            return query.after + 1
+        if query.at is None:
+            return ENDLESS
+        moment = _us(query.at)
+        edges = []
+        for source in view.sources:
+            index = DiskIndex(source, errors=False)
+            position = index.since(moment)
+            if position < len(index):
+                edges.append(index.seq(position))
+        return min(edges, default=self._seq)
 
     def first_error(self, since: datetime | None = None) -> LogLine | None:
         """The first error line at or after ``since``, by the lines' own time; None when there is none."""
@@ -114,7 +211,7 @@ class LogSpool:
                 for start in range(0, len(index), 1000):
                     hit = next((e for e in index.records(start, 1000) if edge is None or e[1].at_us >= edge), None)
                     if hit is not None:
-                        found_lines += read_lines([(source, *hit)])
+                        found_lines += read_lines([(source, *hit)], MOST_BYTES, newest=False)
                         break
         return min(found_lines, key=lambda line: line.at or _EPOCH, default=None)
 
@@ -133,7 +230,7 @@ class LogSpool:
                 for segment, record in newer(DiskIndex(source, errors=True), edge):
                     errors += 1
                     first.append((source, segment, record))
-                found_errors += read_lines(list(first))
+                found_errors += read_lines(list(first), MOST_BYTES, newest=False)
         found_errors.sort(key=lambda line: (line.at or _EPOCH, line.index))
         return lines, errors, tuple(found_errors[:most])
 
@@ -198,23 +295,6 @@ class LogSpool:
             if not droppable or not max(droppable, key=lambda s: s.on_disk).drop_oldest():
                 return
 
-    def _indexes(self, query: LogQuery, sources: list[Source]) -> Sequence[Index]:
-        if not query.contains:
-            return [DiskIndex(source, errors=query.errors_only) for source in sources]
-        key = (query.contains.lower(), query.errors_only)
-        kept = {id(m.source): m for m in self._searches.pop(key, [])}
-        for source in sources:
-            kept.setdefault(id(source), Matches(source, query.contains, errors=query.errors_only))
-        self._searches[key] = list(kept.values())
-        while len(self._searches) > 4:
-            self._searches.popitem(last=False)
-        return [kept[id(source)] for source in sources]
-
-    def _scan(self, matches: Matches) -> bool:
-        """One chunk at a time under the lock, so that a long search does not hold up what is being written."""
-        with self._lock:
-            return matches.scan()
-
     def _reopen(self) -> None:
         for name, segment in found(self.folder):
             source = self._sources.setdefault(name, Source(self.folder, name))
@@ -238,6 +318,29 @@ def _head(source: Source) -> LogHead:
         last_at=datetime.fromtimestamp(source.last_at_us / 1_000_000, UTC) if source.last_at_us is not None else None,
         note=source.note,
     )
+
+
+def _chosen(sources: dict[str, Source], wanted: LogFilter) -> list[Source]:
+    """The sources a filter names: by whole name, else all that begin with it."""
+    named: set[str] = set()
+    for name in wanted.sources:
+        named |= {name} if name in sources else {known for known in sources if known.startswith(name)}
+    return [
+        source
+        for name, source in sources.items()
+        if (name in named or not wanted.sources) and name not in wanted.without
+    ]
+
+
+def _cut_out(indexes: Sequence[Index], query: LogQuery, edge: int) -> tuple[int, list[Found]]:
+    """The lines a query is about among those that are known, and the first one's position."""
+    if query.before is not None:
+        return around(indexes, edge, query.limit, 0)
+    if query.after is not None or query.at is not None:
+        return around(indexes, edge, 0, query.limit)
+    matching = sum(len(index) for index in indexes)
+    first = min(query.first if query.first >= 0 else max(0, matching + query.first), matching)
+    return first, merged(indexes, first, query.limit) if matching else []
 
 
 def _us(moment: datetime) -> int:

@@ -24,7 +24,7 @@ from warroom.console.store import Store
 from warroom.console.text import Part, cut, fit, line, wide
 from warroom.console.words import utc
 from warroom.errors import WarroomError
-from warroom.model.live import LogPage, LogQuery
+from warroom.model.live import LogFilter, LogPage, LogQuery
 from warroom.model.signal import LogLine
 
 Ask = Callable[[LogQuery], Awaitable[LogPage]]
@@ -186,7 +186,8 @@ class LogPane(Vertical):
                 return
 
     def _query(self, first: int, limit: int) -> LogQuery:
-        return LogQuery(contains=self._needle, errors_only=self._errors_only, first=first, limit=limit)
+        passing = LogFilter(has=(self._needle,) if self._needle else (), levels=("error",) if self._errors_only else ())
+        return LogQuery(filter=passing, first=first, limit=limit)
 
     def on_log_view_moved(self, event: LogView.Moved) -> None:
         event.stop()
