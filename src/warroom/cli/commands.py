@@ -14,6 +14,7 @@ from warroom.cli.entry import run, state_folder
 from warroom.errors import WarroomError
 
 if TYPE_CHECKING:
+    from warroom.console.settings import Settings
     from warroom.engine.engine import Engine
     from warroom.journal.folder import StateFolder
     from warroom.model.event import Actor
@@ -39,6 +40,11 @@ StateOption = Annotated[
     Path | None, typer.Option("--state", help="The state folder.", envvar="WARROOM_STATE", show_default=False)
 ]
 
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option("--settings", help="The settings file.", envvar="WARROOM_SETTINGS", show_default=False),
+]
+
 
 class Covering(StrEnum):
     IMPLEMENTED = "implemented"
@@ -57,6 +63,7 @@ def console(
     context: typer.Context,
     file: File = RUNBOOK,
     state: StateOption = None,
+    settings: SettingsOption = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -64,6 +71,9 @@ def console(
     """Open the console on ./warroom.yaml (or -f FILE)."""
     if context.invoked_subcommand is not None:
         return
+    from warroom.cli.settings import load_settings
+
+    chosen = load_settings(settings)
     if not file.exists():
         missing = f"There is no {file} here" if file == RUNBOOK else f"There is no {file}"
         raise WarroomError(
@@ -75,7 +85,7 @@ def console(
 
     runbook = load(file).runbook
     _needs_a_terminal("add nothing, and run it in a terminal; `warroom check` looks at the runbook")
-    _exit(run(_open_console, runbook, state_folder(state)))
+    _exit(run(_open_console, runbook, state_folder(state), chosen))
 
 
 def _needs_a_terminal(otherwise: str) -> None:
@@ -85,20 +95,20 @@ def _needs_a_terminal(otherwise: str) -> None:
             raise WarroomError("The console needs a terminal", f"{name} is none", otherwise)
 
 
-async def _open_console(runbook: Runbook, folder: StateFolder) -> int:
+async def _open_console(runbook: Runbook, folder: StateFolder, settings: Settings) -> int:
     """The engine and a console on it, in this process, until the person leaves."""
     from warroom.engine.engine import Engine
 
     async with Engine(runbook, folder) as engine:
-        return await _sit(engine)
+        return await _sit(settings, engine)
 
 
-async def _sit(engine: Engine) -> int:
+async def _sit(settings: Settings, engine: Engine) -> int:
     """One person at a console on this engine. Who they are is the kernel's word."""
     from warroom.console.app import WarroomConsole
 
-    console = WarroomConsole(engine.session(person()))
-    return await console.run_async() or console.return_code or 0
+    console = WarroomConsole(engine.session(person()), settings=settings)
+    return await console.run_async(mouse=settings.mouse) or console.return_code or 0
 
 
 def person() -> Actor:
@@ -130,6 +140,7 @@ def drill(
         bool, typer.Option("--fault-in-target", help="The release to go back to is broken too.")
     ] = False,
     state: StateOption = None,
+    settings: SettingsOption = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Refused unless its environment is a drill.", show_default=False)
     ] = None,
@@ -147,10 +158,14 @@ def drill(
     folder = state_folder(state).drills.path
     if headless:
         _headless(scenario, folder, as_json, fault_in_target)
+    from functools import partial
+
+    from warroom.cli.settings import load_settings
     from warroom.drills.drill import attended
 
+    sit = partial(_sit, load_settings(settings))
     _needs_a_terminal("for a drill without one add --headless --autopilot")
-    _exit(run(attended, scenario, folder, _sit, _aside, autopilot=autopilot, fault_in_target=fault_in_target))
+    _exit(run(attended, scenario, folder, sit, _aside, autopilot=autopilot, fault_in_target=fault_in_target))
 
 
 def _drills_only(file: Path) -> None:

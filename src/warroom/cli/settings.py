@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,24 +40,23 @@ def settings_file() -> Path:
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """The settings in ``path``, else in the file that WARROOM_SETTINGS names, else in the usual place.
+    """The settings in ``path``, else in the usual place, where there may be none.
 
-    Only in the usual place may there be none. Raises ``SettingsInvalid`` with every mistake at its place.
+    Raises ``SettingsInvalid`` with every mistake at its place.
     """
     from warroom.console.settings import Settings
     from warroom.runbook.nodes import Bad, Map, compose, described
     from warroom.runbook.problems import Problem, RunbookInvalid, RunbookMissing
     from warroom.runbook.source import read_text
 
-    named = path or (Path(os.environ["WARROOM_SETTINGS"]) if os.environ.get("WARROOM_SETTINGS") else None)
-    file = named or settings_file()
+    file = path or settings_file()
     try:
         text = read_text(file)
         if not any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines()):
             return Settings()
         composed = compose(text, str(file))
     except RunbookMissing:
-        if named is None:
+        if path is None:
             return Settings()
         raise WarroomError(f"There is no settings file {file}", "it was named", "write one, or leave it out") from None
     except RunbookInvalid as wrong:  # the reader's problems are about YAML, whatever the file is for
