@@ -51,6 +51,7 @@ def postgres() -> str:
 
 ENGINES: dict[str, Callable[[], str]] = {
     "postgres": postgres,
+    "prometheus": works("prometheus", "--version"),
     "strace": works("strace", "-f", "-o", "/dev/null", "true"),
     "tmpfs": works("unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"),
     "tmux": program("tmux"),
