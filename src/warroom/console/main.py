@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -30,7 +31,7 @@ from warroom.model.live import LogPage, LogQuery
 WIDE = (110, 30)
 """From this size on, panes stand as in the picture; below, they stack."""
 COLUMNS = (150, 240)
-"""Low screens from the first of these widths on, and all from the second on, have three columns, the log one of them."""
+"""From the first of these widths on, low screens have three columns, the log one of them; from the second, all."""
 TALL = 40
 LEAST = (60, 16)
 _AS_PICTURED = ("decide", "health", "metrics", "checklist", "log", "plan")
@@ -57,13 +58,16 @@ class MainScreen(Screen[None]):
         store = self.client.store
         yield Header(store, "header")
         yield NextLine(store, "next")
+        every: dict[str, Pane | LogPane] = {
+            "decide": DecidePane(store, "decide"),
+            "health": HealthPane(store, "health"),
+            "metrics": MetricsPane(store, "metrics"),
+            "checklist": ChecklistPane(store, "checklist"),
+            "log": LogPane(store, self._log, "log"),
+            "plan": PlanPane(store, "plan"),
+        }
         with Container(id="panes"):
-            yield DecidePane(store, "decide")
-            yield HealthPane(store, "health")
-            yield MetricsPane(store, "metrics")
-            yield ChecklistPane(store, "checklist")
-            yield LogPane(store, self._log, "log")
-            yield PlanPane(store, "plan")
+            yield from (every[name] for name in (_IN_COLUMNS if _columns(*self.app.size) else _AS_PICTURED))
         yield Footer(store, "footer")
         yield Static("", id="too-small", markup=False)
 
@@ -94,16 +98,29 @@ class MainScreen(Screen[None]):
         if small:
             self.query_one("#too-small", Static).update(line(_TOO_SMALL.format(*LEAST, cells, rows)))
         low = rows < WIDE[1]
-        columns = cells >= COLUMNS[0 if low else 1]
+        columns = _columns(cells, rows)
         stacked = not columns and (low or cells < WIDE[0])
         self.set_class(columns, "-columns")
         self.set_class(stacked, "-stacked")
         self.set_class(stacked or low, "-flat")
         self.set_class(stacked and rows >= TALL, "-tall")
-        order = _IN_COLUMNS if columns else _AS_PICTURED
-        self.query_one("#panes").sort_children(key=lambda pane: order.index(pane.id or ""))
+        self._order(_IN_COLUMNS if columns else _AS_PICTURED)
         self.query_one(Header).set_class(cells < 150, "-two")
         self.call_after_refresh(self.redraw, None)
+
+    def _order(self, names: tuple[str, ...]) -> None:
+        """A grid is filled in the panes' order."""
+        box = self.query_one("#panes")
+        if tuple(pane.id for pane in box.children) != names:
+            for before, after in pairwise(names):
+                box.move_child(box.query_one(f"#{after}"), after=box.query_one(f"#{before}"))
+            self.call_after_refresh(self._measure)
+
+    def _measure(self) -> None:
+        """What was drawn while panes were moved has not been measured by Textual."""
+        for pane in self.query(Pane):
+            for child in pane.children:
+                child.refresh(layout=True)
 
     def redraw(self, topics: Iterable[str] | None) -> None:
         """Draw what depends on these topics; None draws everything."""
@@ -179,3 +196,7 @@ class MainScreen(Screen[None]):
             log = self.query_one(LogPane)
             if not log.following:
                 log.follow()
+
+
+def _columns(cells: int, rows: int) -> bool:
+    return cells >= COLUMNS[0 if rows < WIDE[1] else 1]
