@@ -11,9 +11,11 @@ import typer
 
 import warroom
 from warroom.cli.entry import run, state_folder
+from warroom.cli.looks import SlowLine, ThemeOption, looks
 from warroom.errors import WarroomError
 
 if TYPE_CHECKING:
+    from warroom.console.appearance import Appearance
     from warroom.console.settings import Settings
     from warroom.engine.engine import Engine
     from warroom.journal.folder import StateFolder
@@ -64,6 +66,8 @@ def console(
     file: File = RUNBOOK,
     state: StateOption = None,
     settings: SettingsOption = None,
+    theme: ThemeOption = "",
+    slow_line: SlowLine = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -85,7 +89,8 @@ def console(
 
     runbook = load(file).runbook
     _needs_a_terminal("add nothing, and run it in a terminal; `warroom check` looks at the runbook")
-    _exit(run(_open_console, runbook, state_folder(state), chosen))
+    look = looks(chosen, theme, slow_line)
+    _exit(run(_open_console, runbook, state_folder(state), chosen, look))
 
 
 def _needs_a_terminal(otherwise: str) -> None:
@@ -95,19 +100,19 @@ def _needs_a_terminal(otherwise: str) -> None:
             raise WarroomError("The console needs a terminal", f"{name} is none", otherwise)
 
 
-async def _open_console(runbook: Runbook, folder: StateFolder, settings: Settings) -> int:
+async def _open_console(runbook: Runbook, folder: StateFolder, settings: Settings, look: Appearance) -> int:
     """The engine and a console on it, in this process, until the person leaves."""
     from warroom.engine.engine import Engine
 
     async with Engine(runbook, folder) as engine:
-        return await _sit(settings, engine)
+        return await _sit(settings, look, engine)
 
 
-async def _sit(settings: Settings, engine: Engine) -> int:
+async def _sit(settings: Settings, look: Appearance, engine: Engine) -> int:
     """One person at a console on this engine. Who they are is the kernel's word."""
     from warroom.console.app import WarroomConsole
 
-    console = WarroomConsole(engine.session(person()), settings=settings)
+    console = WarroomConsole(engine.session(person()), settings=settings, look=look)
     return await console.run_async(mouse=settings.mouse) or console.return_code or 0
 
 
@@ -141,6 +146,8 @@ def drill(
     ] = False,
     state: StateOption = None,
     settings: SettingsOption = None,
+    theme: ThemeOption = "",
+    slow_line: SlowLine = False,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Refused unless its environment is a drill.", show_default=False)
     ] = None,
@@ -163,8 +170,9 @@ def drill(
     from warroom.cli.settings import load_settings
     from warroom.drills.drill import attended
 
-    sit = partial(_sit, load_settings(settings))
+    chosen = load_settings(settings)
     _needs_a_terminal("for a drill without one add --headless --autopilot")
+    sit = partial(_sit, chosen, looks(chosen, theme, slow_line))
     _exit(run(attended, scenario, folder, sit, _aside, autopilot=autopilot, fault_in_target=fault_in_target))
 
 
