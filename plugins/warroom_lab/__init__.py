@@ -11,7 +11,7 @@ from warroom_lab.operations import ClearCache, Restart, WaitReady, Writes
 from warroom_lab.probes import RowCounts
 from warroom_lab.releases import LabReleases
 from warroom_lab.signals import LabSignals
-from warroom_lab.standing import LabIdentity, LabReadiness
+from warroom_lab.standing import LabDeploying, LabIdentity, LabReadiness
 
 plugin = Plugin(
     name="lab",
@@ -23,6 +23,7 @@ plugin = Plugin(
     signals=LabSignals(),
     logs=LabLogs(),
     releases=LabReleases(),
+    deploying=LabDeploying(),
     readiness=LabReadiness(),
     identity=LabIdentity(),
 )

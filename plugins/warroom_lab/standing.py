@@ -21,6 +21,13 @@ class LabIdentity:
         return str((await ask(ctx, "/state"))["fingerprint"])
 
 
+class LabDeploying:
+    async def deploying(self, ctx: Context) -> str:
+        """Any change that goes on: the lab makes one at a time, and two people's would come one after the other."""
+        under_way = str((await ask(ctx, "/state"))["under_way"])
+        return f"{under_way} in {ctx.platform}" if under_way else ""
+
+
 class LabReadiness:
     async def ready(self, ctx: Context) -> Sequence[Ready]:
         try:

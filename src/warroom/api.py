@@ -218,6 +218,12 @@ class Releases(Protocol):
     async def diff(self, ctx: Context, older: Release, newer: Release) -> ReleaseDiff: ...
 
 
+class Deploying(Protocol):
+    async def deploying(self, ctx: Context) -> str:
+        """What is being deployed just now, in words; empty when nothing is. Raises when it can't be told."""
+        ...
+
+
 class Folder(Protocol):
     """Where a collector puts its files: 0600, written to ``.part`` and renamed, disk space checked."""
 
@@ -305,6 +311,7 @@ class Plugin:
     signals: Signals | None = None
     logs: Logs | None = None
     releases: Releases | None = None
+    deploying: Deploying | None = None
     readiness: Readiness | None = None
     notifier: Notifier | None = None
     identity: Identity | None = None

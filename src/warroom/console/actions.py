@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from warroom.console.looking import Looking
 from warroom.console.panes.checklist import ChecklistPane
 from warroom.console.screens import deciding, ending, planning, preparing, running
-from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, WriteReport
+from warroom.console.screens.checks import ChecksScreen
+from warroom.console.screens.emergency import EmergencyScreen
+from warroom.console.screens.ways import WaysScreen
+from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, Veto, WriteReport
 
 if TYPE_CHECKING:
     from warroom.console.app import WarroomConsole
@@ -125,6 +128,10 @@ class Actions:
 
     def stop_writes(self) -> None:
         self.app.push_screen(planning.StopWritesScreen(self.client))
+
+    def veto(self) -> None:
+        """At once: a countdown is no time for a dialog. Why it was is noted afterwards."""
+        self.app.send(Veto())
 
     def claim(self) -> None:
         self.app.push_screen(running.ClaimScreen(self.client))

@@ -53,6 +53,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("stop-writes", "S", "STOP WRITES", "Stop writes before anything else", "Act", why.can_stop_writes),
     Action("claim", "M", "manual", "Claim a manual step as done", "Act", why.can_claim),
     Action("resolve", "r", "resolve", "Decide about an unknown or failed step", "Act", why.can_resolve),
+    Action("veto", "N", "VETO", "Veto the automatic rollback of this incident", "Act", why.can_veto),
     Action("undo", "u", "undo", "Prepare a plan that takes the last run back", "Act", why.can_undo),
     Action("verify", "v", "verify", "Check the recovery", "Afterwards", why.standing_still),
     Action("ways", "f", "ways on", "Ways forward after a failed verification", "Afterwards", why.can_find_ways),
@@ -104,6 +105,7 @@ BY_INTENT: dict[str, str] = {
     "sent-by-hand": "message",
     "escalate": "escalate",
     "write-report": "report",
+    "veto": "veto",
     "close-incident": "close",
 }
 """The action that leads to each intent. The engine names intents; only here do they become keys."""

@@ -138,7 +138,8 @@ def can_acknowledge(store: Store) -> str:
     return "" if any(t.id not in known for t in store.firing()) else "Nothing fires that is not acknowledged."
 
 
-def can_stop_writes(store: Store) -> str:
+def can_veto(store: Store) -> str:
+    """Anybody may, whoever drives; before it is announced as well."""
     if why := incident_open(store):
         return why
     runbook = store.runbook

@@ -119,6 +119,7 @@ class Autopilot:
     def _handlers(self) -> dict[str, Callable[[NextAction], Awaitable[object]]]:
         return {
             "take-wheel": lambda action: self._do(it.TakeWheel(service=self._book.service)),
+            "veto": self._let,
             "answer": self._answer,
             "decide": self._decide,
             "notify-started": lambda action: self._notify("started", "stakeholders-notified"),
@@ -159,6 +160,9 @@ class Autopilot:
         leaves = self._book.tree.leaves
         best = [w for w, to in decl.answers.items() if to in leaves and leaves[to].advice.startswith("rollback")]
         await self._do(it.AnswerQuestion(node=question.node, answer=(best or list(decl.answers))[0], reason=WHY))
+
+    async def _let(self, action: NextAction) -> None:
+        """An automatic rollback that counts down is let go on: nobody here knows better."""
 
     async def _decide(self, action: NextAction) -> None:
         tree = self._state.tree

@@ -36,6 +36,8 @@ class Acting:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._runner: Runner | None = None
+        self.last_word: Callable[[Actor], str] = lambda actor: ""
+        """Why this actor must not begin a run, asked in the very moment before it is begun; empty to let it."""
 
     @property
     def running(self) -> bool:
@@ -148,6 +150,8 @@ class Acting:
     ) -> None:
         """Records ``bodies`` together, then runs ``plan``; ``first`` is done before its first step."""
         self.not_while_running()
+        if why := self.last_word(actor):
+            raise Refusal("It does not begin", why, "")
         self._runner = runner = Runner(plan, plan.hash, steps, self._ports())
         try:
             await self._core.record(*bodies, actor=actor)

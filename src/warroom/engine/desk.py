@@ -78,6 +78,10 @@ class Desk:
             it.CloseIncident: closing.close,
         }
 
+    def add(self, kind: type[Any], handler: Handler) -> None:
+        """For a part that itself asks over this desk."""
+        self._handlers[kind] = handler
+
     @property
     def known(self) -> frozenset[type[Any]]:
         return frozenset(self._handlers)
@@ -96,6 +100,8 @@ class Desk:
         kind = self._core.runbook.environment.kind
         if actor.kind == "autopilot" and kind != "drill":
             raise Refusal("The autopilot is for drill environments", f"this is {kind}", "a person has to do this")
+        if actor.kind == "policy" and self._core.runbook.automatic_rollback is None:
+            raise Refusal("Nothing is done by itself here", "the runbook has no automatic_rollback", "")
 
     def _open(self, intent: it.Intent) -> None:
         """Stopping what runs needs no journal that can be written; a report needs no incident that is still open."""
@@ -109,6 +115,8 @@ class Desk:
 
     def _driven(self, actor: Actor) -> None:
         driver = self._core.state.driver
+        if actor.kind == "policy" and driver is None:
+            return
         if driver not in (None, actor.name):
             raise Refusal(
                 f"{driver} drives",

@@ -16,6 +16,7 @@ from warroom.engine.deciding import Deciding
 from warroom.engine.desk import WHEEL, Desk
 from warroom.engine.emergency import Emergency
 from warroom.engine.opening import resume
+from warroom.engine.policy import Policy
 from warroom.engine.preparing import Preparing
 from warroom.engine.queries import Queries
 from warroom.engine.sensing import Sensing
@@ -91,11 +92,14 @@ class Engine:
         self._acting = acting
         emergency = Emergency(core, self.sensing, preparing, acting)
         self._desk = Desk(core, deciding, preparing, acting, emergency, talking, closing)
+        policy = Policy(core, self.sensing, preparing, acting, self._desk.take, talking.preview)
+        self._desk.add(it.Veto, policy.veto)
         self._queries = Queries(core, self.sensing, preparing, acting, emergency, talking, closing)
         if resumed and core.journal is not None and not core.journal.read_only:
             await self._recover(acting, closing, talking, preparing)
         self.sensing.start()
         core.spawn("escalation clock", talking.clock())
+        core.spawn("automatic rollback", policy.clock())
 
     async def __aexit__(self, *exc: object) -> None:
         """A run that is going on is left UNKNOWN in the journal by being interrupted; the next start looks."""

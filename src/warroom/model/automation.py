@@ -52,6 +52,6 @@ class AutomaticRollback(Fact):
 
     trigger: Id
     procedure: Id
-    countdown: Duration = Field(default=120, ge=5, le=3600)
+    countdown: Duration = Field(default=120, ge=1, le=3600)
     rest: Duration = 3600
     quiet_hours: tuple[Between, ...] = ()

@@ -35,6 +35,7 @@ from warroom.model.event_acting import (
     WatchEnded,
     WatchStarted,
 )
+from warroom.model.event_automatic import AutomaticAnnounced, AutomaticStopped, AutomaticVetoed
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.runbook import Runbook
 from warroom.model.signal import Severity, TriggerReading
@@ -47,6 +48,9 @@ __all__ = [
     "Acknowledged",
     "Actor",
     "Attached",
+    "AutomaticAnnounced",
+    "AutomaticStopped",
+    "AutomaticVetoed",
     "Body",
     "CallMade",
     "CheckAnswered",
@@ -98,7 +102,7 @@ class Actor(Fact):
     """Who: the name comes from the transport (the kernel's user id), never from an intent."""
 
     name: str
-    kind: Literal["person", "engine", "autopilot"] = "person"
+    kind: Literal["person", "engine", "autopilot", "policy"] = "person"
     uid: int | None = None
 
 
@@ -283,6 +287,9 @@ Body = Annotated[
     | EvidenceUnsealed
     | Attached
     | TargetChosen
+    | AutomaticAnnounced
+    | AutomaticVetoed
+    | AutomaticStopped
     | PlanProposed
     | PlanApproved
     | PlanVoided

@@ -191,6 +191,13 @@ class Escalate(Fact):
     reason: Reason = ""
 
 
+class Veto(Fact):
+    """Against the automatic rollback of this incident, whether it is announced already or not. Anybody's."""
+
+    type: Literal["veto"] = "veto"
+    reason: Reason = ""
+
+
 class WriteReport(Fact):
     type: Literal["write-report"] = "write-report"
 
@@ -226,6 +233,7 @@ Intent = Annotated[
     | Notify
     | SentByHand
     | Escalate
+    | Veto
     | WriteReport
     | CloseIncident,
     Field(discriminator="type"),

@@ -20,6 +20,7 @@ from warroom.model.state import PlanState, State, StepState
 Action = Literal[
     "open-incident",
     "take-wheel",
+    "veto",
     "answer",
     "decide",
     "notify-started",
@@ -97,6 +98,7 @@ def _next(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading]
         return _do("none", f"{state.incident.id} is closed", "its report is written")
     stages: tuple[Stage, ...] = (
         _running,
+        _automatic,
         _unsettled,
         _stopping,
         _wheel,
@@ -142,6 +144,15 @@ def _running(runbook: Runbook, state: State) -> NextAction | None:
         if now.status == "intended":
             return _do("none", f"Step {number} of {len(plan.plan.steps)} is running: {step.title}", plan.plan.title)
     return _do("none", f"{plan.plan.title} is running", "")
+
+
+def _automatic(runbook: Runbook, state: State) -> NextAction | None:
+    """While it counts down, whether to let it is what everybody has to think about."""
+    now = state.automatic
+    if now is None or now.status != "announced" or now.until is None:
+        return None
+    sentence = f"Veto the automatic rollback to {now.target}, or let it begin at {now.until:%H:%M:%S} UTC"
+    return _do("veto", sentence, "the runbook lets warroom do it; any person may stop it")
 
 
 def _by_hand(step: Step) -> bool:

@@ -171,8 +171,24 @@ class Change(Fact):
     rollback: bool = False
 
 
+class Automatic(Fact):
+    """The automatic rollback of this incident: there is at most one. ``by`` vetoed or stopped it, for ``reason``."""
+
+    status: Literal["announced", "vetoed", "stopped", "started"]
+    trigger: str = ""
+    target: str = ""
+    hash: str = ""
+    until: Instant | None = None
+    countdown_s: float = 0
+    by: str = ""
+    reason: str = ""
+    at: Instant
+
+
 class State(Fact):
-    """``seq`` is the last event folded in. ``incident`` None: nothing is open, warroom only watches."""
+    """``steered`` says which person took the incident in hand, by what.
+
+    ``seq`` is the last event folded in. ``incident`` None: nothing is open, warroom only watches."""
 
     seq: int = 0
     at: Instant | None = None
@@ -199,5 +215,7 @@ class State(Fact):
     messages: dict[str, Message] = Field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     escalations: tuple[Escalation, ...] = ()
+    automatic: Automatic | None = None
+    steered: str = ""
     report: str | None = None
     unreadable: int = 0

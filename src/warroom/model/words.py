@@ -81,7 +81,8 @@ def _(body: ev.IncidentOpened) -> str:
     severity = body.severity or "severity not known"
     drill = f", drill {body.scenario}" if body.scenario else ""
     runs = f"; {body.running.name} is running" if body.running else ""
-    return f"{body.incident} opened ({severity}{drill}): {body.title}{runs}"
+    began = next((t.since_release for t in body.triggers if t.status == "firing" and t.since_release), "")
+    return f"{body.incident} opened ({severity}{drill}): {body.title}{runs}{'; ' + began if began else ''}"
 
 
 @_says(ev.EngineStarted)
@@ -102,12 +103,16 @@ def _(body: ev.WheelReleased) -> str:
 @_says(ev.TriggerChanged)
 def _(body: ev.TriggerChanged) -> str:
     reading = body.reading
-    return f"trigger {reading.title} ({reading.severity}): {body.was} → {reading.status}{_because(reading.words)}"
+    since = f"; {reading.since_release}" if reading.since_release and reading.status == "firing" else ""
+    return (
+        f"trigger {reading.title} ({reading.severity}): {body.was} → {reading.status}{_because(reading.words)}{since}"
+    )
 
 
 @_says(ev.ReleaseChanged)
 def _(body: ev.ReleaseChanged) -> str:
-    return f"the running release changed: {_name(body.was)} → {_name(body.now)}, seen by {body.seen_by}"
+    how = ", the rollback" if body.rollback else ""
+    return f"the running release changed: {_name(body.was)} → {_name(body.now)}{how}, seen by {body.seen_by}"
 
 
 @_says(ev.TreeChanged)
@@ -201,6 +206,24 @@ def _(body: ev.Attached) -> str:
 def _(body: ev.TargetChosen) -> str:
     how = " (typed)" if body.typed else ""
     return f"chose {body.release.name} as the target{how}{_because(body.reason)}"
+
+
+@_says(ev.AutomaticAnnounced)
+def _(body: ev.AutomaticAnnounced) -> str:
+    return (
+        f"automatic rollback to {body.target} announced, to begin at {body.until:%H:%M:%S} UTC unless it is vetoed"
+        f"{_because(body.evidence)}"
+    )
+
+
+@_says(ev.AutomaticVetoed)
+def _(body: ev.AutomaticVetoed) -> str:
+    return f"vetoed the automatic rollback{_because(body.reason)}"
+
+
+@_says(ev.AutomaticStopped)
+def _(body: ev.AutomaticStopped) -> str:
+    return f"no automatic rollback{_because(body.reason)}"
 
 
 @_says(ev.PlanProposed)

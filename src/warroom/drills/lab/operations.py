@@ -62,6 +62,11 @@ class Operations:
             if left["state"] == "running":
                 write_json(path, {**left, "state": "interrupted", "ended": now()})
 
+    @property
+    def under_way(self) -> str:
+        """What kind of change goes on now; empty when none does."""
+        return self._current.kind if self._current is not None else ""
+
     def find(self, key: str) -> dict[str, Any] | None:
         """The record, or None: nothing was begun under this key."""
         if self._current is not None and self._current.id == key:

@@ -230,6 +230,7 @@ class Lab:
             "deployed": self._deployer.current,
             "migrations": await self._migrations(),
             "writes_stopped": self._front.writes_stopped,
+            "under_way": self.operations.under_way,
             "postgres": {
                 "host": str(self._postgres.sockets),
                 "port": PORT,

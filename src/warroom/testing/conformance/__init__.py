@@ -90,6 +90,8 @@ async def _reading(plugin: Plugin, ctx: Context, findings: Findings, items: int,
         await capabilities.check_logs(plugin.logs, ctx, findings, items, patience)
     if plugin.releases is not None:
         await capabilities.check_releases(plugin.releases, ctx, findings, patience)
+    if plugin.deploying is not None:
+        await capabilities.check_deploying(plugin.deploying, ctx, findings, patience)
     if plugin.readiness is not None:
         await capabilities.check_readiness(plugin.readiness, ctx, findings, patience)
     if plugin.identity is not None:

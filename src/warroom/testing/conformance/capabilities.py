@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from warroom.api import (
     Collector,
     Context,
+    Deploying,
     Identity,
     Logs,
     Probe,
@@ -138,6 +139,13 @@ async def check_readiness(readiness: Readiness, ctx: Context, findings: Findings
             findings.hold(known, "a row must say what it found", where, row)
             fixable = row.status != "not-ready" or bool(row.fix.strip())
             findings.hold(fixable, "a red row must say the fix", where, row.id)
+
+
+async def check_deploying(deploying: Deploying, ctx: Context, findings: Findings, patience: float) -> None:
+    with findings.within("deploying"):
+        async with asyncio.timeout(patience):
+            words = await deploying.deploying(ctx)
+        findings.hold(len(words) <= 300, "it must say in short what goes on", "deploying")
 
 
 async def check_identity(identity: Identity, ctx: Context, findings: Findings, patience: float) -> None:
