@@ -163,7 +163,7 @@ async def test_with_one_fence_gone_the_others_hold(there: Door, monkeypatch: pyt
 async def test_a_slow_statement_is_stopped_by_the_server_and_holds_up_nobody(there: Door) -> None:
     slow = "SELECT count(*) FROM generate_series(1, 100000000000)"
     began = time.monotonic()
-    with pytest.raises(TimedOut, match="did not finish in time"):
+    with pytest.raises(StoreRefused, match="took longer than it may"):
         await asked(there, slow, timeout=0.3)
     assert time.monotonic() - began < 1.3, "the server stopped it, not the client's own limit"
     work = asyncio.create_task(asked(there, slow, timeout=5))

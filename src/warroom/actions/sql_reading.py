@@ -253,7 +253,7 @@ def _told(address: PostgresAddress, error: Exception) -> WarroomError:
     if not code:
         code = next((known for known, pattern in _SAID_AT_THE_DOOR if pattern.search(words)), "")
     if code == "57014":
-        return TimedOut(f"{address.where} did not finish in time", "the server stopped the statement at its limit")
+        return StoreRefused(f"{address.where} stopped the statement", "it took longer than it may", code=code)
     if code and not code.startswith(("08", "57P01", "57P02")):
         said = words.rpartition("FATAL: ")[2].strip() or words
         return StoreRefused(f"{address.where} refused", said, _FIXES.get(code, ""), code=code)
