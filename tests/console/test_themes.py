@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import pytest
@@ -68,7 +69,7 @@ def lab(color: Color, seen_by: tuple[tuple[float, ...], ...]) -> tuple[float, fl
 def apart(theme: Theme, names: tuple[str, ...]) -> float:
     """The smallest difference (CIE 1976) between any two, for the eye that sees it least."""
     return min(
-        sum((p - q) ** 2 for p, q in zip(lab(colour(theme, a), eye), lab(colour(theme, b), eye), strict=True)) ** 0.5
+        math.dist(lab(colour(theme, a), eye), lab(colour(theme, b), eye))
         for a, b in combinations(names, 2)
         for eye in (PROTANOPE, DEUTERANOPE)
     )

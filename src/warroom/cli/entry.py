@@ -129,7 +129,10 @@ def run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return await work(*args, **options)
 
     try:
-        return asyncio.run(run())
+        done = asyncio.run(run())
+        if came:  # the console takes a cancelling for its end, and ends well
+            raise Ended(came[0])
+        return done
     except KeyboardInterrupt:
         raise Ended(signal.SIGINT) from None
     except asyncio.CancelledError:

@@ -1,0 +1,146 @@
+"""A terminal of a test's own: a real pty, the program on it, and every byte that it wrote, taken apart."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+Size = tuple[int, int]
+"""Columns and rows."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """``body`` is what stands between the beginning and the end of a sequence; text is itself."""
+
+    kind: Literal["text", "c0", "c1", "esc", "csi", "osc", "string", "cut"]
+    body: str
+
+
+_SEQUENCE = re.compile(
+    r"\x1b\[(?P<csi>[0-?]*[ -/]*[@-~])"
+    r"|\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)"
+    r"|\x1b[PX^_](?P<string>[^\x1b]*)\x1b\\"
+    r"|\x1b(?P<esc>[ -/]*[0-~])"
+    r"|(?P<c0>[\x00-\x1a\x1c-\x1f\x7f])"
+    r"|(?P<c1>[\x80-\x9f])"
+    r"|(?P<cut>\x1b)"
+    r"|(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
+)
+
+
+def tokens(data: bytes) -> Iterator[Token]:
+    """What a terminal would make of the bytes. Bytes that are no UTF-8 are text, as half surrogates."""
+    for found in _SEQUENCE.finditer(data.decode("utf-8", "surrogateescape")):
+        kind = found.lastgroup
+        assert kind is not None
+        yield Token(kind, found.group(kind))  # type: ignore[arg-type]  # the groups are named after the kinds
+
+
+def words(data: bytes) -> str:
+    """The text alone, as it came."""
+    return "".join(token.body for token in tokens(data) if token.kind == "text")
+
+
+def colour_codes(data: bytes) -> set[int]:
+    """Every SGR parameter that begins a colour; 38 and 48 stand for what follows them."""
+    return {code for code in sgr_codes(data) if 30 <= code <= 49 or 90 <= code <= 107 or code in (58, 59)}
+
+
+def sgr_codes(data: bytes) -> set[int]:
+    found: set[int] = set()
+    for token in tokens(data):
+        if token.kind == "csi" and token.body.endswith("m") and token.body[:1] not in ("<", "=", ">", "?"):
+            codes = [int(part or 0) for part in token.body[:-1].replace(":", ";").split(";")]
+            while codes:
+                code = codes.pop(0)
+                found.add(code)
+                if code in (38, 48, 58):
+                    found.add(code * 1000 + codes[0])  # 38005: one of 256; 38002: any of 16 million
+                    del codes[: 2 if codes[0] == 5 else 4]
+    return found
+
+
+class Terminal:
+    """``env`` is the whole environment but for PATH and HOME. Leaving ends the program, if it has not ended."""
+
+    def __init__(self, argv: Sequence[str], size: Size = (80, 24), env: Mapping[str, str] | None = None) -> None:
+        self.data = b""
+        self._ours, theirs = pty.openpty()
+        self._theirs = theirs
+        self.resize(size)
+        self.before = termios.tcgetattr(theirs)
+        base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self.process = subprocess.Popen(
+            argv,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**base, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", **(env or {})},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - no threads here
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(timeout=20)
+        os.close(self._ours)
+        os.close(self._theirs)
+
+    def resize(self, size: Size) -> None:
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+
+    def attributes(self) -> list[object]:
+        return termios.tcgetattr(self._theirs)
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
+    def read(self, seconds: float) -> bytes:
+        """What comes within this time, all of it."""
+        begun = len(self.data)
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and self._take(left):
+            pass
+        return self.data[begun:]
+
+    def _take(self, seconds: float) -> bool:
+        ready, _, _ = select.select([self._ours], [], [], seconds)
+        if ready:
+            try:
+                self.data += os.read(self._ours, 1 << 16)
+            except OSError:
+                return False
+        return True
+
+    def until(self, pattern: str, seconds: float = 40, since: int = 0) -> int:
+        """Reads until the words that came after ``since`` bytes hold the pattern. Answers with how much was read."""
+        end = time.monotonic() + seconds
+        while re.search(pattern, words(self.data[since:])) is None:
+            left = end - time.monotonic()
+            if left <= 0 or not self._take(min(left, 0.5)):
+                raise AssertionError(f"not within {seconds:g} s: {pattern}\n{words(self.data[since:])[-4000:]}")
+        return len(self.data)
+
+    def ends(self, seconds: float = 30) -> int:
+        """The exit status; what it still writes is read."""
+        end = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < end:
+            self._take(0.1)
+        status = self.process.wait(timeout=1)
+        self.read(0.2)
+        return status
