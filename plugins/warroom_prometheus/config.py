@@ -35,7 +35,7 @@ from warroom_prometheus.promql import checked, newest, ranges
 
 Unit = Literal["ratio", "ms", "s", "bytes", "count", "per-minute", "state"]
 PromQL = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(checked)]
-Every = Annotated[Duration, Field(ge=0.5, le=3600)]
+Every = Annotated[Duration, Field(ge=0.2, le=3600)]
 Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$")]
 HeaderText = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$", max_length=4000)]
 

@@ -31,7 +31,7 @@ SIGNALS: dict[str, Any] = {
     "up": {"unit": "state", "query": 'up{job="app"}'},
     "down": {"unit": "state", "query": 'up{job="gone"}'},
 }
-CONFIG: dict[str, Any] = {"every": "0.5s", "signals": SIGNALS}
+CONFIG: dict[str, Any] = {"every": "0.2s", "signals": SIGNALS}
 
 
 @pytest.fixture(scope="module")
