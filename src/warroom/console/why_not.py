@@ -142,6 +142,19 @@ def can_veto(store: Store) -> str:
     """Anybody may, whoever drives; before it is announced as well."""
     if why := incident_open(store):
         return why
+    if store.runbook is None or store.runbook.automatic_rollback is None:
+        return "The runbook has no automatic rollback: nothing is done by itself."
+    now = store.state.automatic
+    if now is None or now.status == "announced":
+        return ""
+    if now.status == "started":
+        return f"It has begun: {store.key('abort')} stops a run." if store.run_going() else "It has run already."
+    return f"There is none any more: {now.by} {now.status} it."
+
+
+def can_stop_writes(store: Store) -> str:
+    if why := incident_open(store):
+        return why
     runbook = store.runbook
     if runbook is None or not any(p.kind == "stop-writes" for p in runbook.procedures.values()):
         return "The runbook has no procedure that stops writes."
