@@ -17,6 +17,7 @@ from textual.widgets import Input, TextArea
 from warroom.console.actions import Actions
 from warroom.console.appearance import Appearance
 from warroom.console.client import Client
+from warroom.console.finding import commands
 from warroom.console.keymap import ACTIONS, BY_ID
 from warroom.console.main import MainScreen
 from warroom.console.mouse import switch
@@ -188,12 +189,16 @@ class WarroomConsole(App[int]):
         self.act(name)
 
     def act(self, name: str) -> None:
+        if self.may(name):
+            self.actions.do(name)
+
+    def may(self, name: str) -> bool:
+        """Whether the action can be used now; says why where it can't."""
         action = BY_ID[name]
         why = action.why_not(self.client.store)
         if why:
             self.tell(f"{self.client.store.key(name)} {action.what.lower()}: not now. {why}", bad=True)
-            return
-        self.actions.do(name)
+        return not why
 
     def tell(self, words: str, *, bad: bool = False) -> None:
         self.notify(clean(words), severity="warning" if bad else "information", timeout=8 if bad else 4, markup=False)
@@ -225,16 +230,5 @@ class WarroomConsole(App[int]):
         self.tell(f"{self.client.store.key('quit')} leaves the console.")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every action, by what it does."""
-        for action in ACTIONS:
-            if action.id != "palette":
-                yield SystemCommand(
-                    f"{self.client.store.key(action.id)}  {action.what}",
-                    action.why_not(self.client.store),
-                    self._runner(action.id),
-                )
-        for theme in THEMES:
-            yield SystemCommand(f"Theme {theme.name}", "", lambda name=theme.name: setattr(self, "theme", name))
-
-    def _runner(self, name: str) -> Callable[[], None]:
-        return lambda: self.act(name)
+        """The palette."""
+        return commands(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warroom.console.panes.log import LogPane
-from warroom.console.screens import reading
+from warroom.console.screens import helping, reading
 from warroom.errors import WarroomError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Looking:
         self.app.toggle_mouse()
 
     def help(self) -> None:
-        self.app.push_screen(reading.HelpScreen(self.client))
+        self.app.push_screen(helping.HelpScreen(self.client))
 
     def palette(self) -> None:
         self.app.action_command_palette()

@@ -88,22 +88,28 @@ def _free() -> str:
     return f"free are {' '.join(free)} and most of F1 to F12"
 
 
-def reserved() -> dict[str, str]:
-    """Keys that panes and dialogs use themselves, each with who does."""
+def owners() -> tuple[tuple[type, str], ...]:
+    """What binds keys of its own, each in words."""
     from warroom.console.panes.base import Pane
     from warroom.console.panes.checklist import ChecklistPane
     from warroom.console.panes.log import LogView
+    from warroom.console.panes.metrics import MetricsPane
     from warroom.console.screens.base import Choice, Dialog
 
-    owners: tuple[tuple[type, str], ...] = (
+    return (
         (LogView, "the log"),
         (ChecklistPane, "the checklist"),
+        (MetricsPane, "the metrics"),
         (Pane, "every pane"),
         (Choice, "every list"),
         (Dialog, "every dialog"),
     )
+
+
+def reserved() -> dict[str, str]:
+    """Keys that panes and dialogs use themselves, each with who does."""
     found: dict[str, str] = {}
-    for owner, words in owners:
+    for owner, words in owners():
         for key in bound(owner):
             found.setdefault(key, words)
     return found
@@ -113,3 +119,14 @@ def bound(owner: type) -> set[str]:
     """Every key that a class of widgets binds, itself or by inheritance."""
     every = [made for above in owner.__mro__ for made in vars(above).get("BINDINGS", ())]
     return {binding.key for binding in Binding.make_bindings(every)}
+
+
+def local_keys() -> list[tuple[str, str, str]]:
+    """(where, keys as they are drawn, what) of each thing that panes and dialogs bind themselves."""
+    rows = []
+    for owner, where in owners():
+        for made in vars(owner).get("BINDINGS", ()):
+            if isinstance(made, Binding) and made.description:
+                names = [binding.key for binding in Binding.make_bindings([made])]
+                rows.append((where, " ".join(drawn(name) for name in names), made.description))
+    return rows

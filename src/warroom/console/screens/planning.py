@@ -27,9 +27,10 @@ class ProcedureScreen(Dialog):
     heading = "plan: choose the procedure"
     hint = "arrows choose · enter prepares · tab to the steps, space takes one along · esc goes back"
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, wanted: str = "") -> None:
         super().__init__(client)
         runbook = client.store.runbook
+        self.wanted = wanted
         self.procedures: tuple[tuple[str, Procedure], ...] = tuple(runbook.procedures.items()) if runbook else ()
         self.at = 0
 
@@ -57,7 +58,7 @@ class ProcedureScreen(Dialog):
 
     def on_mount(self) -> None:
         super().on_mount()
-        last = self.store.plan.plan.procedure if self.store.plan else ""
+        last = self.wanted or (self.store.plan.plan.procedure if self.store.plan else "")
         names = [name for name, _ in self.procedures]
         runbook = self.store.runbook
         usable = [

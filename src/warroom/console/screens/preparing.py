@@ -38,9 +38,10 @@ class MessageScreen(Dialog):
     heading = "message"
     hint = "tab to the text to change it · ctrl+s sends · esc goes back"
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, wanted: str = "") -> None:
         super().__init__(client)
         runbook = client.store.runbook
+        self.wanted = wanted
         self.templates = tuple(runbook.templates.items()) if runbook else ()
         self.template = ""
         self.channels: tuple[str, ...] = ()
@@ -67,7 +68,7 @@ class MessageScreen(Dialog):
             return
         sent = {message.template for message in self.store.state.messages.values()}
         verified = self.store.state.verification is not None and self.store.state.verification.verdict == "pass"
-        wanted = "completed" if verified and "started" in sent else "started"
+        wanted = self.wanted or ("completed" if verified and "started" in sent else "started")
         ids = [name for name, _ in self.templates]
         self.query_one("#templates", Choice).highlighted = ids.index(wanted) if wanted in ids else 0
         self.query_one("#text", Reason).focus()
