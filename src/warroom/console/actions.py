@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 from warroom.console.looking import Looking
 from warroom.console.panes.checklist import ChecklistPane
 from warroom.console.screens import deciding, ending, planning, preparing, running
-from warroom.console.screens.checks import ChecksScreen
-from warroom.console.screens.emergency import EmergencyScreen
-from warroom.console.screens.ways import WaysScreen
 from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, Veto, WriteReport
 
 if TYPE_CHECKING:
