@@ -19,7 +19,10 @@ AT_ONCE = 6
 
 class PrometheusSignals:
     def offers(self, config: Config) -> Mapping[str, SignalOffer]:
-        return {name: SignalOffer(signal.title or name, signal.unit) for name, signal in config.signals.items()}
+        return {
+            name: SignalOffer(signal.title or name, signal.unit, active=False, every=signal.every or config.every)
+            for name, signal in config.signals.items()
+        }
 
     async def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncGenerator[Sample, None]:
         """One loop for each signal, so that a slow query holds up no other."""

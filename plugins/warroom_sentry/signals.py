@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from warroom.api import BadInput, Context, SignalOffer, WarroomError
 from warroom.model.signal import Sample
@@ -24,10 +25,7 @@ from warroom_sentry.reading import (
 
 class SentrySignals:
     def offers(self, config: Config) -> Mapping[str, SignalOffer]:
-        return {
-            name: SignalOffer(s.title or name, "per-minute" if isinstance(s, Errors) else "count")
-            for name, s in config.signals.items()
-        }
+        return {name: _offer(config, name, signal) for name, signal in config.signals.items()}
 
     async def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncGenerator[Sample, None]:
         """Every ``every`` seconds, or as late as Sentry asks. A minute that was told is not told again."""
@@ -46,6 +44,11 @@ class SentrySignals:
             pause = max(0.0, config.every - (ctx.clock.monotonic() - began))
             # What Sentry asked to wait is told again at each turn, as it grows shorter; nothing is sent meanwhile.
             await ctx.clock.sleep(pause)
+
+
+def _offer(config: Config, name: str, signal: Errors | NewIssues) -> SignalOffer:
+    unit: Literal["per-minute", "count"] = "per-minute" if isinstance(signal, Errors) else "count"
+    return SignalOffer(signal.title or name, unit, active=False, every=config.every)
 
 
 @dataclass
