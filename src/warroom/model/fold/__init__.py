@@ -16,7 +16,7 @@ def fold(state: State, event: Event) -> State:
     """The state after ``event``. One that does not fit (about a plan that is not there) changes only ``seq``."""
     change = FOLDS.get(type(event.body))
     after = change(state, event, event.body) if change is not None else state
-    return automatic.steer(after, event).model_copy(update={"seq": event.seq, "at": event.at})
+    return automatic.steer(state, after, event).model_copy(update={"seq": event.seq, "at": event.at})
 
 
 def fold_all(events: Iterable[Event], state: State | None = None) -> State:

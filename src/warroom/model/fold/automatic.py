@@ -24,8 +24,10 @@ STEERING: dict[type[Any], str] = {
 """Who does one of these has the incident in hand: nothing is done by itself any more."""
 
 
-def steer(state: State, event: Event) -> State:
-    """After any event: did a person (or the autopilot in a person's place) take it in hand, or the policy begin?"""
+def steer(before: State, state: State, event: Event) -> State:
+    """After any event that fitted: did a person (or the autopilot, in drills) take it in hand, or the policy begin?"""
+    if state is before:
+        return state
     if event.actor.kind in ("person", "autopilot"):
         what = STEERING.get(type(event.body))
         return state if what is None else having(state, steered=f"{event.actor.name} {what}")
