@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +16,9 @@ from pydantic import BaseModel
 from warroom.actions.commands import CommandLog
 from warroom.actions.doors import HttpClient, Reading
 from warroom.actions.stores import Stores
-from warroom.api import Context
+from warroom.api import Context, Signals
 from warroom.errors import BadInput
+from warroom.model.signal import Sample
 from warroom.redact import Redactor
 
 
@@ -67,3 +69,38 @@ async def a_door(**secrets: str) -> AsyncIterator[Door]:
         yield door
     finally:
         await door.stores.close()
+
+
+async def first_samples(signals: Signals, ctx: Context, *names: str, patience: float = 20) -> dict[str, Sample]:
+    """The first sample of each of these signals."""
+    found: dict[str, Sample] = {}
+    async with asyncio.timeout(patience), contextlib.aclosing(_closing(signals, ctx, names)) as stream:
+        async for sample in stream:
+            found.setdefault(sample.signal, sample)
+            if len(found) == len(names):
+                break
+    return found
+
+
+async def until_sample(
+    signals: Signals, ctx: Context, name: str, fits: Callable[[Sample], bool], patience: float = 20
+) -> Sample:
+    """The first sample of this signal that fits, from one stream. Fails, with the last one, if none does in time."""
+    last: Sample | None = None
+    try:
+        async with asyncio.timeout(patience), contextlib.aclosing(_closing(signals, ctx, (name,))) as stream:
+            async for sample in stream:
+                last = sample
+                if fits(sample):
+                    return sample
+    except TimeoutError:
+        pass
+    raise AssertionError(f"no sample of {name} fits; the last was {last}")
+
+
+async def _closing(signals: Signals, ctx: Context, names: Iterable[str]) -> AsyncGenerator[Sample, None]:
+    stream = signals.samples(ctx, frozenset(names))
+    assert isinstance(stream, AsyncGenerator)
+    async with contextlib.aclosing(stream):
+        async for sample in stream:
+            yield sample
