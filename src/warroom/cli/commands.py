@@ -110,9 +110,10 @@ async def _open_console(runbook: Runbook, folder: StateFolder, settings: Setting
 
 async def _sit(settings: Settings, look: Appearance, engine: Engine) -> int:
     """One person at a console on this engine. Who they are is the kernel's word."""
+    from warroom.cli.clipboard import copier
     from warroom.console.app import WarroomConsole
 
-    console = WarroomConsole(engine.session(person()), settings=settings, look=look)
+    console = WarroomConsole(engine.session(person()), settings=settings, look=look, copier=copier())
     return await console.run_async(mouse=settings.mouse) or console.return_code or 0
 
 
@@ -263,6 +264,24 @@ def incidents(as_json: Json = False, state: StateOption = None) -> None:
         standing = f"DAMAGED: {one.damaged}" if one.damaged else one.closed or "open"
         words = f"{one.environment:<10}  {one.severity or '-':<8}  {standing:<11}  {one.title}"
         print(f"{one.id:<10}  {opened}  {visible(words, keep='')}")
+
+
+@app.command()
+def status(
+    incident: Annotated[str | None, typer.Argument(help="Else the newest that is open.", show_default=False)] = None,
+    as_json: Json = False,
+    state: StateOption = None,
+) -> None:
+    """Say in plain sentences how the incident stands, from its journal; also while a console is at work on it.
+
+    Exit status: 0 no incident is open (or the one named is closed), 1 an error or a damaged journal, 2 one is open,
+    3 one is open and a step, a run or the verification waits for a person.
+    """
+    from warroom.cli.status import report_status
+
+    sentences, document, code = report_status(state_folder(state), incident)
+    print(document if as_json else "\n".join(sentences))
+    _exit(code)
 
 
 @journal_app.command("show")

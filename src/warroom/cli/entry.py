@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ def main() -> NoReturn:
     from warroom.engine import own_log
 
     own_log.begin(_default_folder)
+    _any_text()
     try:
         app()
     except WarroomError as error:
@@ -44,6 +46,13 @@ def main() -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the last resort: a person is told where to look, and gets no traceback
         _tell(_unexpected(error))
     sys.exit(1)
+
+
+def _any_text() -> None:
+    """What a terminal's character set lacks is written as its number; it is no reason to say nothing at all."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _let_go() -> None:

@@ -135,6 +135,17 @@ class StateFolder:
         self._clear_half_made()
         return Lock(descriptor)
 
+    def holder(self) -> str:
+        """Who holds this folder now, as it wrote down, without trying the lock; empty where nobody does."""
+        try:
+            descriptor = os.open(self.path / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return ""
+        try:
+            return _written_down(descriptor)
+        finally:
+            os.close(descriptor)
+
     def folder(self, incident_id: str) -> Path:
         """Where an incident's files are, whether or not it exists. Raises BadInput for an id that isn't one."""
         if not INCIDENT_ID.fullmatch(incident_id):
@@ -221,13 +232,20 @@ def _default() -> Path:
 def _holder(descriptor: int) -> str:
     """Who holds the lock, as it wrote down. It may be about to: what an ended process left is not believed at once."""
     for _ in range(20):
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            who = json.loads(os.pread(descriptor, 1000, 0))
-            pid, host = int(who["pid"]), str(who["host"])[:100]
-            if host != socket.gethostname() or _lives(pid):
-                return f"process {pid} on {host}"
+        if who := _written_down(descriptor):
+            return who
         time.sleep(0.01)
     return "a process that did not write down its name"
+
+
+def _written_down(descriptor: int) -> str:
+    """``process 12 on HOST``; empty for what can't be read, and for a process of this host that has ended."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        who = json.loads(os.pread(descriptor, 1000, 0))
+        pid, host = int(who["pid"]), str(who["host"])[:100]
+        if host != socket.gethostname() or _lives(pid):
+            return f"process {pid} on {host}"
+    return ""
 
 
 def _lives(pid: int) -> bool:

@@ -1,0 +1,281 @@
+"""How an incident stands, from its journal alone: as data for scripts, and as sentences that can be read aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from warroom.model.base import Fact, Instant
+from warroom.model.checklist import done_count, lines
+from warroom.model.escalation import who_decides
+from warroom.model.event import Event, IncidentOpened, TriggerChanged
+from warroom.model.fold import fold
+from warroom.model.next import next_action
+from warroom.model.runbook import Runbook
+from warroom.model.signal import TriggerReading
+from warroom.model.state import PlanState, State
+from warroom.model.words import one_line
+
+CALM, OPEN, NEEDS_A_PERSON = 0, 2, 3
+"""Exit statuses; 1 is an error. 3: open, and a person must say what became of a step, a run or a verification."""
+_CHOICES = {"rollback": "roll back", "rollback-now": "roll back now", "hotfix": "hotfix", "monitor": "monitor"}
+
+
+class Fires(Fact):
+    id: str
+    title: str
+    severity: str
+    since: Instant
+
+
+class Progress(Fact):
+    title: str
+    settled: int
+    all: int
+    open: tuple[str, ...]
+
+
+class StepStanding(Fact):
+    id: str
+    title: str
+    status: str
+    resolved: str = ""
+    detail: str = ""
+
+
+class PlanStanding(Fact):
+    procedure: str
+    title: str
+    target: str
+    status: str
+    steps: tuple[StepStanding, ...]
+
+
+class Status(Fact):
+    """``engine`` names the process that holds the state folder; empty: no warroom runs, and nothing is being read."""
+
+    incident: str
+    title: str
+    environment: str
+    environment_name: str
+    service: str
+    severity: str | None
+    detected_at: Instant
+    elapsed_s: float
+    closed: str | None
+    driver: str | None
+    fires: tuple[Fires, ...]
+    unknown_triggers: tuple[str, ...]
+    advice: str
+    advice_reason: str
+    decided: str
+    decides: str
+    checklists: tuple[Progress, ...]
+    evidence: str
+    plan: PlanStanding | None
+    verification: str
+    verification_words: str
+    watching_until: Instant | None
+    next: str
+    next_why: str
+    as_of: Instant
+    entries: int
+    engine: str = ""
+    damaged: str = ""
+
+    @property
+    def exit_status(self) -> int:
+        if self.closed:
+            return CALM
+        waits = self.plan is not None and (
+            self.plan.status in ("failed", "unknown")
+            or any(s.status == "unknown" and not s.resolved for s in self.plan.steps)
+        )
+        return NEEDS_A_PERSON if waits or self.verification in ("fail", "inconclusive") else OPEN
+
+
+def status(events: Sequence[Event], now: datetime, *, engine: str = "", damaged: str = "") -> Status | None:
+    """None where the journal has no incident in it: its first entry can't be read."""
+    state, runbook = State(), None
+    since: dict[str, datetime] = {}
+    for event in events:
+        state = fold(state, event)
+        if isinstance(event.body, IncidentOpened):
+            runbook = event.body.runbook
+            since |= {one.id: one.began_at or event.at for one in event.body.triggers}
+        elif isinstance(event.body, TriggerChanged):
+            reading = event.body.reading
+            since[reading.id] = event.at if reading.status != "firing" else reading.began_at or event.at
+    incident = state.incident
+    if incident is None or runbook is None:
+        return None
+    elapsed = ((incident.closed_at or now) - incident.detected_at).total_seconds()
+    advised = next_action(runbook, state)
+    evidence = state.evidence
+    return Status(
+        incident=incident.id,
+        title=incident.title,
+        environment=runbook.environment.kind,
+        environment_name=runbook.environment.name,
+        service=runbook.service,
+        severity=incident.severity,
+        detected_at=incident.detected_at,
+        elapsed_s=elapsed,
+        closed=incident.closed,
+        driver=state.driver,
+        fires=tuple(_fires(one, since.get(one.id, incident.detected_at)) for one in _with(state, "firing")),
+        unknown_triggers=tuple(one.title for one in _with(state, "unknown")),
+        advice=_CHOICES.get(state.tree.advice or "", "") if state.tree else "",
+        advice_reason=state.tree.reason if state.tree else "",
+        decided=f"{_CHOICES[state.decision.choice]}, by {state.decision.by}" if state.decision else "",
+        decides="" if incident.closed else who_decides(runbook, elapsed),
+        checklists=tuple(_progress(runbook, state, name) for name in runbook.checklists),
+        evidence=evidence.status if evidence else "",
+        plan=_plan(state.plan) if state.plan else None,
+        verification=(state.verification.verdict or "running") if state.verification else "",
+        verification_words=state.verification.words if state.verification else "",
+        watching_until=state.watch.until if state.watch and state.watch.quiet is None else None,
+        next=advised.sentence,
+        next_why=advised.why,
+        as_of=events[-1].at,
+        entries=len(events),
+        engine=engine,
+        damaged=damaged,
+    )
+
+
+def _with(state: State, wanted: str) -> list[TriggerReading]:
+    return [one for one in state.triggers.values() if one.status == wanted]
+
+
+def _fires(reading: TriggerReading, since: datetime) -> Fires:
+    return Fires(id=reading.id, title=reading.title, severity=reading.severity, since=since)
+
+
+def _progress(runbook: Runbook, state: State, name: str) -> Progress:
+    found = lines(runbook, state, name)
+    settled, every = done_count(found)
+    left = tuple(line.sentence for line in found if line.depth == 0 and line.status == "open")
+    return Progress(title=runbook.checklists[name].title, settled=settled, all=every, open=left)
+
+
+def _plan(plan: PlanState) -> PlanStanding:
+    steps = []
+    for step in plan.plan.steps:
+        now = plan.steps.get(step.id)
+        steps.append(
+            StepStanding(
+                id=step.id,
+                title=step.title,
+                status=now.status if now else "planned",
+                resolved=now.resolved if now else "",
+                detail=now.detail if now else "",
+            )
+        )
+    target = plan.plan.target
+    return PlanStanding(
+        procedure=plan.plan.procedure,
+        title=plan.plan.title,
+        target=target.name if target else "",
+        status=plan.status,
+        steps=tuple(steps),
+    )
+
+
+def sentences(found: Status) -> Iterator[str]:
+    """One thing a line, the most urgent first, in words alone."""
+    where = found.environment.upper()
+    name = found.environment_name
+    named = f" ({name})" if name and name.upper() != where else ""
+    long = _long(found.elapsed_s)
+    stands = f"was closed as {found.closed} after {long}" if found.closed else f"is open, for {long} now"
+    for sentence in (
+        f"{where}{named}, service {found.service}: incident {found.incident} {stands}.",
+        f"Title: {found.title}.",
+        f"Severity: {found.severity or 'unknown'}.",
+        *_alarms(found),
+        *_deciding(found),
+        *(_checklist(one) for one in found.checklists),
+        f"Evidence: {found.evidence or 'not captured yet'}.",
+        *_planned(found.plan),
+        *_proof(found),
+        f"Next: {found.next}" + (f" ({found.next_why})." if found.next_why else "."),
+        *_age(found),
+    ):
+        yield one_line(sentence.replace("..", "."), 400)
+
+
+def _alarms(found: Status) -> Iterator[str]:
+    for one in found.fires:
+        yield f"Fires: {one.title} ({one.severity}), since {one.since:%H:%M:%S} UTC."
+    if not found.fires:
+        yield "Nothing fires."
+    if found.unknown_triggers:
+        yield f"Unknown, for want of readings: {', '.join(found.unknown_triggers)}."
+
+
+def _deciding(found: Status) -> Iterator[str]:
+    if found.advice:
+        yield f"The runbook advises: {found.advice}" + (
+            f", because {found.advice_reason}." if found.advice_reason else "."
+        )
+    else:
+        yield "The runbook gives no advice yet."
+    yield f"Decided: {found.decided}." if found.decided else "Nothing is decided yet."
+    yield f"{found.driver} drives." if found.driver else "Nobody drives."
+    if found.decides:
+        yield f"Who decides: {found.decides}."
+
+
+def _checklist(one: Progress) -> str:
+    left = f" Open: {'; '.join(one.open[:3])}" + (f"; and {len(one.open) - 3} more." if len(one.open) > 3 else ".")
+    return f"Checklist {one.title}: {one.settled} of {one.all} done." + (left if one.open else "")
+
+
+def _planned(plan: PlanStanding | None) -> Iterator[str]:
+    if plan is None:
+        yield "There is no plan yet."
+        return
+    to = f" to {plan.target}" if plan.target else ""
+    yield f"Plan {plan.procedure}{to}: {plan.status.upper() if plan.status in ('failed', 'unknown') else plan.status}."
+    for number, step in enumerate(plan.steps, 1):
+        standing = "under way" if step.status == "intended" else step.status
+        loud = standing.upper() if standing in ("failed", "unknown") else standing
+        said = f", taken as {step.resolved}" if step.resolved else ""
+        yield f"Step {number} of {len(plan.steps)}, {step.title}: {loud}{said}" + (
+            f" ({step.detail})." if step.detail and loud.isupper() else "."
+        )
+
+
+def _proof(found: Status) -> Iterator[str]:
+    if not found.verification:
+        yield "Recovery is not verified."
+    elif found.verification == "running":
+        yield "Recovery is being verified."
+    else:
+        word = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}[found.verification]
+        yield f"Verification: {word}. {found.verification_words}."
+    if found.watching_until is not None:
+        yield f"Watching until {found.watching_until:%H:%M:%S} UTC."
+
+
+def _age(found: Status) -> Iterator[str]:
+    holder = (
+        f"A warroom is at work on it ({found.engine})" if found.engine else "No warroom is running: nothing is measured"
+    )
+    yield f"{holder}. Last entry: {found.entries}, at {found.as_of:%Y-%m-%d %H:%M:%S} UTC."
+    if found.damaged:
+        yield f"DAMAGED journal: {found.damaged}. This is what can still be read."
+
+
+def _long(seconds: float) -> str:
+    """``3 minutes 12 seconds``: a screen reader says 3:12 as a time of day."""
+    whole = max(0, int(seconds))
+    parts = (
+        ("day", whole // 86400),
+        ("hour", whole // 3600 % 24),
+        ("minute", whole // 60 % 60),
+        ("second", whole % 60),
+    )
+    said = [f"{n} {unit}{'' if n == 1 else 's'}" for unit, n in parts if n]
+    return " ".join(said[:2]) or "0 seconds"
