@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from warroom.model.live import LogFilter, LogPage, LogQuery, ReleasesPage
+from warroom.model.live import IncidentLine, LogFilter, LogPage, LogQuery, ReleasesPage
 from warroom.model.release import Release
 from warroom.model.signal import LogLine
+from warroom.testing.clock import START
 
 
 def a_line(index: int, start: datetime) -> LogLine:
@@ -31,7 +32,9 @@ def log_page(query: LogQuery, total: int, start: datetime) -> LogPage:
 
 def page_of(rows: Sequence[LogLine], query: LogQuery) -> LogPage:
     """What the spool would answer on these lines, by reading them all."""
-    kept, repeats = folded([row for row in rows if passes(row, query.filter)], query.filter.folded)
+    runs = zip(*folded(rows, query.filter.folded), strict=True)
+    passing = [(row, times) for row, times in runs if passes(row, query.filter)]
+    kept, repeats = [row for row, _ in passing], [times for _, times in passing]
     if query.before is not None:
         end = sum(row.index < query.before for row in kept)
         first, kept_end = max(0, end - query.limit), end
@@ -66,7 +69,7 @@ def passes(row: LogLine, wanted: LogFilter) -> bool:
     )
 
 
-def folded(rows: list[LogLine], wanted: bool) -> tuple[list[LogLine], list[int]]:
+def folded(rows: Sequence[LogLine], wanted: bool) -> tuple[Sequence[LogLine], list[int]]:
     """Each run of lines of one source that say the same as its first line, with how many they are."""
     if not wanted:
         return rows, [1] * len(rows)
@@ -87,4 +90,25 @@ def folded(rows: list[LogLine], wanted: bool) -> tuple[list[LogLine], list[int]]
 def releases_page(releases: tuple[Release, ...], running: Release) -> ReleasesPage:
     return ReleasesPage(
         releases=releases, running=running, best=1, reason="the newest release that ran without a trigger firing"
+    )
+
+
+def incident_lines() -> tuple[IncidentLine, ...]:
+    """One that is open here, one that ended well, one that can't be read."""
+    return (
+        IncidentLine(
+            id="INC-0042", title="High error rate", service="ai-saas-app", opened_at=START, entries=40, here=True
+        ),
+        IncidentLine(
+            id="INC-0041",
+            title="Sign-in fails",
+            service="ai-saas-app",
+            environment="production",
+            opened_at=START - timedelta(days=3),
+            closed="recovered",
+            closed_at=START - timedelta(days=3) + timedelta(minutes=12),
+            severity="critical",
+            entries=311,
+        ),
+        IncidentLine(id="INC-0040", damaged="entry 7 is not as it was written"),
     )

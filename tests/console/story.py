@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.console.facts import (
     BAD,
@@ -15,13 +16,14 @@ from tests.console.facts import (
     the_tree,
     trigger,
 )
-from tests.console.pages import log_page, releases_page
+from tests.console.pages import incident_lines, log_page, releases_page
 from tests.console.runbook import a_runbook
 from tests.console.scripted import ScriptedSession
 from warroom.model import event as ev
 from warroom.model import intent as it
 from warroom.model import live as lv
 from warroom.model.base import sha256
+from warroom.model.kinds import matching
 from warroom.model.plan import Look, Plan
 from warroom.model.runbook import Runbook
 from warroom.model.signal import LogHead
@@ -39,6 +41,12 @@ class Story(ScriptedSession):
         super().__init__(runbook or a_runbook(), now, me=me, writable=writable)
         self.guards: tuple[lv.Guard, ...] = ()
         self.log_lines = 40
+        self.lane: dict[str, Any] = {}
+        self.ways = (
+            ev.NextWay(kind="older-release", title=f"Go back further, to {OLDER.name}", release=OLDER),
+            ev.NextWay(kind="procedure", title="Option B: Docker Compose", procedure="option-b"),
+            ev.NextWay(kind="escalate", title="Escalate to the CTO"),
+        )
         self.on = {
             it.OpenIncident: self._open,
             it.TakeWheel: lambda i: self._say(ev.WheelTaken()),
@@ -56,6 +64,8 @@ class Story(ScriptedSession):
             it.ApprovePlan: lambda i: self._say(ev.PlanApproved(hash=i.hash)),
             it.RunPlan: self._run,
             it.AbortRun: self._abort,
+            it.RunEmergency: self._run_lane,
+            it.AnswerCheck: lambda i: self._say(ev.CheckAnswered(check=i.check, verdict=i.verdict, words=i.words)),
             it.ResolveStep: self._resolve,
             it.ClaimStep: lambda i: None,
             it.Undo: lambda i: Refused(reason="Nothing was run that has an inverse."),
@@ -82,12 +92,54 @@ class Story(ScriptedSession):
                     ),
                 )
             ),
-            lv.TimelineQuery: lambda q: lv.TimelinePage(events=tuple(self.events[-200:]), total=len(self.events)),
+            lv.TimelineQuery: self._timeline,
+            lv.EmergencyQuery: self._lane,
+            lv.WaysQuery: self._ways,
+            lv.IncidentsQuery: lambda q: lv.IncidentsPage(incidents=incident_lines()[: q.limit], total=3),
+            lv.DraftQuery: lambda q: lv.DraftPage(text=q.text.replace("hunter2hunter2", "‹redacted: password›")),
         }
 
     def _say(self, *bodies: ev.Body) -> Reply | None:
         self.push(*bodies, who=self.me)
         return None
+
+    def _timeline(self, query: lv.TimelineQuery) -> lv.TimelinePage:
+        fits = matching(query.kinds, query.contains)
+        found = [e for e in self.events if (query.before is None or e.seq < query.before) and fits(e)]
+        shown = found[-query.limit :]
+        looked = shown[0].seq if len(found) > len(shown) else 1
+        return lv.TimelinePage(events=tuple(shown), total=len(self.events), looked=looked)
+
+    def _lane(self, query: lv.EmergencyQuery) -> lv.EmergencyPage:
+        """As the engine works it out; ``lane`` is what a test has it say otherwise."""
+        target = next((r for r in (GOOD, OLDER) if query.target in (r.version, r.commit, r.digest)), GOOD)
+        stops = query.purpose == "stop-writes"
+        plan = the_plan("stop-writes" if stops else query.procedure or "lab-rollback", target)
+        if stops:
+            plan = plan.model_copy(update={"target": None, "purpose": "stop-writes", "title": "Stop all writes"})
+        named = "" if self.runbook.environment.kind == "drill" else self.runbook.service
+        page = lv.EmergencyPage(
+            purpose=query.purpose,
+            plan=plan,
+            hash=plan.hash,
+            running=BAD,
+            reason="" if stops else "the newest before v1.0.0-beta.3; it ran well",
+            diff=None if stops else the_diff(),
+            waives=(
+                lv.Guard(id="notified", words="The stakeholders have not been notified", hard=False),
+                lv.Guard(id="evidence", words="No evidence is sealed: capture it", hard=False),
+            ),
+            name_to_type=named,
+            opens=self.state.incident is None,
+        )
+        return page.model_copy(update=self.lane)
+
+    def _ways(self, query: lv.WaysQuery) -> lv.WaysPage:
+        checked, plan = self.state.verification, self.state.plan
+        if plan is not None and plan.status in ("cancelled", "failed"):
+            return lv.WaysPage(ways=self.ways, words=f"{plan.plan.title} was stopped")
+        verdict = (checked.verdict or "") if checked else ""
+        return lv.WaysPage(ways=self.ways, words=f"{verdict.upper()}: {checked.words}" if checked else "")
 
     # The plot
 
@@ -166,6 +218,23 @@ class Story(ScriptedSession):
         plan = self._plan
         self._say(ev.RunStarted(hash=plan.hash, waived=intent.waive))
         self.step_begins("deploy")
+        return None
+
+    def _run_lane(self, intent: it.RunEmergency) -> Reply | None:
+        """What was shown under this hash is what runs."""
+        pages = [self._lane(lv.EmergencyQuery(purpose=purpose)) for purpose in ("rollback", "stop-writes")]
+        page = next((page for page in pages if page.hash == intent.hash), None)
+        if page is None or page.plan is None:
+            return Refused(reason="The plan changed since you saw it")
+        if self.state.incident is None:
+            self.opened("High error rate", who=self.me)
+        self._say(
+            ev.WheelTaken(),
+            ev.PlanProposed(plan=page.plan, hash=page.hash),
+            ev.PlanApproved(hash=page.hash),
+            ev.RunStarted(hash=page.hash, waived=tuple(guard.words for guard in page.waives)),
+        )
+        self.step_begins(page.plan.steps[0].id)
         return None
 
     @property
@@ -249,13 +318,7 @@ class Story(ScriptedSession):
             results.append(
                 CheckResult(id=name, title=check.sentence, verdict=bad, words=words, proves=check.proves or "")
             )
-        ways: tuple[ev.NextWay, ...] = ()
-        if verdict != "pass":
-            ways = (
-                ev.NextWay(kind="older-release", title=f"Go back further, to {OLDER.name}", release=OLDER),
-                ev.NextWay(kind="procedure", title="Option B: Docker Compose", procedure="option-b"),
-                ev.NextWay(kind="escalate", title="Escalate to the CTO"),
-            )
+        ways = self.ways if verdict != "pass" else ()
         words = "recovered: every check passes" if verdict == "pass" else "not recovered: 2 of 6 checks fail"
         self.push(
             *(ev.CheckEnded(result=result) for result in results),

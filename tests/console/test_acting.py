@@ -227,16 +227,6 @@ async def test_undo_is_refused_in_the_engines_words(start: Start) -> None:
         assert "Nothing was run that has an inverse." in console.told()
 
 
-async def test_stopping_writes_is_confirmed_and_cancel_is_the_default(start: Start) -> None:
-    story = planned()
-    async with start(story) as console:
-        await console.press("S", "enter")
-        assert story.intents == []
-        await console.press("S", "right", "enter")
-        assert console.last() == ProposePlan(procedure="stop-writes")
-        assert console.on_top == "PlanScreen"
-
-
 async def test_nobody_acts_in_production_without_the_wheel(start: Start) -> None:
     story = planned("production", driven=False)
     async with start(story) as console:

@@ -15,6 +15,7 @@ from tests.console.story import Story
 from warroom.console.appearance import Appearance
 from warroom.console.palettes import ANSI, COLOUR_BLIND, DARK, HIGH_CONTRAST, THEMES, contrast
 from warroom.console.theme import LOOKS, MARKS
+from warroom.model.event import WheelTaken
 
 HEX = [theme for theme in THEMES if not theme.ansi]
 INKS = ("primary", "secondary", "accent", "warning", "error", "success", "foreground", "text-muted", "text-disabled")
@@ -106,6 +107,7 @@ async def test_each_theme_draws_every_dialog(begin: Start, theme: Theme, kind: s
     story = Story(a_runbook(kind))
     story.fires()
     story.opened("High error rate")
+    story.push(WheelTaken(), who="op1")
     async with begin(story, (100, 30), look=Appearance(theme=theme.name)) as console:
         assert console.app.theme == theme.name
         for key in ("d", "m", "l", "question_mark", "colon"):

@@ -9,6 +9,8 @@ from typing import Literal
 from warroom.model.live import CommandLine
 
 KEPT = 2000
+LONGEST = 16_000
+"""Characters of one command: what is longer is cut, and says so."""
 
 
 class CommandLog:
@@ -20,7 +22,8 @@ class CommandLog:
     def add(
         self, at: datetime, door: Literal["read", "change"], text: str, status: int | None, seconds: float | None
     ) -> None:
-        self._lines.append(CommandLine(at=at, door=door, text=text[:2000], status=status, seconds=seconds))
+        text = text if len(text) <= LONGEST else f"{text[:LONGEST]}  # … cut here: it is longer"
+        self._lines.append(CommandLine(at=at, door=door, text=text, status=status, seconds=seconds))
 
     def newest(self, limit: int) -> tuple[CommandLine, ...]:
         return tuple(self._lines)[-limit:]

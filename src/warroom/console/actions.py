@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from warroom.console.looking import Looking
 from warroom.console.panes.checklist import ChecklistPane
 from warroom.console.screens import deciding, ending, planning, preparing, running
+from warroom.console.screens.checks import ChecksScreen
+from warroom.console.screens.emergency import EmergencyScreen
+from warroom.console.screens.ways import WaysScreen
 from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, Veto, WriteReport
 
 if TYPE_CHECKING:
@@ -100,6 +103,9 @@ class Actions:
 
     # Act
 
+    def emergency(self) -> None:
+        self.app.push_screen(EmergencyScreen(self.client))
+
     def plan(self) -> None:
         plan = self.client.store.plan
         if plan is None or plan.status == "voided":
@@ -124,7 +130,7 @@ class Actions:
         self.app.push_screen(running.AbortScreen(self.client))
 
     def stop_writes(self) -> None:
-        self.app.push_screen(planning.StopWritesScreen(self.client))
+        self.app.push_screen(EmergencyScreen(self.client, "stop-writes"))
 
     def veto(self) -> None:
         """At once: a countdown is no time for a dialog. Why it was is noted afterwards."""
@@ -144,8 +150,11 @@ class Actions:
     def verify(self) -> None:
         self.app.send(Verify())
 
+    def checks(self) -> None:
+        self.app.push_screen(ChecksScreen(self.client))
+
     def ways(self) -> None:
-        self.app.push_screen(running.WaysScreen(self.client, self.escalate))
+        self.app.push_screen(WaysScreen(self.client, self.escalate))
 
     def report(self) -> None:
         self.app.send(WriteReport())

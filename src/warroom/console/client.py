@@ -24,6 +24,7 @@ class Client:
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now, keys: Keys = DEFAULT_KEYS) -> None:
         self.session = session
         self.store = Store(now, keys)
+        self.drafts: dict[str, str] = {}
         self._unanswered: list[tuple[Intent, str]] = []
 
     async def submit(self, intent: Intent) -> Accepted | Refused:

@@ -39,7 +39,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("wheel", "D", "wheel", "Take the wheel, or give it back", "Decide", why.incident_open),
     Action("acknowledge", "k", "acknowledge", "Acknowledge what fires", "Decide", why.can_acknowledge),
     Action("answer", "a", "answer", "Answer a question of the tree", "Decide", why.can_answer),
-    Action("decide", "d", "decide", "Record the decision", "Decide", why.incident_open),
+    Action("decide", "d", "decide", "Record the decision", "Decide", why.driving),
     Action("escalate", "P", "page", "Call the next people now", "Decide", why.incident_open),
     Action("message", "m", "message", "Tell stakeholders: preview, edit, send", "Prepare", why.incident_open),
     Action("capture", "c", "capture", "Capture and seal evidence", "Prepare", why.incident_open),
@@ -47,7 +47,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("target", "g", "target", "Choose the release to go back to", "Prepare", why.standing_still),
     Action("tick", "space", "tick", "Tick the checklist line, or take the tick back", "Prepare", why.incident_open),
     Action("waive", "x", "waive", "Waive the checklist line, with a reason", "Prepare", why.incident_open),
-    Action("plan", "p", "plan", "Prepare the plan, or read it", "Act", why.incident_open),
+    Action(
+        "emergency", "exclamation_mark", "EMERGENCY", "Roll back now: one screen, one name", "Act", why.can_emergency
+    ),
+    Action("plan", "p", "plan", "Prepare the plan, or read it", "Act", why.can_plan),
     Action("run", "R", "RUN", "Run the plan", "Act", why.can_run),
     Action("abort", "A", "ABORT", "Stop the running plan", "Act", why.can_abort),
     Action("stop-writes", "S", "STOP WRITES", "Stop writes before anything else", "Act", why.can_stop_writes),
@@ -56,7 +59,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("veto", "N", "VETO", "Veto the automatic rollback of this incident", "Act", why.can_veto),
     Action("undo", "u", "undo", "Prepare a plan that takes the last run back", "Act", why.can_undo),
     Action("verify", "v", "verify", "Check the recovery", "Afterwards", why.standing_still),
-    Action("ways", "f", "ways on", "Ways forward after a failed verification", "Afterwards", why.can_find_ways),
+    Action("checks", "V", "checks", "Every check, and what only a person can answer", "Afterwards", why.can_check),
+    Action("ways", "f", "ways on", "Ways on when it did not work", "Afterwards", why.can_find_ways),
     Action("report", "W", "report", "Write the post-mortem report", "Afterwards", why.has_incident),
     Action("close", "X", "close", "Close the incident", "Afterwards", why.can_close),
     Action("pane-1", "1", "decide", "Pane 1: the decision tree", "Look", why.always),
@@ -81,6 +85,8 @@ ACTIONS: tuple[Action, ...] = (
 BY_ID = {action.id: action for action in ACTIONS}
 
 DEFAULT_KEYS = Keys({action.id: action.key for action in ACTIONS})
+    Action("told", "H", "messages", "What was told and refused here", "Look", why.always),
+    Action("incidents", "h", "incidents", "Incidents and drills, past and open", "Look", why.connected),
 
 BY_INTENT: dict[str, str] = {
     "open-incident": "open",
@@ -106,6 +112,8 @@ BY_INTENT: dict[str, str] = {
     "escalate": "escalate",
     "write-report": "report",
     "veto": "veto",
+    "run-emergency": "emergency",
+    "answer-check": "checks",
     "close-incident": "close",
 }
 """The action that leads to each intent. The engine names intents; only here do they become keys."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warroom.console.panes.log import LogPane
-from warroom.console.screens import helping, reading
+from warroom.console.screens import helping
+from warroom.console.screens.commands import CommandsScreen
+from warroom.console.screens.incidents import IncidentsScreen
+from warroom.console.screens.timeline import TimelineScreen
+from warroom.console.screens.told import ToldScreen
 from warroom.errors import WarroomError
 
 if TYPE_CHECKING:
@@ -56,13 +60,20 @@ class Looking:
         self.app.run_worker(seek(), group="seek", exclusive=True, exit_on_error=False)
 
     def commands(self) -> None:
-        self.app.push_screen(reading.CommandsScreen(self.client))
+        self.app.push_screen(CommandsScreen(self.client))
 
     def timeline(self) -> None:
-        self.app.push_screen(reading.TimelineScreen(self.client))
+        self.app.push_screen(TimelineScreen(self.client))
 
     def mouse(self) -> None:
         self.app.toggle_mouse()
+
+    def told(self) -> None:
+        self.app.push_screen(ToldScreen(self.client))
+        self.app.main.redraw({"state"})
+
+    def incidents(self) -> None:
+        self.app.push_screen(IncidentsScreen(self.client))
 
     def help(self) -> None:
         self.app.push_screen(helping.HelpScreen(self.client))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from warroom.console.keymap import DEFAULT_KEYS
 from warroom.console.keys import Keys
+from warroom.console.told import Telling
 from warroom.model.decision import TreeReading
 from warroom.model.event import Event
 from warroom.model.fold import fold
@@ -40,6 +41,7 @@ class Store:
     def __init__(self, now: Callable[[], datetime] = utc_now, keys: Keys = DEFAULT_KEYS) -> None:
         self._now = now
         self.keys = keys
+        self.told = Telling()
         self._skew = timedelta()
         self.snapshot: Snapshot | None = None
         self.state = State()

@@ -44,8 +44,10 @@ def driving(store: Store) -> str:
     """In production nothing acts until someone has the wheel; the engine holds this too."""
     if why := incident_open(store):
         return why
-    kind = store.runbook.environment.kind if store.runbook else "production"
-    if kind == "production" and store.state.driver is None:
+    kind, driver = store.runbook.environment.kind if store.runbook else "production", store.state.driver
+    if driver not in (None, store.me):
+        return f"{driver} drives: {store.key('wheel')} takes the wheel."
+    if kind == "production" and driver is None:
         return f"Nobody drives: {store.key('wheel')} takes the wheel."
     return ""
 
@@ -65,7 +67,14 @@ def can_open(store: Store) -> str:
 
 
 def can_run(store: Store) -> str:
-    if why := incident_open(store):
+def can_plan(store: Store) -> str:
+    """Reading a plan is everybody's; preparing one is who drives."""
+    if store.plan is not None and store.plan.status != "voided":
+        return has_incident(store) if store.writable else connected(store)
+    return driving(store)
+
+
+    if why := driving(store):
         return why
     plan = store.plan
     if plan is None:
@@ -110,25 +119,41 @@ def can_undo(store: Store) -> str:
 
 
 def can_resolve(store: Store) -> str:
-    if why := incident_open(store):
+    if why := driving(store):
         return why
     return "" if store.waiting_steps() else "No step waits for a decision."
 
 
 def can_claim(store: Store) -> str:
-    if why := incident_open(store):
+    if why := driving(store):
         return why
     return "" if store.manual_steps() else "No manual step is under way."
 
 
 def can_find_ways(store: Store) -> str:
+def can_emergency(store: Store) -> str:
+    """No incident, no trigger and no decision is needed; the lane's own screen says what holds it."""
+    if why := writing(store):
+        return why
+    return f"A plan is running: {store.key('abort')} stops it first." if store.run_going() else ""
+
+
+def can_check(store: Store) -> str:
+    if why := has_incident(store):
+        return why
+    return "" if store.runbook is not None and store.runbook.verification else "The runbook declares no check."
+
+
     if why := incident_open(store):
         return why
-    verification, watch = store.state.verification, store.state.watch
+    plan, verification, watch = store.plan, store.state.verification, store.state.watch
+    if plan is not None and plan.status in ("failed", "cancelled", "unknown", "voided"):
+        return ""
+    if watch is not None and watch.quiet is False:
+        return ""
     if verification is None or verification.verdict is None:
         return f"Nothing has been verified yet: {store.key('verify')} verifies."
-    came_back = watch is not None and watch.quiet is False
-    return "" if verification.next or came_back else "Verification left nothing to choose."
+    return "" if verification.verdict != "pass" else "Verification has passed: nothing is to be chosen."
 
 
 def can_acknowledge(store: Store) -> str:
@@ -153,7 +178,7 @@ def can_veto(store: Store) -> str:
 
 
 def can_stop_writes(store: Store) -> str:
-    if why := incident_open(store):
+    if why := writing(store):
         return why
     runbook = store.runbook
     if runbook is None or not any(p.kind == "stop-writes" for p in runbook.procedures.values()):
@@ -162,6 +187,6 @@ def can_stop_writes(store: Store) -> str:
 
 
 def can_close(store: Store) -> str:
-    if why := incident_open(store):
+    if why := driving(store):
         return why
     return "A plan is running: it must end first." if store.run_going() else ""

@@ -73,10 +73,19 @@ def _headline(store: Store, trigger: TriggerReading) -> str:
     return f"{trigger.title} {value_text(trigger.value, unit)}{limit}"
 
 
+def undriven(store: Store) -> bool:
+    """Production, and nobody has taken the wheel: nothing that changes it is taken. The engine holds this."""
+    production = store.runbook is not None and store.runbook.environment.kind == "production"
+    opened = store.incident is not None and store.incident.closed is None
+    return production and opened and store.state.driver is None
+
+
 def who(store: Store) -> str:
     names = [name for name in store.presence() if name != store.state.driver]
     driver = store.state.driver
     words = f"{driver} drives" if driver else "nobody drives"
+    if undriven(store):
+        words += f" ({store.key('wheel')} takes the wheel)"
     return words + (f", with {', '.join(names)}" if names and driver else "")
 
 
@@ -89,7 +98,7 @@ class Header(_Bar):
             return
         store = self.store
         first: list[Part] = list(badge(store))
-        if store.snapshot is not None and not store.writable:
+        if store.snapshot is not None and (not store.writable or undriven(store)):
             first += [" ", (" READ-ONLY ", "reverse bold")]
         incident, dot = store.incident, (" · ", "$text-muted")
         rest: list[Part] = [*_silence(store), *_worst(store)]
@@ -141,7 +150,9 @@ NEXT_KEYS: dict[Advised, str] = {
     "run": "run",
     "resolve-step": "resolve",
     "claim-step": "claim",
+    "stop-writes": "stop-writes",
     "verify": "verify",
+    "answer-check": "checks",
     "choose-way": "ways",
     "notify-completed": "message",
     "schedule-post-mortem": "note",
@@ -164,7 +175,8 @@ class NextLine(_Bar):
             self.action = ""
             self.show(line((" ▶ ", "$accent bold"), store.problem).truncate(cells, ellipsis=True))
             return
-        advice = next_action(store.runbook, store.state, {t.id: t for t in store.triggers()})
+        readings = {t.id: t for t in store.triggers()}
+        advice = next_action(store.runbook, store.state, readings, me=store.me, writable=store.writable)
         found = BY_ID.get(NEXT_KEYS.get(advice.action, ""))
         self.action = found.id if found else ""
         key: list[Part] = [(f" {store.key(found.id)} ", "reverse bold $accent"), " "] if found else []
@@ -217,6 +229,13 @@ class Footer(_Bar):
         if cells < 10:
             return
         last: list[Part] = [(self.store.key("help"), "bold $accent"), " help "]
+        if unread := self.store.told.unread:
+            last = [
+                (f"✖ {unread} refused ", "$warning bold"),
+                (self.store.key("told"), "bold $accent"),
+                " why  ",
+                *last,
+            ]
         room = cells - 3 - line(*last).cell_length
         parts: list[Part] = [" "]
         for action in self._ordered(first):

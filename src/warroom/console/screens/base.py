@@ -33,12 +33,14 @@ class Dialog(ModalScreen[None]):
         Binding("ctrl+s", "confirm", "send", show=False),
     ]
     heading: str = ""
+    below_rows: ClassVar[int] = 0
     hint: str = "tab and arrows move · enter presses · esc goes back"
 
     def __init__(self, client: Client) -> None:
         super().__init__()
         self.client = client
         self._sending = False
+        self._sent = False
 
     @property
     def store(self) -> Store:
@@ -54,6 +56,8 @@ class Dialog(ModalScreen[None]):
             )
             with VerticalScroll(id="inside", can_focus=False):
                 yield from self.inside()
+            with Vertical(id="below"):
+                yield from self.below()
             yield Static("", id="problem", markup=False)
             with Horizontal(id="buttons"):
                 yield from self.buttons()
@@ -62,17 +66,24 @@ class Dialog(ModalScreen[None]):
     def inside(self) -> ComposeResult:
         yield from ()
 
+    def below(self) -> ComposeResult:
+        """What stays in sight below what scrolls."""
+        yield from ()
+
     def buttons(self) -> ComposeResult:
         yield button("Cancel", "cancel")
 
     def on_mount(self) -> None:
         self.query_one("#problem", Static).display = False
+        for reason in self.query(Reason):
+            if reason.draft and (kept := self.client.drafts.get(reason.draft)):
+                reason.text = kept
 
     def on_resize(self, event: Resize) -> None:
         """What is inside scrolls; the problem, the buttons and the hint are always in sight."""
         rows = event.size.height
         self.set_class(rows < 30, "-short")
-        self.query_one("#inside").styles.max_height = max(3, rows - (8 if rows < 30 else 12))
+        self.query_one("#inside").styles.max_height = max(3, rows - (8 if rows < 30 else 12) - self.below_rows)
 
     def frame(self) -> None:
         """Called after each frame that changed the state, while the dialog is on top."""
@@ -89,7 +100,10 @@ class Dialog(ModalScreen[None]):
         """What ctrl+s does where it is offered."""
 
     def leave(self) -> None:
+        """What was written and not sent is there again when the dialog is opened the next time."""
         if self.is_current:
+            if not self._sent:
+                self.client.drafts |= {reason.draft: reason.text for reason in self.query(Reason) if reason.draft}
             self.dismiss()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
@@ -102,6 +116,11 @@ class Dialog(ModalScreen[None]):
     def pressed(self, name: str) -> None:
         """A button other than Cancel."""
 
+    def copy(self, text: str, what: str) -> None:
+        """To the terminal's clipboard, as far as it lets us."""
+        self.app.copy_to_clipboard(text)
+        self.app.notify(f"{what} copied, where the terminal allows it", markup=False)
+
     # Sending and asking
 
     def send(self, *intents: Intent, then: Callable[[], None] | None = None) -> None:
@@ -110,22 +129,27 @@ class Dialog(ModalScreen[None]):
             self.complain("It is on its way; the engine has not answered yet.")
             return
         self._sending = True
-        self.app.run_worker(self._send(intents, then), group="actions", exclusive=False, exit_on_error=False)
+        drafts = [reason.draft for reason in self.query(Reason)]
+        self.app.run_worker(self._send(intents, then, drafts), group="actions", exclusive=False, exit_on_error=False)
 
-    async def _send(self, intents: tuple[Intent, ...], then: Callable[[], None] | None) -> None:
+    async def _send(self, intents: tuple[Intent, ...], then: Callable[[], None] | None, drafts: list[str]) -> None:
         words = ""
         for intent in intents:
             reply = await self.client.submit(intent)
             if isinstance(reply, Refused):
                 self._sending = False
+                self.store.told.add(self.store.now(), reply.reason, bad=True)
                 if self.is_current:
                     self.complain(reply.reason)
                 else:
                     self.app.notify(clean(reply.reason), title="Refused", severity="warning", timeout=12, markup=False)
                 return
             words = reply.words
-        self._sending = False
+        self._sending, self._sent = False, True
+        for draft in drafts:
+            self.client.drafts.pop(draft, None)
         if words:
+            self.store.told.add(self.store.now(), words, bad=False)
             self.app.notify(clean(words), markup=False)
         self.leave()
         if then is not None:
@@ -169,10 +193,11 @@ def rows(*lines: Content) -> Static:
 
 
 class Reason(TextArea):
-    """Text that people write. Several lines; tab leaves it."""
+    """Text that people write. Several lines; tab leaves it. ``draft`` names what is kept when it is not sent."""
 
-    def __init__(self, placeholder: str = "", *, text: str = "", name: str = "reason") -> None:
+    def __init__(self, placeholder: str = "", *, text: str = "", name: str = "reason", draft: str = "") -> None:
         super().__init__(text, id=name, placeholder=placeholder, tab_behavior="focus", highlight_cursor_line=False)
+        self.draft = draft
 
     async def _on_paste(self, event: Paste) -> None:
         """What a terminal would obey is a picture before it is drawn."""

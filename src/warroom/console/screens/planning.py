@@ -1,4 +1,4 @@
-"""Choosing a procedure, reading the plan to the last call, and stopping writes."""
+"""Choosing a procedure, and reading the plan to the last call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Button, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, Toggles, button, rows
@@ -229,42 +229,3 @@ def _calls(calls: tuple[Call, ...], cells: int, indent: str, style: str) -> list
     for call in calls:
         lines += wrapped(call.paste(), cells, style, indent + "$ ", indent + "  ")
     return lines
-
-
-class StopWritesScreen(Dialog):
-    """Stops writes before a target is chosen: the first thing to do when data is being spoilt."""
-
-    heading = "STOP WRITES"
-    hint = "tab to the button · enter prepares it · esc goes back"
-
-    def __init__(self, client: Client) -> None:
-        super().__init__(client)
-        runbook = client.store.runbook
-        self.found = (
-            next(((n, p) for n, p in runbook.procedures.items() if p.kind == "stop-writes"), None) if runbook else None
-        )
-
-    def inside(self) -> ComposeResult:
-        if self.found is None:
-            return
-        _, procedure = self.found
-        lines = [line((procedure.title, "bold")), *wrapped(procedure.use_when, 70, "$text-muted")]
-        lines += [line(f"  {n} {step.title}") for n, step in enumerate(procedure.steps.values(), 1)]
-        lines += wrapped(
-            "Users can't write until writes are let through again. The plan is shown before it runs.", 70, "$warning"
-        )
-        yield rows(*lines)
-
-    def buttons(self) -> ComposeResult:
-        yield button("Cancel", "cancel")
-        yield button("Prepare to stop writes", "stop", "danger")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one("#cancel", Button).focus()
-
-    def pressed(self, name: str) -> None:
-        if self.found is None:
-            self.complain("The runbook has no procedure that stops writes.")
-            return
-        self.send(ProposePlan(procedure=self.found[0]))

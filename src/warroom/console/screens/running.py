@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets import Button, Input, Static
 
 from warroom.console.client import Client
-from warroom.console.screens.base import Choice, Dialog, Reason, TypedName, button, rows
+from warroom.console.screens.base import Dialog, Reason, TypedName, button, rows
 from warroom.console.text import line, wrapped
 from warroom.console.theme import RISK
 from warroom.model.base import span_text
-from warroom.model.event import NextWay
-from warroom.model.intent import AbortRun, ChooseTarget, ClaimStep, Intent, ProposePlan, ResolveStep, RunPlan, Verify
+from warroom.model.intent import AbortRun, ClaimStep, ResolveStep, RunPlan
 from warroom.model.live import Guard, GuardsPage, GuardsQuery
 from warroom.model.plan import Step
 from warroom.model.state import PlanState
@@ -289,69 +286,3 @@ class ClaimScreen(Dialog):
     def pressed(self, name: str) -> None:
         output = self.query_one("#output", Reason).said
         self.send(ClaimStep(hash=self.hash, step=self.step, attempt=self.attempt, output=output[:65536]))
-
-
-_ANY_WAYS = (
-    NextWay(kind="verify-again", title="Verify again"),
-    NextWay(kind="escalate", title="Escalate"),
-)
-
-
-class WaysScreen(Dialog):
-    """After FAIL or INCONCLUSIVE: what to do next, best first, each one key away."""
-
-    heading = "not recovered"
-    hint = "arrows choose · enter takes it · esc goes back"
-
-    def __init__(self, client: Client, escalate: Callable[[], None]) -> None:
-        super().__init__(client)
-        self.escalate = escalate
-        verification = client.store.state.verification
-        self.ways: tuple[NextWay, ...] = (verification.next if verification else ()) or _ANY_WAYS
-
-    def inside(self) -> ComposeResult:
-        verification = self.store.state.verification
-        if verification is None or verification.verdict is None:
-            return
-        watch = self.store.state.watch
-        came_back = watch is not None and watch.quiet is False
-        words, said = (
-            (watch.words, "WATCH") if watch and came_back else (verification.words, verification.verdict.upper())
-        )
-        yield rows(*wrapped(words, 66, "bold", f"{said}: "))
-        yield Choice(
-            *(line(f"{n}  ", (way.title, "bold" if n == 1 else "")) for n, way in enumerate(self.ways, 1)), name="ways"
-        )
-
-    def buttons(self) -> ComposeResult:
-        yield button("Take this way", "take", "main")
-        yield button("Not now", "cancel")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        if self.ways:
-            self.query_one("#ways", Choice).focus()
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.pressed("take")
-
-    def pressed(self, name: str) -> None:
-        choice = self.query("#ways").first(Choice) if self.ways else None
-        if choice is None or choice.highlighted is None:
-            return
-        way = self.ways[choice.highlighted]
-        if way.kind == "escalate":
-            self.leave()
-            self.escalate()
-            return
-        self.send(*self._intents(way))
-
-    def _intents(self, way: NextWay) -> tuple[Intent, ...]:
-        if way.kind == "verify-again":
-            return (Verify(),)
-        last = self.store.plan.plan.procedure if self.store.plan else ""
-        first: tuple[Intent, ...] = ()
-        if way.release is not None:
-            named = way.release.digest or way.release.commit or way.release.version
-            first = (ChooseTarget(text=named, reason="verification did not pass"),)
-        return (*first, ProposePlan(procedure=way.procedure or last))
