@@ -18,6 +18,7 @@ from tests.console.facts import (
 )
 from tests.console.pages import incident_lines, log_page, releases_page
 from tests.console.runbook import a_runbook
+from tests.console.samples import samples_page
 from tests.console.scripted import ScriptedSession
 from warroom.model import event as ev
 from warroom.model import intent as it
@@ -79,6 +80,7 @@ class Story(ScriptedSession):
         }
         self.pages = {
             lv.LogQuery: lambda q: log_page(q, self.log_lines, START),
+            lv.SamplesQuery: lambda q: samples_page(q, self._now),
             lv.ReleasesQuery: lambda q: releases_page((BAD, GOOD, OLDER), BAD),
             lv.DiffQuery: lambda q: lv.DiffPage(diff=the_diff()),
             lv.MessageQuery: lambda q: lv.MessagePage(

@@ -211,7 +211,6 @@ def distributions_imported() -> set[str]:
 
 NOT_IMPORTED_YET = {
     "stamina": "retries of idempotent reads",
-    "textual-plotext": "the plots of the metrics pane",
 }
 """Dependencies that are settled, each with what it is for, but that no module imports so far."""
 

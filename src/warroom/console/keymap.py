@@ -37,7 +37,7 @@ class Action:
 ACTIONS: tuple[Action, ...] = (
     Action("open", "o", "open", "Open an incident", "Decide", why.can_open),
     Action("wheel", "D", "wheel", "Take the wheel, or give it back", "Decide", why.incident_open),
-    Action("acknowledge", "k", "acknowledge", "Acknowledge what fires", "Decide", why.can_acknowledge),
+    Action("acknowledge", "k", "acknowledge", "Acknowledge what fires and calls", "Decide", why.can_acknowledge),
     Action("answer", "a", "answer", "Answer a question of the tree", "Decide", why.can_answer),
     Action("decide", "d", "decide", "Record the decision", "Decide", why.driving),
     Action("escalate", "P", "page", "Call the next people now", "Decide", why.incident_open),
@@ -53,10 +53,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("plan", "p", "plan", "Prepare the plan, or read it", "Act", why.can_plan),
     Action("run", "R", "RUN", "Run the plan", "Act", why.can_run),
     Action("abort", "A", "ABORT", "Stop the running plan", "Act", why.can_abort),
+    Action("veto", "B", "VETO", "Veto the automatic rollback of this incident", "Act", why.can_veto),
     Action("stop-writes", "S", "STOP WRITES", "Stop writes before anything else", "Act", why.can_stop_writes),
     Action("claim", "M", "manual", "Claim a manual step as done", "Act", why.can_claim),
     Action("resolve", "r", "resolve", "Decide about an unknown or failed step", "Act", why.can_resolve),
-    Action("veto", "N", "VETO", "Veto the automatic rollback of this incident", "Act", why.can_veto),
     Action("undo", "u", "undo", "Prepare a plan that takes the last run back", "Act", why.can_undo),
     Action("verify", "v", "verify", "Check the recovery", "Afterwards", why.standing_still),
     Action("checks", "V", "checks", "Every check, and what only a person can answer", "Afterwards", why.can_check),
@@ -70,11 +70,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("pane-5", "5", "log", "Pane 5: the log", "Look", why.always),
     Action("pane-6", "6", "plan", "Pane 6: the plan and its run", "Look", why.always),
     Action("zoom", "z", "zoom", "One pane on the whole screen, and back", "Look", why.always),
+    Action("graph", "G", "graph", "One signal over time, on the whole screen", "Look", why.connected),
     Action("filter", "slash", "filter", "Filter the log", "Look", why.always),
     Action("pause", "equals_sign", "pause", "Hold the log still, or let it run", "Look", why.always),
     Action("next-error", "e", "error", "Next error in the log", "Look", why.always),
     Action("previous-error", "E", "error before", "The error before, in the log", "Look", why.always),
     Action("commands", "at", "commands", "Every command made so far, to paste", "Look", why.connected),
+    Action("told", "H", "messages", "What was told and refused here", "Look", why.always),
+    Action("incidents", "h", "incidents", "Incidents and drills, past and open", "Look", why.connected),
     Action("timeline", "T", "timeline", "What happened, in order", "Look", why.connected),
     Action("mouse", "f2", "mouse", "The mouse on or off", "Look", why.always),
     Action("help", "question_mark", "help", "Every key", "Look", why.always),
@@ -85,8 +88,6 @@ ACTIONS: tuple[Action, ...] = (
 BY_ID = {action.id: action for action in ACTIONS}
 
 DEFAULT_KEYS = Keys({action.id: action.key for action in ACTIONS})
-    Action("told", "H", "messages", "What was told and refused here", "Look", why.always),
-    Action("incidents", "h", "incidents", "Incidents and drills, past and open", "Look", why.connected),
 
 BY_INTENT: dict[str, str] = {
     "open-incident": "open",
@@ -102,7 +103,10 @@ BY_INTENT: dict[str, str] = {
     "propose-plan": "plan",
     "approve-plan": "plan",
     "run-plan": "run",
+    "run-emergency": "emergency",
+    "answer-check": "checks",
     "abort-run": "abort",
+    "veto": "veto",
     "resolve-step": "resolve",
     "claim-step": "claim",
     "undo": "undo",
@@ -111,9 +115,6 @@ BY_INTENT: dict[str, str] = {
     "sent-by-hand": "message",
     "escalate": "escalate",
     "write-report": "report",
-    "veto": "veto",
-    "run-emergency": "emergency",
-    "answer-check": "checks",
     "close-incident": "close",
 }
 """The action that leads to each intent. The engine names intents; only here do they become keys."""

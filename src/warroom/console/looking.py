@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warroom.console.panes.log import LogPane
+from warroom.console.panes.metrics import MetricsPane
 from warroom.console.screens import helping
 from warroom.console.screens.commands import CommandsScreen
 from warroom.console.screens.incidents import IncidentsScreen
@@ -25,6 +26,13 @@ class Looking:
 
     def zoom(self) -> None:
         self.app.main.toggle_zoom()
+
+    def graph(self) -> None:
+        """The metrics alone; the same key goes back."""
+        main = self.app.main
+        pane = main.query_one(MetricsPane)
+        main.zoom(None if main.zoomed == pane.id else pane.id)
+        pane.focus()
 
     def filter(self) -> None:
         log = self._log()

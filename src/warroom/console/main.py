@@ -26,7 +26,7 @@ from warroom.console.panes.log import LogPane
 from warroom.console.panes.metrics import MetricsPane
 from warroom.console.panes.plan import PlanPane
 from warroom.console.text import line
-from warroom.model.live import LogPage, LogQuery
+from warroom.model.live import LogPage, LogQuery, SamplesPage, SamplesQuery
 
 WIDE = (110, 30)
 """From this size on, panes stand as in the picture; below, they stack."""
@@ -61,7 +61,7 @@ class MainScreen(Screen[None]):
         every: dict[str, Pane | LogPane] = {
             "decide": DecidePane(store, "decide"),
             "health": HealthPane(store, "health"),
-            "metrics": MetricsPane(store, "metrics"),
+            "metrics": MetricsPane(store, self._samples, "metrics"),
             "checklist": ChecklistPane(store, "checklist"),
             "log": LogPane(store, self._log, "log"),
             "plan": PlanPane(store, "plan"),
@@ -73,6 +73,9 @@ class MainScreen(Screen[None]):
 
     async def _log(self, query: LogQuery) -> LogPage:
         return await self.client.ask(query, LogPage)
+
+    async def _samples(self, query: SamplesQuery) -> SamplesPage:
+        return await self.client.ask(query, SamplesPage)
 
     @property
     def panes(self) -> list[Pane | LogPane]:

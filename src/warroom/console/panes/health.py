@@ -20,7 +20,7 @@ class HealthPane(Pane):
     topics = frozenset({"state", "component", "platform", "running"})
 
     def draw(self, cells: int, rows: int) -> Drawn:
-        components = sorted(self.store.components(), key=lambda c: (_ORDER[c.status], c.id))
+        components = sorted((_known(c) for c in self.store.components()), key=lambda c: (_ORDER[c.status], c.id))
         names = min(max([wide(c.title) for c in components], default=0), max(8, cells // 3))
         drawn = [self._component(c, names, cells) for c in components]
         if not drawn:
@@ -29,7 +29,7 @@ class HealthPane(Pane):
         for platform in self.store.platforms():
             if platform.status != "ok":
                 sign, style = mark(platform.status)
-                words = f"{platform.id} ({platform.plugin}): {platform.words}"
+                words = f"{platform.id} ({platform.plugin}): {platform.status} {platform.words}"
                 drawn.append(line((f"{sign} ", style), (words, style)).truncate(cells, ellipsis=True))
             elif rows > 8:
                 seen = f" {platform.fingerprint}" if platform.fingerprint else ""
@@ -39,7 +39,7 @@ class HealthPane(Pane):
 
     def _component(self, component: ComponentReading, names: int, cells: int) -> Content:
         sign, style = mark(component.status)
-        word = "" if component.status == "ok" else f"{component.status} "
+        word = "" if component.status == "ok" else f"{_word(component)} "
         old = component.age_s is not None and component.age_s > _OLD
         age = "no age" if component.age_s is None else age_text(component.age_s)
         left = line((f"{sign} ", style), (fit(component.title, names), "bold"), " ", (word, style), component.words)
@@ -62,3 +62,15 @@ class HealthPane(Pane):
         if lost:
             return line((f"? {lost} unknown", "$warning"))
         return line((f"● {len(components)} well", "$success")) if components else Content("")
+
+
+def _known(component: ComponentReading) -> ComponentReading:
+    """What nobody can say the age of is not known to be well."""
+    if component.status == "ok" and component.age_s is None:
+        return component.model_copy(update={"status": "unknown"})
+    return component
+
+
+def _word(component: ComponentReading) -> str:
+    """*Stale* is what was known once; *unknown* is what never was."""
+    return "stale" if component.status == "unknown" and component.age_s is not None else component.status

@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from warroom.console.panes import plots
 from warroom.console.panes.base import Drawn, Pane
+from warroom.console.store import Store
 from warroom.console.text import cut, fit, line, right, spread, wide
 from warroom.console.theme import mark
 from warroom.console.words import age_text, bar, held_text, limit_text, sparkline, value_text
+from warroom.errors import WarroomError
+from warroom.model.live import SamplesPage, SamplesQuery
 from warroom.model.signal import SignalReading, TriggerReading
 
 _LOUD = {"firing": 0, "pending": 1, "clearing": 2}
 
 
+Ask = Callable[[SamplesQuery], Awaitable[SamplesPage]]
+
+REFRESH_S = 2.0
+"""A plot asks for its samples no more often than this."""
+
+
 class MetricsPane(Pane):
+    """An overview; zoomed, the chosen signal over time below it. ``ask`` is the session's query."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "choose(1)", "the next signal's graph"),
+        Binding("up,i", "choose(-1)", "the graph of the signal before"),
+        Binding("left", "span(1)", "a longer graph"),
+        Binding("right", "span(-1)", "a shorter graph"),
+    ]
     number, label = 4, "Metrics"
     topics = frozenset({"state", "signal", "trigger"})
+    ticks = True
+
+    def __init__(self, store: Store, ask: Ask, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(store, name)
+        self._ask, self._clock = ask, clock
+        self.chosen = ""
+        self.seconds = 900.0
+        self.problem = ""
+        self._page: SamplesPage | None = None
+        self._asked: tuple[str, float] = ("", 0.0)
+        self._asked_at = float("-inf")
 
     def draw(self, cells: int, rows: int) -> Drawn:
         triggers, signals = self.store.triggers(), self.store.signals()
-        by_signal: dict[str, TriggerReading] = {}
-        for trigger in triggers:
-            if trigger.status in _LOUD:
-                by_signal.setdefault(trigger.signal, trigger)
+        by_signal = _loud(triggers)
+        if self.has_class("-zoomed") and rows > plots.LEAST_ROWS + 2 and signals:
+            return self._graph(signals, triggers, cells, rows)
         counted = [s for s in signals if s.unit != "state" or s.id in by_signal]
         shown = sorted(counted, key=lambda s: self._rank(s, by_signal.get(s.id)))
         drawn: list[Content] = []
@@ -39,6 +72,85 @@ class MetricsPane(Pane):
         if not drawn:
             drawn = [line(("No signal has been read yet.", "$text-muted"))]
         return Drawn(drawn, 0, self._note(triggers))
+
+    # Over time
+
+    def _listed(self) -> list[SignalReading]:
+        by_signal = _loud(self.store.triggers())
+        return sorted(self.store.signals(), key=lambda s: (s.unit == "state", self._rank(s, by_signal.get(s.id))))
+
+    def signal(self) -> SignalReading | None:
+        """The one that is drawn: the chosen one, else the loudest."""
+        listed = self._listed()
+        return next((s for s in listed if s.id == self.chosen), listed[0] if listed else None)
+
+    def action_choose(self, by: int) -> None:
+        if not self.has_class("-zoomed"):
+            self.scroll_relative(y=by, animate=False)
+            return
+        listed, now = [s.id for s in self._listed()], self.signal()
+        if now is not None:
+            self.chosen = listed[max(0, min(len(listed) - 1, listed.index(now.id) + by))]
+            self.redraw()
+
+    def action_span(self, by: int) -> None:
+        if self.has_class("-zoomed"):
+            at = min(range(len(plots.SPANS)), key=lambda i: abs(plots.SPANS[i] - self.seconds))
+            self.seconds = plots.SPANS[max(0, min(len(plots.SPANS) - 1, at + by))]
+            self.redraw()
+
+    def redraw(self) -> None:
+        if self.is_mounted and self.has_class("-zoomed") and self.display:
+            self._look()
+        super().redraw()
+
+    def _look(self) -> None:
+        """Asks for the samples, one question at a time; at once for another signal, else politely."""
+        signal = self.signal()
+        if signal is None or any(worker.group == "samples" and worker.is_running for worker in self.workers):
+            return
+        wanted = (signal.id, self.seconds)
+        if wanted != self._asked or self._clock() - self._asked_at >= REFRESH_S:
+            if wanted != self._asked:
+                self._page = None
+            self._asked, self._asked_at = wanted, self._clock()
+            self.run_worker(self._read(*wanted), group="samples", exit_on_error=False)
+
+    async def _read(self, signal: str, seconds: float) -> None:
+        try:
+            page = await self._ask(SamplesQuery(signal=signal, seconds=seconds))
+        except WarroomError as error:
+            self.problem = str(error)
+        else:
+            self.problem = ""
+            if self._asked == (signal, seconds):
+                self._page = page
+        self.call_later(self.redraw)
+
+    def _graph(self, signals: list[SignalReading], triggers: list[TriggerReading], cells: int, rows: int) -> Drawn:
+        now = self.signal() or signals[0]
+        by_signal, listed = _loud(triggers), self._listed()
+        most = max(1, min(len(listed), (rows - plots.LEAST_ROWS) // 3))
+        first = max(0, min(listed.index(now) - most // 2, len(listed) - most))
+        lines = []
+        for signal in listed[first : first + most]:
+            row = self._signal(signal, by_signal.get(signal.id), listed, cells - 2)
+            here = signal.id == now.id
+            lines.append(Content.assemble(line(("▸ " if here else "  ", "$accent bold")), row))
+        page = self._page
+        marks = plots.marks_of(page.marks, self.store.state) if page else []
+        what = plots.Plotted(page.samples if page else (), now.unit, now.limit, marks, self.store.now(), self.seconds)
+        old = now.freshness != "fresh"
+        lines.append(plots.heading(now.title, what, now.value, old, cells))
+        loud = [trigger for trigger in triggers if trigger.signal == now.id and trigger.status in _LOUD]
+        lines += [self._held(trigger, cells) for trigger in loud[:2] if trigger.need_s > 0]
+        if self.problem:
+            lines.append(line((cut(self.problem, cells), "$error")))
+        elif page is None:
+            lines.append(line(("reading what was measured …", "$text-muted")))
+        else:
+            lines += plots.plot(what, cells, max(plots.LEAST_ROWS, rows - len(lines)))
+        return Drawn(lines, 0, line(("up and down choose, left and right stretch", "$text-muted")))
 
     def _rank(self, signal: SignalReading, trigger: TriggerReading | None) -> tuple[int, int]:
         """What is loud first, then what can't be trusted, then in the runbook's order."""
@@ -86,6 +198,8 @@ class MetricsPane(Pane):
     def _held(self, trigger: TriggerReading, cells: int) -> Content:
         _, style = mark(trigger.status)
         words = held_text(trigger)
+        more = "; ".join(part for part in (trigger.since_release, _flapping(trigger)) if part)
+        words += f", {more}" if more and wide(words) + wide(more) + 12 < cells else ""
         gauge = bar(trigger.held_s / trigger.need_s, max(0, min(24, cells - wide(words) - 3)))
         return line(("└ ", "$text-disabled"), (gauge, style), " ", (cut(words, cells - wide(gauge) - 3), style))
 
@@ -115,10 +229,23 @@ class MetricsPane(Pane):
         return line((f"◔ {pending} pending", "$warning")) if pending else Content("")
 
 
+def _loud(triggers: list[TriggerReading]) -> dict[str, TriggerReading]:
+    """The worst trigger of each signal that has one counting."""
+    found: dict[str, TriggerReading] = {}
+    for trigger in triggers:
+        if trigger.status in _LOUD:
+            found.setdefault(trigger.signal, trigger)
+    return found
+
+
 def _value(signal: SignalReading) -> str:
     """Old is said to be: a number never stands there as if it were fresh."""
     words = value_text(signal.value, signal.unit)
     return f"stale {words}" if signal.freshness == "stale" and signal.value is not None else words
+
+
+def _flapping(trigger: TriggerReading) -> str:
+    return f"flapping: began {trigger.flaps} times" if trigger.flaps >= 3 else ""
 
 
 def _limit(signal: SignalReading) -> str:
