@@ -66,7 +66,6 @@ def can_open(store: Store) -> str:
     return ""
 
 
-def can_run(store: Store) -> str:
 def can_plan(store: Store) -> str:
     """Reading a plan is everybody's; preparing one is who drives."""
     if store.plan is not None and store.plan.status != "voided":
@@ -74,6 +73,7 @@ def can_plan(store: Store) -> str:
     return driving(store)
 
 
+def can_run(store: Store) -> str:
     if why := driving(store):
         return why
     plan = store.plan
@@ -130,7 +130,6 @@ def can_claim(store: Store) -> str:
     return "" if store.manual_steps() else "No manual step is under way."
 
 
-def can_find_ways(store: Store) -> str:
 def can_emergency(store: Store) -> str:
     """No incident, no trigger and no decision is needed; the lane's own screen says what holds it."""
     if why := writing(store):
@@ -144,6 +143,7 @@ def can_check(store: Store) -> str:
     return "" if store.runbook is not None and store.runbook.verification else "The runbook declares no check."
 
 
+def can_find_ways(store: Store) -> str:
     if why := incident_open(store):
         return why
     plan, verification, watch = store.plan, store.state.verification, store.state.watch
