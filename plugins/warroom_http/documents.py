@@ -54,6 +54,16 @@ def number(document: JsonValue, path: str) -> tuple[float | None, str]:
     return float(found), ""
 
 
+def size(document: JsonValue, path: str) -> tuple[float | None, str]:
+    """(how many entries the list or object at ``path`` has, "") or (None, why that can't be told)."""
+    found = pick(document, path)
+    if isinstance(found, Missing):
+        return None, f"the reply has no {path}"
+    if not isinstance(found, list | dict):
+        return None, f"{path} is {short(found)}, not a list"
+    return float(len(found)), ""
+
+
 def same(expected: JsonValue, found: JsonValue) -> bool:
     """Equal as JSON: 1 and 1.0 are, 1 and true are not."""
     if isinstance(expected, bool) or isinstance(found, bool):

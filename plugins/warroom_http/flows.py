@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from pydantic import JsonValue
@@ -11,8 +11,8 @@ from pydantic import JsonValue
 from warroom.api import Context, WarroomError
 from warroom.model.call import CallResult
 from warroom_http.asking import ask, no_reply, resolved, why
-from warroom_http.config import NAME, FlowStep, Statuses
 from warroom_http.documents import MISSING, lacking, pick, short
+from warroom_http.steps import NAME, FlowStep, Statuses
 
 
 @dataclass(frozen=True)
@@ -25,39 +25,58 @@ class Walked:
     seconds: float = 0
 
 
-async def walk(ctx: Context, steps: Mapping[str, FlowStep]) -> list[Walked]:
-    """Every step up to the first that does not work; the rest is not reached, which is unknown, not failed."""
-    kept: dict[str, JsonValue] = {}
-    jar: dict[str, str] = {}
+@dataclass
+class Kept:
+    """What a walk captured by name, and the cookies that it was given."""
+
+    values: dict[str, JsonValue] = field(default_factory=dict)
+    jar: dict[str, str] = field(default_factory=dict)
+
+
+async def walk(ctx: Context, steps: Mapping[str, FlowStep], kept: Kept | None = None) -> list[Walked]:
+    """Every step up to the first that does not work; the rest is not reached, which is unknown, not failed.
+
+    ``kept`` is filled, and holds nothing of an earlier walk unless it is handed in again.
+    """
+    kept = kept or Kept()
     walked: list[Walked] = []
     for step_id, step in steps.items():
         if walked and walked[-1].works is not True:
             stopped = next(w for w in walked if w.works is not True)
             walked.append(Walked(step_id, None, f"not reached: {stopped.step} did not work"))
             continue
-        walked.append(await _step(ctx, step_id, step, kept, jar))
+        walked.append(await _step(ctx, step_id, step, kept))
     return walked
 
 
-async def _step(ctx: Context, step_id: str, step: FlowStep, kept: dict[str, JsonValue], jar: dict[str, str]) -> Walked:
+async def _step(ctx: Context, step_id: str, step: FlowStep, kept: Kept) -> Walked:
     name = step.title or step_id
     try:
-        reply = await ask(
-            ctx,
-            NAME.sub(lambda m: quote(_plain(kept[m[1]]), safe=""), step.path),
-            method=step.method,
-            headers=resolved(ctx, {k: _header(v, kept) if isinstance(v, str) else v for k, v in step.headers.items()}),
-            body=_body(ctx, step.body, kept),
-            cookies=dict(jar) or None,
-            expected=allowed(step.status),
-        )
+        reply = await send(ctx, step, kept)
     except WarroomError as error:
         return Walked(step_id, False if no_reply(error) else None, f"{name}: {why(error)}")
-    jar.update(reply.cookies)
-    problem = judged(reply, step.status, _filled(step.expect, kept)) or _capture(reply, step, kept)
+    kept.jar.update(reply.cookies)
+    problem = judged(reply, step.status, _filled(step.expect, kept.values)) or _capture(reply, step, kept.values)
     if problem:
         return Walked(step_id, False, f"{name}: {problem}", reply.seconds)
     return Walked(step_id, True, f"{name}: HTTP {reply.status} in {reply.seconds * 1000:.0f} ms", reply.seconds)
+
+
+async def send(
+    ctx: Context, step: FlowStep, kept: Kept, *, headers: Mapping[str, str] | None = None, stranger: bool = False
+) -> CallResult:
+    """The reply to one step with what was captured filled in. ``headers`` go over the step's own."""
+    own = {name: _header(text, kept.values) if isinstance(text, str) else text for name, text in step.headers.items()}
+    return await ask(
+        ctx,
+        NAME.sub(lambda m: quote(_plain(kept.values[m[1]]), safe=""), step.path),
+        method=step.method,
+        headers={**resolved(ctx, own), **(headers or {})},
+        body=_body(ctx, step.body, kept.values),
+        cookies=dict(kept.jar) or None,
+        expected=allowed(step.status),
+        stranger=stranger,
+    )
 
 
 def allowed(status: Statuses | None) -> frozenset[int]:
@@ -76,8 +95,16 @@ def judged(reply: CallResult, status: Statuses | None, expect: JsonValue) -> str
     if expect is None:
         return ""
     if reply.data is None:
-        return "the reply is not JSON"
+        return not_json(reply)
     return lacking(expect, reply.data)
+
+
+def not_json(reply: CallResult) -> str:
+    """Why there is no document to look into."""
+    if not reply.whole:
+        return "the reply is larger than 8 MB"
+    kind = reply.headers.get("content-type", "").split(";")[0][:60]
+    return f"the reply is not JSON ({kind or 'no content type'})"
 
 
 def _capture(reply: CallResult, step: FlowStep, kept: dict[str, JsonValue]) -> str:

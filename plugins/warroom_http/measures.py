@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 KEPT = 20_000
+SHARES = {"p50": 0.5, "p95": 0.95}
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class Window:
         while self._met and self._met[0].ended <= met.ended - self._length:
             self._met.popleft()
 
-    def read(self, kind: Literal["p95", "error-ratio"]) -> tuple[float | None, int]:
-        """(p95 in ms, or the failed share 0–1; None where nothing was measured) and over how many requests."""
+    def read(self, kind: Literal["p50", "p95", "error-ratio"]) -> tuple[float | None, int]:
+        """(a percentile in ms, or the failed share 0–1; None where nothing was measured) and over how many requests."""
         if kind == "error-ratio":
             return (sum(m.failed for m in self._met) / len(self._met) if self._met else None), len(self._met)
         times = sorted(m.seconds for m in self._met if m.seconds is not None)
-        return (percentile(times, 0.95) * 1000 if times else None), len(times)
+        return (percentile(times, SHARES[kind]) * 1000 if times else None), len(times)
 
 
 def percentile(ordered: list[float], share: float) -> float:

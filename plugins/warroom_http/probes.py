@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field, JsonValue, model_validator
 from warroom.api import Context, Probed, WarroomError
 from warroom.model.base import Duration, Fact, Id
 from warroom_http.asking import ask, no_reply, why
-from warroom_http.config import Config, FlowStep, Statuses, Steps, UrlPath, VersionAt
+from warroom_http.config import Config, VersionAt
 from warroom_http.documents import MISSING, pick, short
 from warroom_http.flows import allowed, judged, walk
+from warroom_http.steps import FlowStep, Statuses, Steps, UrlPath
 
 
 class GetArgs(Fact):

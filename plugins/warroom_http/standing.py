@@ -9,6 +9,7 @@ from warroom.model.call import Secret
 from warroom.model.release import Release, ReleaseDiff
 from warroom_http.asking import ask, why
 from warroom_http.config import Config
+from warroom_http.declared import ActiveSignal
 from warroom_http.documents import pick
 from warroom_http.probes import version_said
 
@@ -92,6 +93,7 @@ def _secret(ctx: Context, name: str) -> Ready:
 def secret_names(config: Config) -> list[str]:
     """Every secret that the configuration names, once, in order."""
     steps = [step for flow in config.flows.values() for step in flow.steps.values()]
+    steps += [signal.request for signal in config.signals.values() if isinstance(signal, ActiveSignal)]
     headers = [config.headers, *(step.headers for step in steps)]
     names = [value.secret for some in headers for value in some.values() if isinstance(value, Secret)]
     names += [name for step in steps for name in _in_body(step.body)]

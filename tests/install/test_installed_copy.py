@@ -162,8 +162,8 @@ def test_the_metadata_asks_for_all_that_is_imported(installed: Path, elsewhere: 
     inside functions, are held to the metadata by tests/unit/test_house.py.)
     """
     code = (
-        "import importlib, pkgutil, sys, warroom, warroom_http, warroom_lab\n"
-        "for top in (warroom, warroom_http, warroom_lab):\n"
+        "import importlib, pkgutil, sys, warroom, warroom_http, warroom_lab, warroom_prometheus, warroom_sentry\n"
+        "for top in (warroom, warroom_http, warroom_lab, warroom_prometheus, warroom_sentry):\n"
         "    for one in pkgutil.walk_packages(top.__path__, top.__name__ + '.'):\n"
         "        if not one.name.startswith('warroom.testing') and not one.name.endswith('__main__'):\n"
         "            importlib.import_module(one.name)\n"

@@ -86,7 +86,7 @@ def test_paths_that_leave_the_host_or_the_line_are_refused(path: str) -> None:
     ("config", "words"),
     [
         ({"signals": {"a": {"path": "/x", "feild": "y"}}}, "feild"),
-        ({"signals": {"a": {"kind": "gauge", "path": "/x"}}}, "kind is health"),
+        ({"signals": {"a": {"kind": "gauge", "path": "/x"}}}, "kind is one of health"),
         ({"signals": {"a": {"kind": "flow", "flow": "auth"}}}, "there is no flow auth"),
         (
             {
@@ -100,6 +100,22 @@ def test_paths_that_leave_the_host_or_the_line_are_refused(path: str) -> None:
         ({"headers": {"X-A": "a\r\nX-B: b"}}, "headers"),
         ({"headers": {"X A": "a"}}, "headers"),
         ({"flows": {"f": {"steps": {}}}}, "at least 1"),
+        ({"signals": {"a": {"path": "/x", "below": 1}}}, "need a field"),
+        ({"signals": {"a": {"path": "/x", "field": "f", "length": True}}}, "length needs above or below"),
+        ({"signals": {"a": {"path": "/x", "field": "f", "equals": 1, "below": 2}}}, "one of equals"),
+        ({"signals": {"a": {"kind": "csrf-protection", "request": {"path": "/x"}}}}, "needs method: POST"),
+        ({"signals": {"a": {"kind": "auth-enforced", "flow": "f", "request": {"path": "/x"}}}}, "no flow f"),
+        ({"signals": {"a": {"kind": "auth-enforced", "request": {"path": "/${x}"}}}}, "uses ${x}"),
+        (
+            {"signals": {"a": {"kind": "auth-enforced", "request": {"path": "/", "headers": {"Cookie": "a=b"}}}}},
+            "may not have the header Cookie",
+        ),
+        ({"active": {"in_production": True}}, "needs an every of its own"),
+        ({"active": {"in_production": True, "every": "5s"}}, "10s or more"),
+        (
+            {"signals": {"a": {"kind": "rate-limiting", "attempts": 90, "request": {"path": "/x"}}}},
+            "would send 90 requests a minute, active allows 60",
+        ),
         ({"timeout": "0s"}, "timeout"),
         ({"every": "10ms"}, "every"),
     ],

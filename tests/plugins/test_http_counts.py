@@ -6,9 +6,11 @@ import pytest
 
 from warroom.errors import TimedOut, Unreachable, WarroomError
 from warroom.model.call import CallResult
-from warroom_http.config import Config, Measured
+from warroom_http.config import Config
+from warroom_http.declared import Measured
 from warroom_http.measures import Window
-from warroom_http.signals import HttpSignals, measured
+from warroom_http.pages import measured
+from warroom_http.signals import HttpSignals
 
 REPLY = CallResult(status=200, seconds=0.1)
 
@@ -30,8 +32,8 @@ def a_signal(kind: str) -> Measured:
 def test_each_look_counts_itself(kind: str, reply: CallResult | WarroomError, count: int) -> None:
     signal, window = a_signal(kind), Window(60)
     for second in range(10):
-        assert measured(signal, window, REPLY, second, 0.1)[1] == 1
-    assert measured(signal, window, reply, 10, 5.0)[1] == count
+        assert measured(signal, window, REPLY, second, 0.1).count == 1
+    assert measured(signal, window, reply, 10, 5.0).count == count
 
 
 def test_a_page_is_only_looked_at_and_a_flow_depends_on_what_it_is_for() -> None:

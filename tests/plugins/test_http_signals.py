@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -147,22 +148,15 @@ async def test_a_missing_secret_is_unknown_and_nothing_is_sent(service: Service)
     assert service.asked == []
 
 
-async def test_a_redirect_is_followed_at_home_only(service: Service) -> None:
-    signals = {"moved": {"path": "/moved", "field": "status", "equals": "ok"}}
-    assert (await first(service.url, "moved", signals=signals))["moved"].value == 1
-    async with serving() as other:
-        for location in (
-            f"{other.url}/api/health",
-            "http://169.254.169.254/latest",
-            "//evil.example.com/",
-        ):
-            service.location = location
-            found = (await first(service.url, "moved", signals=signals))["moved"]
-            assert found.value is None
-            assert "redirect was not followed" in found.words
-        assert other.asked == []
-    service.location = "/moved"
-    assert "in circles" in (await first(service.url, "moved", signals=signals))["moved"].words
+@pytest.mark.parametrize("location", ["/api/health", "http://169.254.169.254/latest", "//evil.example.com/", ""])
+async def test_no_redirect_is_followed(service: Service, location: str) -> None:
+    """A health page that sends on to a sign-in page, which answers 200, would look well."""
+    service.location = location
+    signals = {"moved": {"path": "/moved"}, "p95": {"kind": "p95", "path": "/moved"}}
+    found = await first(service.url, "moved", "p95", signals=signals)
+    assert (found["moved"].value, found["p95"].value) == (None, None)
+    assert found["moved"].words.startswith("a redirect was not followed: HTTP 302 leads to ")
+    assert [path for _, path, _ in service.asked] == ["/moved"]
 
 
 async def test_one_request_serves_all_signals_of_a_page(service: Service) -> None:
@@ -185,6 +179,76 @@ async def test_no_cookie_of_one_walk_reaches_the_next(service: Service) -> None:
         await collected(ctx, "auth")
         await collected(ctx, "page")
     assert "Cookie" not in service.asked[-1][2]
+
+
+@pytest.mark.parametrize(
+    ("signal", "value", "words"),
+    [
+        ({"field": "webhooks.pending", "below": 100}, 1, "webhooks.pending is 40, below 100 was expected (HTTP 200)"),
+        ({"field": "webhooks.pending", "below": 40}, 0, "is 40, below 40 was expected"),
+        ({"field": "webhooks.pending", "above": 39}, 1, "above 39"),
+        ({"field": "webhooks.failed", "length": True, "below": 3}, 1, "webhooks.failed is 2"),
+        ({"field": "webhooks.failed", "length": True, "below": 2}, 0, "webhooks.failed is 2"),
+        ({"field": "webhooks.failed", "below": 2}, None, "not a number"),
+        ({"field": "webhooks.pending", "length": True, "below": 2}, None, "not a list"),
+        ({"field": "webhooks.nothing", "below": 2}, None, "the reply has no webhooks.nothing"),
+        ({"field": "name", "equals": "x", "expect": {"flag": True}}, 1, 'name is "x"'),
+        ({"field": "name", "equals": "x", "expect": {"flag": False}}, 0, "flag is true, false was expected"),
+        ({"expect": {"webhooks": {"pending": 40}}}, 1, "HTTP 200"),
+        ({"contains": '"pending": 40'}, 1, "HTTP 200"),
+        ({"contains": "all is well"}, 0, 'does not contain "all is well"'),
+        ({"path": "/plain", "contains": "ok"}, 1, "HTTP 200"),
+        ({"path": "/plain", "expect": {"a": 1}}, 0, "the reply is not JSON (text/plain)"),
+        ({"path": "/plain", "field": "status"}, None, "the reply is not JSON (text/plain)"),
+        ({"kind": "number", "field": "webhooks.failed", "length": True}, 2, ""),
+        ({"kind": "number", "path": "/plain", "field": "a"}, None, "the reply is not JSON (text/plain)"),
+        ({"kind": "number", "field": "webhooks.minus"}, None, "-1 is negative"),
+        ({"kind": "number", "field": "webhooks.pending", "unit": "ratio"}, None, "40 is no ratio"),
+        ({"kind": "number", "field": "webhooks.pending", "count": "webhooks.minus"}, None, "is -1, no count"),
+    ],
+)
+async def test_what_a_document_and_a_body_say(
+    service: Service, signal: dict[str, Any], value: float | None, words: str
+) -> None:
+    service.metrics = {"webhooks": {"pending": 40, "failed": ["a", "b"], "minus": -1}, "flag": True, "name": "x"}
+    found = (await first(service.url, "x", signals={"x": {"path": "/api/metrics", **signal}}))["x"]
+    assert found.value == value
+    assert words in found.words
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (lambda now: now.isoformat(), ""),
+        (lambda now: now.isoformat().replace("+00:00", "Z"), ""),
+        (lambda now: now.timestamp(), ""),
+        (lambda now: now.timestamp() * 1000, ""),
+        (lambda now: (now - timedelta(hours=1)).isoformat(), "it is 1:00:0"),
+        (lambda now: now.timestamp() + 3600, "in the future"),
+        (lambda now: "yesterday", "at is no time"),
+        (lambda now: True, "at is no time"),
+        (lambda now: 1e300, "at is no time"),
+        (lambda now: None, "at is no time"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["number", "health"])
+async def test_a_document_has_its_own_time(service: Service, kind: str, said: Any, words: str) -> None:
+    now = datetime.now(UTC)
+    service.metrics = {"pending": 3, "at": said(now)}
+    limit = {"below": 5} if kind == "health" else {}
+    signal = {"kind": kind, "path": "/api/metrics", "field": "pending", "at": "at", **limit}
+    found = (await first(service.url, "x", signals={"x": signal}))["x"]
+    assert words in found.words
+    assert (found.value is None) is bool(words)
+    if not words:
+        assert abs((found.at - now).total_seconds()) < 0.01
+
+
+async def test_a_document_that_does_not_say_when_is_unknown(service: Service) -> None:
+    service.metrics = {"pending": 3}
+    signal = {"kind": "number", "path": "/api/metrics", "field": "pending", "at": "time"}
+    found = (await first(service.url, "x", signals={"x": signal}))["x"]
+    assert (found.value, found.words) == (None, "it does not say when: it has no time")
 
 
 async def test_signals_that_nobody_declared(service: Service) -> None:
@@ -248,6 +312,14 @@ def due(elapsed: float) -> set[str]:
 )
 def test_the_percentile_is_one_that_was_measured(values: list[float], p95: float) -> None:
     assert percentile(values, 0.95) == p95
+
+
+def test_the_median_beside_the_percentile() -> None:
+    window = Window(60)
+    for second in range(1, 12):
+        window.add(Met(second, second / 10, failed=False))
+    assert window.read("p50") == (600, 11)
+    assert window.read("p95") == (1100, 11)
 
 
 def test_a_window_forgets_and_a_timeout_counts_as_slow() -> None:
