@@ -128,14 +128,14 @@ class WarroomConsole(App[int]):
         elif isinstance(body, VerificationEnded) and body.verdict != "pass" and body.next:
             self.call_after_refresh(self._next_screen, "ways")
 
-    def _next_screen(self, name: str) -> None:
-        """Never over a dialog that someone is reading or typing in: it waits until that is gone."""
     def _plan_to_read(self) -> None:
         """Not one that runs already: it was read in the emergency lane."""
         plan = self.client.store.plan
         if plan is not None and plan.status in ("proposed", "approved"):
             self._next_screen("plan")
 
+    def _next_screen(self, name: str) -> None:
+        """Never over a dialog that someone is reading or typing in: it waits until that is gone."""
         self._wanted = name
         self.open_wanted()
 
@@ -167,9 +167,9 @@ class WarroomConsole(App[int]):
                 set_title(words)
 
     def on_main_screen_shown(self, event: MainScreen.Shown) -> None:
+        self.main.redraw({"state"})
         self.call_after_refresh(self.open_wanted)
 
-        self.main.redraw({"state"})
     # Keys
 
     async def on_event(self, event: Event) -> None:
@@ -208,6 +208,8 @@ class WarroomConsole(App[int]):
         return not why
 
     def tell(self, words: str, *, bad: bool = False) -> None:
+        """In passing; it stays in the list of what was told, and a refusal is counted until that is looked at."""
+        self.client.store.told.add(self.client.store.now(), words, bad=bad)
         self.notify(clean(words), severity="warning" if bad else "information", timeout=8 if bad else 4, markup=False)
 
     def send(self, *intents: Intent, quietly: bool = False) -> None:
@@ -215,12 +217,11 @@ class WarroomConsole(App[int]):
         self.run_worker(self._send(intents, quietly), group="actions", exclusive=False, exit_on_error=False)
 
     async def _send(self, intents: tuple[Intent, ...], quietly: bool) -> None:
-        """In passing; it stays in the list of what was told, and a refusal is counted until that is looked at."""
-        self.client.store.told.add(self.client.store.now(), words, bad=bad)
         for intent in intents:
             reply = await self.client.submit(intent)
             if isinstance(reply, Refused):
                 self.tell(reply.reason, bad=True)
+                self.main.redraw({"state"})
             elif reply.words and not quietly:
                 self.tell(reply.words)
 
@@ -228,7 +229,6 @@ class WarroomConsole(App[int]):
         """Refused while this console's engine runs a plan: leaving would leave a step UNKNOWN."""
         store = self.client.store
         if store.snapshot is not None and store.writable and store.run_going():
-                self.main.redraw({"state"})
             title = store.plan.plan.title if store.plan else "a plan"
             stops = f"{store.key('abort')} stops it properly, or wait for its end."
             self.tell(f"{title} is running and would be cut off: {stops}", bad=True)
