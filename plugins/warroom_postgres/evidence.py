@@ -11,13 +11,23 @@ from warroom_postgres.asking import ask, why
 from warroom_postgres.config import Config
 
 LONGEST_QUERY = 1000
-_LITERAL = re.compile(r"\$([A-Za-z_]*)\$.*?\$\1\$|[eEnN]?'(?:[^'\\]|''|\\.)*(?:'|\Z)|\b\d[\d.]*\b", re.DOTALL)
-_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|--[^\n]*", re.DOTALL)
+_TOKENS = re.compile(
+    r"""
+    (?P<name> "(?:[^"]|"")*(?:"|\Z) )
+  | (?P<comment> --[^\n]* | /\*.*?(?:\*/|\Z) )
+  | \b[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z)
+  | '(?:[^']|'')*(?:'|\Z)
+  | \$(?P<tag>[A-Za-z_]*)\$.*?(?:\$(?P=tag)\$|\Z)
+  | \b\d[\d.]*\b
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""One after the other, so that a quote in a comment, or a comment in a quote, begins nothing."""
 
 
 def without_values(query: str) -> str:
     """A query's shape: people's data stands in its values, and comments may hold anything. Cut at LONGEST_QUERY."""
-    return _LITERAL.sub("?", _COMMENT.sub("", query))[:LONGEST_QUERY]
+    return _TOKENS.sub(lambda m: m["name"] or ("" if m["comment"] else "?"), query)[:LONGEST_QUERY]
 
 
 class StateCollector:
