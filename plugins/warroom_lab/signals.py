@@ -124,6 +124,8 @@ async def _look(ctx: Context, before: Counted | None) -> tuple[dict[str, Value],
         nothing: Value = (None, None, str(error)[:200])
         return dict.fromkeys(OFFERS.keys() - _INTEGRITY.keys(), nothing), before
     values = {**_app(found["app"]), **_health(found["health"])}
+    if found["memory"] is not None:
+        values["memory-used"] = _memory(found["memory"]["resident_bytes"], found["memory"]["limit_bytes"])
     now = Counted.read(ctx.clock.monotonic(), found["traffic"])
     spent = now.since(before) if before is not None else None
     if spent is not None:
@@ -144,15 +146,19 @@ def _traffic(spent: Counted) -> dict[str, Value]:
     }
 
 
+def _memory(resident: int, limit: int) -> Value:
+    """A share that may pass 1 for the moment in which the process is ended for it is shown as 1."""
+    words = f"{resident / 2**20:.0f} of {limit / 2**20:.0f} MB"
+    return (min(1.0, resident / limit), 1, words) if limit else (None, None, f"{words}: it has no limit")
+
+
 def _app(said: Mapping[str, Any] | None) -> dict[str, Value]:
     if said is None:
         silent: Value = (None, None, "the app does not answer")
         return {"memory-used": silent, "db-pool-used": silent}
     memory, pool = said["memory"], said["pool"]
-    used = memory["residentBytes"] / memory["limitBytes"] if memory["limitBytes"] else None
-    words = f"{memory['residentBytes'] / 2**20:.0f} of {memory['limitBytes'] / 2**20:.0f} MB"
     return {
-        "memory-used": (used, 1, words),
+        "memory-used": _memory(memory["residentBytes"], memory["limitBytes"]),
         "db-pool-used": (pool["used"] / pool["size"], 1, f"{pool['used']} of {pool['size']} connections"),
     }
 

@@ -169,6 +169,7 @@ async def test_with_the_faulty_commit_reverted_no_trigger_fires(tmp_path: Path) 
         assert engine.core.running.version == "v1.0.0-beta.3"
         statuses = {r.id: r.status for r in engine.sensing.readings.values()}
         assert statuses["high-error-rate"] == statuses["auth-down"] == "ok"
+        assert statuses["database-corruption"] == "ok", "the database was asked, and all of its rules hold"
         assert engine.core.state.incident is None
     assert StateFolder(tmp_path).incidents() == []
 

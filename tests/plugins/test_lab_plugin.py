@@ -266,6 +266,24 @@ async def test_what_the_app_does_not_say_is_unknown_and_not_well(room: Room) -> 
     assert await room.running() == BETA_2
 
 
+async def test_memory_is_seen_from_outside_even_while_the_app_hangs(room: Room) -> None:
+    await on(room, BETA_2)
+    pid = (await room.lab.state())["processes"]["app"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        held = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        assert plugin.signals is not None
+        async with asyncio.timeout(30):
+            async for sample in plugin.signals.samples(room.context, frozenset({"memory-used", "db-pool-used"})):
+                if sample.signal == "db-pool-used":
+                    assert sample.value is None
+                    continue
+                assert (sample.value, sample.words) == (held / 2**28, f"{held / 2**20:.0f} of 256 MB")
+                break
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 async def test_logs_are_followed_with_their_times(room: Room) -> None:
     assert plugin.logs is not None
     await on(room, BETA_3)

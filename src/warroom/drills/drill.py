@@ -37,6 +37,8 @@ log = logging.getLogger("warroom.drills")
 LAB_FILE = "@LAB_FILE@"
 BASE_URL = "@BASE_URL@"
 PASSWORD = "@PASSWORD@"
+DATABASE_URL = "@DATABASE_URL@"
+REDIS_URL = "@REDIS_URL@"
 LONGEST = 600.0
 QUIET = 6.0
 """Seconds of ordinary traffic before the fault begins, so that a person sees what well looks like."""
@@ -101,7 +103,13 @@ def drill_runbook(chosen: Scenario, lab: LabHandle, folder: Path) -> Runbook:
     """The scenario's runbook with this lab's addresses, written beside the journals so that it can be read."""
     password = folder / "test-account"
     write_private(password, TEST_PASSWORD.encode())
-    filled = {LAB_FILE: str(lab.state_dir / "lab.json"), BASE_URL: lab.base_url, PASSWORD: f"file:{password}"}
+    filled = {
+        LAB_FILE: str(lab.state_dir / "lab.json"),
+        BASE_URL: lab.base_url,
+        PASSWORD: f"file:{password}",
+        DATABASE_URL: f"file:{lab.state_dir / 'database-url'}",
+        REDIS_URL: f"file:{lab.state_dir / 'redis-url'}",
+    }
     text = chosen.runbook.read_text(encoding="utf-8")
     for mark, value in filled.items():
         text = text.replace(mark, json.dumps(value))

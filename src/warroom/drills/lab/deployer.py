@@ -138,6 +138,13 @@ class Deployer:
         self.history.append(record)
         write_json(self._history_file, self.history)
 
+    def memory(self) -> dict[str, int] | None:
+        """What the running app's process holds, seen from outside, and its limit, in bytes; None where that can't be
+        seen."""
+        running = self.running
+        resident = _resident(running.child.pid) if running is not None and running.running else 0
+        return {"resident_bytes": resident, "limit_bytes": MEMORY_LIMIT} if resident else None
+
     async def _watch(self, release: ReleaseProcess) -> None:
         """Enforce the memory limit, as a container's does, and note an end that nobody asked for."""
         while not release.ended.done():

@@ -56,6 +56,11 @@ class Layout:
         """The control endpoint's token alone, for who is told secrets by file."""
         return self.state / "token"
 
+    @property
+    def secrets(self) -> tuple[Path, Path, Path]:
+        """Files that hold one secret each: the control endpoint's token, the addresses of the database and of Redis."""
+        return self.token, self.state / "database-url", self.state / "redis-url"
+
     def log(self, source: str) -> Path:
         return self.logs / f"{source}.log"
 

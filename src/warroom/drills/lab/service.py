@@ -194,7 +194,10 @@ class Lab:
 
     def _announce(self) -> None:
         write_json(self.layout.state / "ports.json", {"front": self._front.port, "control": self._control.port})
-        write_text(self.layout.token, self._control.token)
+        for path, secret in zip(
+            self.layout.secrets, (self._control.token, self._postgres.url(), self._redis.url), strict=True
+        ):
+            write_text(path, secret)
         write_json(
             self.layout.announcement,
             {
@@ -209,7 +212,7 @@ class Lab:
         )
 
     def _withdraw(self) -> None:
-        for path in (self.layout.announcement, self.layout.token):
+        for path in (self.layout.announcement, *self.layout.secrets):
             path.unlink(missing_ok=True)
 
     # ---- what the control endpoint asks for ----------------------------------------------------------------
@@ -252,13 +255,16 @@ class Lab:
             return None
 
     async def counters(self) -> dict[str, Any]:
-        """Traffic as its users saw it, cumulative; what the app says of itself, None where it doesn't answer."""
+        """Traffic as its users saw it, cumulative; what the app says of itself, None where it doesn't answer; what its
+        process holds, whether it answers or not."""
+        app, health = await asyncio.gather(self._ask("/api/metrics/system"), self._ask("/api/health"))
         return {
             "at": now(),
             "traffic": self._traffic.counters.snapshot(),
             "front": {str(status): count for status, count in sorted(self._front.answers.items())},
-            "app": await self._ask("/api/metrics/system"),
-            "health": await self._ask("/api/health"),
+            "app": app,
+            "health": health,
+            "memory": self._deployer.memory(),
             "deployed": self._deployer.current,
         }
 
