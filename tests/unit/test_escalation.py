@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from warroom.model.escalation import due, due_after, said, who_decides
+from warroom.model.escalation import call_id, due, due_after, open_calls, said, who_decides
+from warroom.model.event import Acknowledged, Body, Escalated, IncidentClosed
 from warroom.model.runbook import EscalationStep, Runbook
-from warroom.testing.builders import a_runbook, at
+from warroom.testing.builders import a_runbook, a_state, at
 
 PATH: list[dict[str, Any]] = [
     {"after": 0, "sentence": "On-call engineer decides", "contacts": ["on-call"]},
@@ -79,3 +80,38 @@ def test_the_default_runbooks_path() -> None:
     book = default_runbook()
     assert who_decides(book, 192) == "on-call engineer decides until 05:00"
     assert [index for index, _ in due_after(book, 900, ())] == [0, 1, 2]
+
+
+REACHED: dict[str, dict[str, str]] = {
+    "on-call": {"title": "On-Call Engineer"},
+    "cto": {"title": "CTO", "reach": "+49 1"},
+}
+
+
+def called(*steps: int) -> list[Body]:
+    return [
+        Escalated(step=step, sentence=PATH[step]["sentence"], contacts=tuple(PATH[step]["contacts"]), elapsed_s=0)
+        for step in steps
+    ]
+
+
+def test_a_call_that_is_due_is_announced_until_somebody_says_it_is_done() -> None:
+    book = a_runbook(escalation=PATH, contacts=REACHED)
+    quiet = a_state(*called(0))
+    assert open_calls(book, quiet) == []
+    assert who_decides(book, 10, quiet) == "on-call engineer decides until 05:00"
+    due_now = a_state(*called(0, 1))
+    assert who_decides(book, 301, due_now) == "CALL NOW: notify CTO (CTO +49 1)"
+    other = a_state(*called(0, 1), Acknowledged(what="errors"), Acknowledged(what=call_id(2)))
+    assert [step for step, _ in open_calls(book, other)] == [1]
+    known = a_state(*called(0, 1), Acknowledged(what=call_id(1)))
+    assert known.escalations[1].acknowledged == "op1"
+    assert who_decides(book, 301, known) == "notify CTO; 15:00 full team escalation"
+    later = a_state(*called(0, 1), Acknowledged(what=call_id(1)), *called(2))
+    assert who_decides(book, 901, later) == "CALL NOW: full team escalation (CTO +49 1, On-Call Engineer)"
+
+
+def test_nobody_is_called_any_more_when_it_is_over() -> None:
+    book = a_runbook(escalation=PATH, contacts=REACHED)
+    over = a_state(*called(0, 1), IncidentClosed(outcome="mitigated", reason="x"))
+    assert open_calls(book, over) == []

@@ -11,6 +11,7 @@ from warroom.console.screens import deciding, ending, planning, preparing, runni
 from warroom.console.screens.checks import ChecksScreen
 from warroom.console.screens.emergency import EmergencyScreen
 from warroom.console.screens.ways import WaysScreen
+from warroom.model.escalation import call_id, open_calls
 from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, Veto, WriteReport
 
 if TYPE_CHECKING:
@@ -46,8 +47,11 @@ class Actions:
         self.app.push_screen(deciding.WheelScreen(self.client))
 
     def acknowledge(self) -> None:
+        """What fires, and the calls that are due: whoever presses it says that their people know."""
         store = self.client.store
-        self.app.send(*(Acknowledge(what=t.id) for t in store.firing() if t.id not in store.state.acknowledged))
+        calls = [call_id(step) for step, _ in open_calls(store.runbook, store.state)] if store.runbook else []
+        firing = [t.id for t in store.firing() if t.id not in store.state.acknowledged]
+        self.app.send(*(Acknowledge(what=what) for what in (*firing, *calls)))
 
     def answer(self) -> None:
         self.app.push_screen(deciding.AnswerScreen(self.client))

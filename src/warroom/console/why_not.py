@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from warroom.console.store import Store
+from warroom.model.escalation import open_calls
 
 
 def always(store: Store) -> str:
@@ -160,6 +161,8 @@ def can_acknowledge(store: Store) -> str:
     if why := has_incident(store):
         return why
     known = store.state.acknowledged
+    if store.runbook is not None and open_calls(store.runbook, store.state):
+        return ""
     return "" if any(t.id not in known for t in store.firing()) else "Nothing fires that is not acknowledged."
 
 

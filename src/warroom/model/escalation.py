@@ -1,4 +1,8 @@
-"""The escalation path as a clock: who decides now, who is called when. Pure; elapsed seconds count from detection."""
+"""The escalation path as a clock: who decides now, who is called when. Pure; elapsed seconds count from detection.
+
+A step whose time has come is announced until a person says that it is done; the steps after it come at their own time
+all the same, as the path says, until recovery is verified or the incident is closed.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from warroom.model.runbook import EscalationStep, Runbook
+from warroom.model.state import State
 
 _WHEN = re.compile(r"^(?:first|after|until|within)\s[^:]{1,40}:\s*", re.IGNORECASE)
 
@@ -28,11 +33,29 @@ def due_after(runbook: Runbook, elapsed_s: float, already: Collection[int]) -> l
     return sorted(ripe, key=lambda pair: pair[1].after)
 
 
-def who_decides(runbook: Runbook, elapsed_s: float) -> str:
+def call_id(step: int) -> str:
+    """What a person acknowledges when the people of this step know."""
+    return f"escalation-{step}"
+
+
+def open_calls(runbook: Runbook, state: State) -> list[tuple[int, EscalationStep]]:
+    """Steps that are due and that nobody has acknowledged. The one that begins at detection calls nobody."""
+    incident = state.incident
+    if incident is None or incident.closed is not None or "verified" in state.proofs:
+        return []
+    waiting = [each.step for each in state.escalations if not each.acknowledged and each.step < len(runbook.escalation)]
+    return [(index, step) for index in waiting if (step := runbook.escalation[index]).after > 0]
+
+
+def who_decides(runbook: Runbook, elapsed_s: float, state: State | None = None) -> str:
     """One line for a header: ``on-call engineer decides until 05:00``, then ``notify CTO; 15:00 full team escalation``.
 
-    Empty where the runbook has no escalation path.
+    With the state, what is due and not acknowledged goes first: ``CALL NOW: notify CTO (CTO +49 1)``. Empty where the
+    runbook has no escalation path.
     """
+    calls = open_calls(runbook, state) if state is not None else []
+    if calls:
+        return "CALL NOW: " + "; ".join(f"{said(step)}{_people(runbook, step)}" for _, step in calls)
     steps = sorted(runbook.escalation, key=lambda step: step.after)
     if not steps:
         return ""
@@ -46,6 +69,12 @@ def who_decides(runbook: Runbook, elapsed_s: float) -> str:
     if len(passed) == 1 and passed[0].after == 0:
         return f"{now} until {_at(coming.after)}"
     return f"{now}; {_at(coming.after)} {said(coming)}"
+
+
+def _people(runbook: Runbook, step: EscalationStep) -> str:
+    people = [runbook.contacts[name] for name in step.contacts if name in runbook.contacts]
+    names = ", ".join(f"{person.title} {person.reach}".strip() for person in people)
+    return f" ({names})" if names else ""
 
 
 def said(step: EscalationStep) -> str:

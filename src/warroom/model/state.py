@@ -159,9 +159,12 @@ class Message(Fact):
 
 
 class Escalation(Fact):
+    """``acknowledged`` is who said that its people know; until then it is announced."""
+
     step: int
     sentence: str
     at: Instant
+    acknowledged: str = ""
 
 
 class Change(Fact):

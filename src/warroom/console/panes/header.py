@@ -112,7 +112,7 @@ class Header(_Bar):
         elapsed = store.elapsed()
         if elapsed is not None and incident is not None:
             clock = [("T+" + clock_text(elapsed), "bold")]
-            if store.runbook and not incident.closed and (decides := who_decides(store.runbook, elapsed)):
+            if store.runbook and not incident.closed and (decides := who_decides(store.runbook, elapsed, store.state)):
                 clock += [dot, decides]
         if incident is not None:
             clock += [dot, who(store)] if clock else [who(store)]

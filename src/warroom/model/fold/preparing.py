@@ -5,6 +5,7 @@ from __future__ import annotations
 from warroom.model import event as ev
 from warroom.model import state as st
 from warroom.model.decision import Decision
+from warroom.model.escalation import call_id
 from warroom.model.event import Event
 from warroom.model.fold.registry import NAMED, having, named, on, prove
 from warroom.model.state import KEPT, State
@@ -110,7 +111,12 @@ def _noted(state: State, event: Event, body: ev.NoteAdded) -> State:
 
 @on(ev.Acknowledged)
 def _acknowledged(state: State, event: Event, body: ev.Acknowledged) -> State:
-    return having(state, acknowledged=(*(a for a in state.acknowledged if a != body.what), body.what)[-KEPT:])
+    known = (*(a for a in state.acknowledged if a != body.what), body.what)[-KEPT:]
+    called = tuple(
+        each.model_copy(update={"acknowledged": event.actor.name}) if call_id(each.step) == body.what else each
+        for each in state.escalations
+    )
+    return having(state, acknowledged=known, escalations=called)
 
 
 @on(ev.EvidenceStarted)
