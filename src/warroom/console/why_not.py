@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warroom.model.escalation import open_calls
+
 if TYPE_CHECKING:
     from warroom.console.store import Store
-from warroom.model.escalation import open_calls
 
 
 def always(store: Store) -> str:
