@@ -373,7 +373,7 @@ async def test_a_pinned_fact_that_changes_between_two_steps_voids_the_plan(tmp_p
     bench.looks = looks
     assert await bench.runs(step("one", writes(tmp_path / "one")), step("two", writes(tmp_path / "two"))) == "failed"
     assert bench.kinds() == ["step-intended", "call-made", "step-ended", "plan-voided", "run-ended"]
-    assert "spec is 'b' now, 'a' was approved" in bench.recorded[-2].reason
+    assert "spec is b now, a was shown" in bench.recorded[-2].reason
     assert not (tmp_path / "two").exists()
 
 

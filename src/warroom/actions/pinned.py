@@ -36,8 +36,14 @@ async def moved(
         return f"what it rests on can't be read again: {error}"
     for name, value in step.preview.pinned.items():
         if name not in changed and fresh.pinned.get(name) != value:
-            return f"{name} is {fresh.pinned.get(name)!r} now, {value!r} was approved"
+            return f"{name} is {_brief(fresh.pinned.get(name))} now, {_brief(value)} was shown"
     return ""
+
+
+def _brief(value: object) -> str:
+    """A digest by its beginning: nobody reads more of it, and the plan has it all."""
+    text = str(value)
+    return text if len(text) <= 30 else f"{text[:24]}…"
 
 
 async def plan_moved(

@@ -80,7 +80,7 @@ def _lane_held(state: State, journal: str) -> Iterator[Guard]:
 
 def _lane_wheel(runbook: Runbook, state: State, me: Actor) -> Iterator[Guard]:
     if state.driver not in (None, me.name):
-        yield _soft("wheel", f"{state.driver} drives: this takes the wheel from {state.driver}")
+        yield _soft("wheel", f"{state.driver} drives, and loses the wheel by this")
 
 
 def _left_over(state: State) -> Iterator[Guard]:
@@ -101,9 +101,8 @@ def _schema(plan: Plan, diff: ReleaseDiff | None) -> Iterator[Guard]:
     if diff is None:
         yield _soft("schema", f"Whether {plan.target.name} fits the present database schema is not known")
     elif diff.migrations:
-        count = len(diff.migrations)
-        lie = "1 migration lies" if count == 1 else f"{count} migrations lie"
-        yield _soft("schema", f"{lie} between: whether {plan.target.name} fits the present schema is not known")
+        lie = "1 migration lies" if len(diff.migrations) == 1 else f"{len(diff.migrations)} migrations lie"
+        yield _soft("schema", f"Whether {plan.target.name} fits the present schema is not known: {lie} between")
 
 
 def _alone(runbook: Runbook, others: Sequence[str]) -> Iterator[Guard]:

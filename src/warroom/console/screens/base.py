@@ -34,6 +34,8 @@ class Dialog(ModalScreen[None]):
     ]
     heading: str = ""
     below_rows: ClassVar[int] = 0
+    fills: ClassVar[bool] = False
+    """The dialog takes all the height there is, and what is inside takes what the rest leaves."""
     hint: str = "tab and arrows move · enter presses · esc goes back"
 
     def __init__(self, client: Client) -> None:
@@ -83,10 +85,15 @@ class Dialog(ModalScreen[None]):
         """What is inside scrolls; the problem, the buttons and the hint are always in sight."""
         rows = event.size.height
         self.set_class(rows < 30, "-short")
-        self.query_one("#inside").styles.max_height = max(3, rows - (8 if rows < 30 else 12) - self.below_rows)
+        if not self.fills:
+            self.query_one("#inside").styles.max_height = max(3, rows - (8 if rows < 30 else 12) - self.below_rows)
 
     def frame(self) -> None:
         """Called after each frame that changed the state, while the dialog is on top."""
+
+    def refused(self, reason: str) -> None:
+        """The engine has said why not; it stays in sight."""
+        self.complain(reason)
 
     def complain(self, words: str) -> None:
         problem = self.query_one("#problem", Static)
@@ -140,7 +147,7 @@ class Dialog(ModalScreen[None]):
                 self._sending = False
                 self.store.told.add(self.store.now(), reply.reason, bad=True)
                 if self.is_current:
-                    self.complain(reply.reason)
+                    self.refused(reply.reason)
                 else:
                     self.app.notify(clean(reply.reason), title="Refused", severity="warning", timeout=12, markup=False)
                 return

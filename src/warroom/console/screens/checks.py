@@ -8,7 +8,7 @@ from textual.widgets import Button, OptionList, Static
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, Reason, button
-from warroom.console.text import fit, line, wrapped
+from warroom.console.text import fit, line, spread, wrapped
 from warroom.console.theme import mark
 from warroom.console.words import utc
 from warroom.model.intent import AnswerCheck, Verify
@@ -23,7 +23,7 @@ class ChecksScreen(Dialog):
 
     heading = "verification"
     hint = "arrows choose a check · tab to answer what only a person can see · esc goes back"
-    below_rows = 3
+    fills = True
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
@@ -50,9 +50,9 @@ class ChecksScreen(Dialog):
     def inside(self) -> ComposeResult:
         yield Static("", id="verdict", markup=False)
         yield Choice(name="checks")
-        yield Static("", id="about-check", markup=False)
 
     def below(self) -> ComposeResult:
+        yield Static("", id="about-check", markup=False)
         yield Reason("what you saw, or who told you", name="said", draft="check")
 
     def buttons(self) -> ComposeResult:
@@ -63,13 +63,13 @@ class ChecksScreen(Dialog):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.frame()
         self.query_one("#checks", Choice).focus()
+        self.call_after_refresh(self.frame)
 
     def frame(self) -> None:
         state = self.store.state
         seen = (state.verification, state.answered)
-        if seen == self._seen:
+        if seen == self._seen or self.query_one("#inside").size.width < 10:
             return
         self._seen = seen
         self._verdict()
@@ -94,11 +94,13 @@ class ChecksScreen(Dialog):
     def _row(self, name: str, decl: CheckDecl) -> Content:
         result = self._results().get(name)
         sign, style = mark(result.verdict) if result is not None else mark("open")
-        said = "" if decl.required else " (not required)"
+        said = "" if decl.required else "optional"
         if decl.use == ASKED:
-            said += "  a person answers" if self._answer(name) is None else "  answered"
+            asks = "you answer" if self._answer(name) is None else "answered"
+            said = f"{asks}, {said}" if said else asks
         word = result.verdict if result is not None else "not yet"
-        return line((f"{sign} ", style), (fit(word, 13), style), decl.sentence, (said, "$text-muted"))
+        cells = max(40, self.query_one("#inside").size.width - 2)
+        return spread(line((f"{sign} ", style), (fit(word, 13), style), decl.sentence), line((said, "$accent")), cells)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         self.at = event.option_index

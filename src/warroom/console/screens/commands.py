@@ -24,7 +24,7 @@ class CommandsScreen(Dialog):
 
     heading = "every command made, to paste"
     hint = "y copies this one · Y all shown · k read or change · esc goes back"
-    below_rows = 6
+    fills = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy_one", show=False),
         Binding("Y", "copy_all", show=False),

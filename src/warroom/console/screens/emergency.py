@@ -13,7 +13,7 @@ from warroom.console.text import line, wrapped
 from warroom.console.theme import RISK
 from warroom.model.base import span_text
 from warroom.model.intent import RunEmergency
-from warroom.model.live import EmergencyPage, EmergencyQuery
+from warroom.model.live import EmergencyPage, EmergencyQuery, Guard
 from warroom.model.pages import LanePurpose
 from warroom.model.plan import Plan, Step
 
@@ -26,7 +26,7 @@ class EmergencyScreen(Dialog):
     What is shown is what runs: when it changes under the reader, the name is to be typed again.
     """
 
-    below_rows = 3
+    fills = True
 
     def __init__(self, client: Client, purpose: LanePurpose = "rollback") -> None:
         super().__init__(client)
@@ -39,7 +39,7 @@ class EmergencyScreen(Dialog):
         runbook = client.store.runbook
         named = runbook is not None and runbook.environment.kind != "drill"
         self.name_wanted = runbook.service if runbook is not None and named else ""
-        self.hint = "esc goes back, and nothing is done"
+        self.hint = "esc goes back, and nothing is done" + ("" if named else " · enter begins")
 
     def inside(self) -> ComposeResult:
         yield Static(line(("working it out …", "$text-muted")), id="lane", markup=False)
@@ -101,13 +101,18 @@ class EmergencyScreen(Dialog):
             state.target,
             len(state.sealed),
             (plan.hash, plan.status) if plan else None,
-            state.running,
+            self.store.running(),
             frozenset(state.proofs),
             frozenset(state.marks),
         )
         if basis != self._basis:
             self._basis = basis
             self._ask()
+
+    def refused(self, reason: str) -> None:
+        """What stood against it may have changed the plan as well: it is worked out again under the reason."""
+        super().refused(reason)
+        self._ask()
 
     def _ask(self) -> None:
         self.read(self._work_out(), "lane")
@@ -119,7 +124,7 @@ class EmergencyScreen(Dialog):
         if was is not None and was.hash and was.hash != page.hash:
             self.query_one(TypedName).value = ""
             self.complain("What would run has changed: read it again.")
-        elif was is None or was.problem or was.held:
+        elif was is not None and (was.problem or was.held) and not page.problem:
             self.complain("")
         self.query_one("#go", Button).disabled = bool(page.held) or page.plan is None
         if self.purpose == "rollback":
@@ -151,8 +156,7 @@ class EmergencyScreen(Dialog):
             if page.waives:
                 does = "typing the name waives" if self.name_wanted else "going on waives"
                 lines.append(line((f"{does} these; they stay on the checklist:", "$warning")))
-                for guard in page.waives:
-                    lines += wrapped(guard.words, cells, "$text-muted", "  ~ ")
+                lines += self._waived(page, cells)
             for number, step in enumerate(page.plan.steps, 1):
                 lines += _step(number, step, cells)
         self.query_one("#lane", Static).update(Content("\n").join(lines))
@@ -161,10 +165,17 @@ class EmergencyScreen(Dialog):
             words = line("Type ", (self.name_wanted, "bold"), f", then enter: {opens}takes the wheel, and it begins")
             self.query_one("#ask-name", Static).update(words)
 
+    def _waived(self, page: EmergencyPage, cells: int) -> list[Content]:
+        """One below the other where there is room, else one after the other."""
+        if self.has_class("-short"):
+            return wrapped(" · ".join(_brief(guard) for guard in page.waives), cells, "", "  ~ ")
+        return [row for guard in page.waives for row in wrapped(guard.words, cells, "", "  ~ ")]
+
     def _goal(self, page: EmergencyPage, plan: Plan, cells: int) -> list[Content]:
         risk, style = RISK[plan.risk]
         last = [s for s in plan.steps if s.preview.inverse is None]
-        back = "can be taken back" if not last else f"{len(last)} of {len(plan.steps)} steps can't be taken back"
+        never = "can't be taken back" if len(last) == len(plan.steps) else "can be taken back in part"
+        back = never if last else "can be taken back"
         about = f", about {span_text(plan.expected_s)}" if plan.expected_s else ""
         goal = plan.title
         if plan.target is not None:
@@ -175,7 +186,8 @@ class EmergencyScreen(Dialog):
             lines += wrapped(f"{plan.title}: {page.reason}", cells, "$text-muted")
         if page.diff is not None:
             took = page.diff
-            parts = [f"{len(n)} {w}" for w, n in (("commits", took.commits), ("migrations", took.migrations)) if n]
+            counted = (("commit", took.commits), ("migration", took.migrations), ("file", took.files))
+            parts = [f"{len(n)} {word}{'s' if len(n) > 1 else ''}" for word, n in counted if n]
             if parts:
                 lines.append(line((f"takes away {', '.join(parts)}", "$text-muted")))
         if page.first:
@@ -236,6 +248,14 @@ class EmergencyScreen(Dialog):
             typed.focus()
         else:
             self.send(RunEmergency(hash=page.hash, confirm=self.query_one(TypedName).value if self.name_wanted else ""))
+
+
+_BRIEF = ("evidence", "decision", "notified", "cause", "schema", "target-unseen", "second-person")
+
+
+def _brief(guard: Guard) -> str:
+    """Without what to do about it: here it is waived."""
+    return guard.words.partition(": ")[0] if guard.id in _BRIEF else guard.words
 
 
 def _step(number: int, step: Step, cells: int) -> list[Content]:

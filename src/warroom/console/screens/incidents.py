@@ -22,7 +22,7 @@ class IncidentsScreen(Dialog):
 
     heading = "incidents and drills"
     hint = "arrows choose · enter reads its timeline · at the end more are read · esc goes back"
-    below_rows = 2
+    fills = True
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)

@@ -60,7 +60,7 @@ class TimelineScreen(Dialog):
         search.display = False
         yield search
 
-    below_rows = 2
+    fills = True
 
     def buttons(self) -> ComposeResult:
         yield button("Close", "cancel")
@@ -175,6 +175,7 @@ class TimelineScreen(Dialog):
 class EntryScreen(Dialog):
     """One entry, whole."""
 
+    fills = True
     hint = "arrows and page keys scroll · esc goes back"
 
     def __init__(self, client: Client, event: Event) -> None:

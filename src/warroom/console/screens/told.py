@@ -15,6 +15,7 @@ class ToldScreen(Dialog):
     """Newest first."""
 
     heading = "messages"
+    fills = True
     hint = "arrows and page keys scroll · esc goes back"
 
     def inside(self) -> ComposeResult:
