@@ -11,7 +11,6 @@ from tests.console.pages import log_page
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
 from tests.console.test_text import HOSTILE
-from warroom.console.panes.log import LogPane, LogView
 from warroom.model import event as ev
 from warroom.model import live as lv
 from warroom.model.signal import ComponentReading, LogHead, LogLine, SignalReading
@@ -103,57 +102,6 @@ async def test_old_is_stale_and_missing_is_unknown(begin: Start) -> None:
         assert re.search(r"\? old .*stale 12 ms .*65 s", text)
         assert re.search(r"\? none .*unknown asked, no answer .*no age", text)
         assert re.search(r"\? gone .*unknown no answer .*no age", text)
-
-
-async def test_the_log_follows_holds_counts_and_finds_errors(start: Start) -> None:
-    story = opened()
-    story.log_lines = 500
-    async with start(story, (120, 40)) as console:
-        story.live(head=LogHead(source="web", lines=500, errors=80))
-        await console.settle()
-        assert "03:08:19" in console.text()
-        await console.press("5", "up", "up")
-        assert "HELD, 0 new" in console.text()
-        story.log_lines = 530
-        story.live(head=LogHead(source="web", lines=530, errors=85))
-        await console.settle()
-        assert "HELD, 30 new" in console.text()
-        assert "03:08:49" not in console.text()
-        await console.press("E", "E", "e")
-        pane = console.app.main.query_one(LogPane)
-        assert pane.view.here is not None
-        assert pane.view.lines[pane.view.here].level == "error"
-        await console.press("equals_sign")
-        assert "03:08:49" in console.text()
-        assert "HELD" not in console.text()
-
-
-async def test_a_filter_survives_every_toggle(start: Start) -> None:
-    story = opened()
-    story.log_lines = 300
-    async with start(story, (120, 40)) as console:
-        await console.press("slash")
-        await console.type("signin")
-        await console.press("enter")
-        assert "/ “signin”" in console.text()
-        assert "/api/health" not in console.text()
-        await console.press("equals_sign", "equals_sign", "z", "z", "2", "5")
-        assert "/ “signin”" in console.text()
-        assert story.queries[-1].model_dump()["filter"]["has"] == ("signin",)
-        await console.press("slash", "ctrl+u", "enter")
-        assert "“signin”" not in console.text()
-
-
-async def test_there_is_no_widget_per_line(begin: Start) -> None:
-    story = opened()
-    story.log_lines = 5000
-    async with begin(story, (120, 40)) as console:
-        story.live(head=LogHead(source="web", lines=5000))
-        await console.settle()
-        view = console.app.main.query_one(LogView)
-        assert view.matching == 5000
-        assert len(list(view.children)) == 0
-        assert len(view.lines) <= 400
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

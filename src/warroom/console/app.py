@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -58,6 +58,7 @@ class WarroomConsole(App[int]):
         look: Appearance | None = None,
         settings: Settings | None = None,
         steady: Steady | None = None,
+        copier: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         self.look = look or Appearance()
         super().__init__(css_path=list(sheets()), watch_css=False)
@@ -69,6 +70,7 @@ class WarroomConsole(App[int]):
         self.client = Client(session, now, self.settings.own_keys())
         self.mouse_on = self.settings.mouse
         self.steady = steady or Steady()
+        self.copier = copier
         self.main = MainScreen(self.client)
         self.actions = Actions(self)
         self._tick_s = tick_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warroom.console.panes.log import LogPane
+from warroom.console.log_keys import LogKeys
 from warroom.console.panes.metrics import MetricsPane
 from warroom.console.screens import helping
 from warroom.console.screens.commands import CommandsScreen
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from warroom.console.app import WarroomConsole
 
 
-class Looking:
+class Looking(LogKeys):
     """One method for each action of the group Look."""
 
     def __init__(self, app: WarroomConsole) -> None:
@@ -33,39 +33,6 @@ class Looking:
         pane = main.query_one(MetricsPane)
         main.zoom(None if main.zoomed == pane.id else pane.id)
         pane.focus()
-
-    def filter(self) -> None:
-        log = self._log()
-        log.open_filter()
-
-    def _log(self) -> LogPane:
-        log = self.app.main.query_one(LogPane)
-        if not log.display:
-            self.app.main.go(log.number)
-        return log
-
-    def pause(self) -> None:
-        self._log().toggle()
-
-    def next_error(self) -> None:
-        self._seek(1)
-
-    def previous_error(self) -> None:
-        self._seek(-1)
-
-    def _seek(self, by: int) -> None:
-        log = self._log()
-
-        async def seek() -> None:
-            try:
-                found = await log.seek_error(by)
-            except WarroomError as error:
-                self.app.tell(str(error), bad=True)
-                return
-            if not found:
-                self.app.tell("No error further down." if by > 0 else "No error further up.")
-
-        self.app.run_worker(seek(), group="seek", exclusive=True, exit_on_error=False)
 
     def commands(self) -> None:
         self.app.push_screen(CommandsScreen(self.client))

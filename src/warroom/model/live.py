@@ -120,6 +120,7 @@ class LogQuery(Fact):
 class LogPage(Fact):
     """``first`` is the position of the first line among the ``matching`` that are known.
 
+    ``more`` says that it is shorter than it could be, because time or size ran out.
     ``searched`` of ``of`` lines have been looked at so far. ``repeats`` says of each line how many times it came one
     after the other, where the filter folds. ``total`` are all lines that are kept, ``dropped`` those that are not any
     more. ``marks`` are release changes, oldest first. ``problem`` says why a search was given up.
@@ -130,6 +131,7 @@ class LogPage(Fact):
     first: int
     matching: int
     total: int
+    more: bool = False
     dropped: int = 0
     searched: int = 0
     of: int = 0

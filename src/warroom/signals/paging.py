@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from warroom.model.live import LogFilter, LogQuery
 from warroom.signals.segments import RECORD, Record, Segment, Source
 
 CHUNK = 4096
@@ -140,6 +141,29 @@ def merged(indexes: Sequence[Index], first: int, limit: int) -> list[Found]:
     found.sort(key=_seq)
     skipped = sum(starts)
     return found[first - skipped : first - skipped + limit]
+
+
+def chosen(sources: dict[str, Source], wanted: LogFilter) -> list[Source]:
+    """The sources a filter names: by whole name, else all that begin with it."""
+    named: set[str] = set()
+    for name in wanted.sources:
+        named |= {name} if name in sources else {known for known in sources if known.startswith(name)}
+    return [
+        source
+        for name, source in sources.items()
+        if (name in named or not wanted.sources) and name not in wanted.without
+    ]
+
+
+def cut_out(indexes: Sequence[Index], query: LogQuery, edge: int) -> tuple[int, list[Found]]:
+    """The lines a query is about among those that are known, and the first one's position."""
+    if query.before is not None:
+        return around(indexes, edge, query.limit, 0)
+    if query.after is not None or query.at is not None:
+        return around(indexes, edge, 0, query.limit)
+    matching = sum(len(index) for index in indexes)
+    first = min(query.first if query.first >= 0 else max(0, matching + query.first), matching)
+    return first, merged(indexes, first, query.limit) if matching else []
 
 
 def _seq(entry: Found) -> int:

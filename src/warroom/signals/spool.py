@@ -25,7 +25,7 @@ from warroom.model.signal import LogHead, LogLine
 from warroom.signals.filtered import ENDLESS, Filtered
 from warroom.signals.levels import level_of
 from warroom.signals.matching import Test
-from warroom.signals.paging import DiskIndex, Found, Index, around, merged, newer
+from warroom.signals.paging import DiskIndex, Found, Index, chosen, cut_out, newer
 from warroom.signals.searching import Search
 from warroom.signals.segments import (
     LEVELS,
@@ -134,14 +134,18 @@ class LogSpool:
                 index.refresh()
             if not view.filtered:
                 view = self._view(query.filter)
-            first, found = _cut_out(view.indexes, query, edge)
+            first, found = cut_out(view.indexes, query, edge)
             kept = [entry for entry in found if low <= entry[2].seq < high]
             first += next((n for n, entry in enumerate(found) if entry[2].seq >= low), len(found))
-            return self._as_page(view, query, first, kept, problem)
+            unsure = len(kept) < query.limit and (low > -1 or high < ENDLESS)
+            return self._as_page(view, query, first, kept, problem, unsure)
 
-    def _as_page(self, view: _View, query: LogQuery, first: int, found: list[Found], problem: str) -> LogPage:
+    def _as_page(
+        self, view: _View, query: LogQuery, first: int, found: list[Found], problem: str, unsure: bool
+    ) -> LogPage:
         backwards = query.before is not None or (query.after is None and query.at is None and query.first < 0)
         lines = read_lines(found, MOST_BYTES, newest=backwards)
+        unsure = unsure or len(lines) < len(found)
         first += len(found) - len(lines) if backwards else 0
         found = found[len(found) - len(lines) :] if backwards else found[: len(lines)]
         of = sum(source.lines - source.oldest for source in view.sources)
@@ -150,6 +154,7 @@ class LogSpool:
             first=first,
             matching=sum(len(index) for index in view.indexes),
             total=sum(source.lines - source.oldest for source in self._sources.values()),
+            more=unsure,
             dropped=sum(source.dropped for source in view.sources),
             searched=sum(index.searched for index in view.filtered) if view.filtered else of,
             of=of,
@@ -159,7 +164,7 @@ class LogSpool:
 
     def _view(self, wanted: LogFilter) -> _View:
         """The sources that a filter is about, and an index of each. What a search found is kept for its next page."""
-        sources = _chosen(self._sources, wanted)
+        sources = chosen(self._sources, wanted)
         test = Test(
             levels=tuple(LEVELS.index(level) for level in wanted.levels),
             folded=wanted.folded,
@@ -318,29 +323,6 @@ def _head(source: Source) -> LogHead:
         last_at=datetime.fromtimestamp(source.last_at_us / 1_000_000, UTC) if source.last_at_us is not None else None,
         note=source.note,
     )
-
-
-def _chosen(sources: dict[str, Source], wanted: LogFilter) -> list[Source]:
-    """The sources a filter names: by whole name, else all that begin with it."""
-    named: set[str] = set()
-    for name in wanted.sources:
-        named |= {name} if name in sources else {known for known in sources if known.startswith(name)}
-    return [
-        source
-        for name, source in sources.items()
-        if (name in named or not wanted.sources) and name not in wanted.without
-    ]
-
-
-def _cut_out(indexes: Sequence[Index], query: LogQuery, edge: int) -> tuple[int, list[Found]]:
-    """The lines a query is about among those that are known, and the first one's position."""
-    if query.before is not None:
-        return around(indexes, edge, query.limit, 0)
-    if query.after is not None or query.at is not None:
-        return around(indexes, edge, 0, query.limit)
-    matching = sum(len(index) for index in indexes)
-    first = min(query.first if query.first >= 0 else max(0, matching + query.first), matching)
-    return first, merged(indexes, first, query.limit) if matching else []
 
 
 def _us(moment: datetime) -> int:

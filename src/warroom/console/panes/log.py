@@ -1,119 +1,40 @@
-"""Pane 5: the log tail. Only the lines in sight are drawn, from pages that are queried; there is no widget per line.
+"""Pane 5: the log tail. Only the lines in sight are drawn, from pages that are queried.
 
-It never lies: scrolling up holds it still and counts what has come since, dropped lines are counted, a filter says
-that it is one.
+It never lies: moving up holds it still and counts what has come since, dropped lines are counted, a filter says that
+it is one, and a search that has not looked at everything yet says how far it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import ClassVar
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
 
-from rich.segment import Segment
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.geometry import Size
-from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
-from textual.widgets import Input
+from textual.widgets import Input, Static
+from textual.worker import WorkType
 
+from warroom.console.panes.logfilter import HINT, both, parse, written
+from warroom.console.panes.logmoment import Stamps, zone
+from warroom.console.panes.logseek import PAGE, SLOW_S, seek
+from warroom.console.panes.logtitle import entitled
+from warroom.console.panes.logview import LogView
 from warroom.console.store import Store
-from warroom.console.text import Part, cut, fit, line, wide
-from warroom.console.words import utc
+from warroom.console.text import cut, line
 from warroom.errors import WarroomError
 from warroom.model.live import LogFilter, LogPage, LogQuery
-from warroom.model.signal import LogLine
+
+__all__ = ["LogPane", "LogView"]
 
 Ask = Callable[[LogQuery], Awaitable[LogPage]]
-
-_KEPT = 4000
-"""Lines kept in memory around what is in sight."""
-_PAGE = 200
-_SEARCHED = 20_000
-"""How far ``e`` looks for the next error."""
-
-
-class LogView(ScrollView, can_focus=True):
-    """The lines themselves."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "log--time",
-        "log--source",
-        "log--text",
-        "log--error",
-        "log--warning",
-        "log--here",
-    }
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", "down", show=False),
-        Binding("i", "scroll_up", "up", show=False),
-    ]
-
-    class Moved(Message):
-        """Scrolled by a person, or asked to draw lines that are not here yet."""
-
-    def __init__(self) -> None:
-        super().__init__(id="log-view")
-        self.lines: dict[int, LogLine] = {}
-        self.matching = 0
-        self.names = 6
-        self.here: int | None = None
-
-    def take(self, page: LogPage) -> None:
-        if len(self.lines) > _KEPT:
-            top = self.scroll_offset.y
-            self.lines = {i: row for i, row in self.lines.items() if abs(i - top) < _KEPT // 2}
-        self.lines.update(enumerate(page.lines, page.first))
-        self.names = min(14, max([self.names, *(wide(row.source) for row in page.lines)]))
-        self.matching = page.matching
-        self.virtual_size = Size(self.scrollable_content_region.width, page.matching)
-        self.refresh()
-
-    def forget(self) -> None:
-        self.lines, self.matching, self.here = {}, 0, None
-
-    def missing(self) -> int | None:
-        """The first line in sight that is not here yet."""
-        top = self.scroll_offset.y
-        rows = range(top, min(self.matching, top + self.scrollable_content_region.height))
-        return next((index for index in rows if index not in self.lines), None)
-
-    @property
-    def at_end(self) -> bool:
-        return self.scroll_offset.y >= self.max_scroll_y
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        self.post_message(self.Moved())
-
-    def render_line(self, y: int) -> Strip:
-        index = self.scroll_offset.y + y
-        cells = self.scrollable_content_region.width
-        row = self.lines.get(index)
-        if row is None:
-            return Strip.blank(cells, self.rich_style)
-        loud = {"error": "log--error", "warning": "log--warning"}.get(row.level, "log--text")
-        style = self.get_component_rich_style("log--here" if index == self.here else loud)
-        time, source = self.get_component_rich_style("log--time"), self.get_component_rich_style("log--source")
-        sign = {"error": "✖ ", "warning": "▲ "}.get(row.level, "  ")
-        times = (
-            f"{utc(row.at)} " if cells > 56 else ""
-        )  # in a small tile the words need the room; zooming shows the time
-        room = cells - len(times) - self.names - 1 - 2
-        segments = [
-            Segment(times, time),
-            Segment(f"{fit(row.source, self.names)} ", source),
-            Segment(sign, style),
-            Segment(fit(row.text, room), style),
-        ]
-        return Strip(segments).adjust_cell_length(cells, self.rich_style)
+Box = Literal["filter", "search"]
 
 
 class LogPane(Vertical):
-    """The view, its filter, and the questions that fill it. ``ask`` is the session's query."""
+    """The view, its boxes, and the questions that fill it. ``ask`` is the session's query."""
 
     number, label = 5, "Log"
     topics = frozenset({"log", "snapshot"})
@@ -121,38 +42,51 @@ class LogPane(Vertical):
 
     def __init__(self, store: Store, ask: Ask, name: str) -> None:
         super().__init__(id=name, classes="pane")
-        self.store, self.ask = store, ask
-        self.following = True
+        self.store, self._ask = store, ask
+        self.filter = LogFilter(folded=True)
+        self.search = LogFilter()
         self.problem = ""
-        self._at_pause = 0
-        self._needle = ""
-        self._errors_only = False
+        self.marks: tuple[tuple[datetime, str], ...] = ()
+        self._page: LogPage | None = None
+        self._at_pause = -1
         self._stirred = False
-        self._title = Content("")
+        self._box: Box = "filter"
+        self._title = self._below = Content("")
 
     def compose(self) -> ComposeResult:
         yield LogView()
-        yield Input(
-            placeholder="filter: text to keep, !error for errors only · enter keeps it, esc leaves", id="log-filter"
-        )
+        yield Static("", id="log-hint", markup=False)
+        yield Input(id="log-box")
 
     @property
     def view(self) -> LogView:
         return self.query_one(LogView)
 
+    @property
+    def following(self) -> bool:
+        return self.view.following
+
     def on_mount(self) -> None:
-        self.query_one("#log-filter", Input).display = False
+        self._show_box(False)
         self.redraw()
 
     def on_resize(self) -> None:
         self.redraw()
+
+    # Filling the view
+
+    async def ask(self, query: LogQuery) -> LogPage:
+        """A page; what it says of the whole log is kept for the title."""
+        page = await self._ask(query)
+        self.marks = page.marks or self.marks
+        return page
 
     def redraw(self) -> None:
         """The heads changed: pull the tail when it is followed, else only count."""
         if not self.is_mounted:
             return
         self._entitle()
-        if self.following and self.display:
+        if self.display and (self.following or self.view.missing() is not None):
             self.pull()
 
     def pull(self) -> None:
@@ -160,49 +94,132 @@ class LogPane(Vertical):
         if any(worker.group == "log" and worker.is_running for worker in self.workers):
             self._stirred = True
             return
-        self.run_worker(self._fill(), group="log", exit_on_error=False)
+        self._work(self._fill, "log", exclusive=False)
 
-    async def _fill(self) -> None:
-        view = self.view
-        while True:
-            self._stirred = False
-            rows = max(20, view.scrollable_content_region.height + 5)
-            missing = None if self.following else view.missing()
-            first = -min(_PAGE, rows) if missing is None else max(0, missing - 20)
+    def _work(
+        self, job: Callable[[], Coroutine[None, None, None]], group: str = "log-seek", *, exclusive: bool = True
+    ) -> None:
+        """Begun by the worker itself, so that one that never comes to run leaves nothing behind."""
+
+        async def run() -> None:
             try:
-                page = await self.ask(self._query(first, _PAGE))
-                self.problem = ""
+                await job()
             except WarroomError as error:
                 self.problem = str(error)
                 self._entitle()
-                return
-            view.take(page)
-            if self.following:
-                view.scroll_to(
-                    y=max(0, page.matching - view.scrollable_content_region.height), animate=False, immediate=True
-                )
+
+        work: WorkType[None] = run
+        self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
+
+    async def _fill(self) -> None:
+        while True:
+            self._stirred = False
+            try:
+                page = await self._fetch()
+                self.problem = page.problem if page else self.problem
+            except WarroomError as error:
+                self.problem = str(error)
+                page = None
+            await self._dress()
             self._entitle()
-            if not self._stirred:
+            searching = page is not None and page.searched < page.of and not page.problem
+            if not self._stirred and not searching and (page is None or self.view.missing() is None):
+                return
+            if page is None or not self.is_mounted:
                 return
 
-    def _query(self, first: int, limit: int) -> LogQuery:
-        passing = LogFilter(has=(self._needle,) if self._needle else (), levels=("error",) if self._errors_only else ())
-        return LogQuery(filter=passing, first=first, limit=limit)
+    async def _fetch(self) -> LogPage | None:
+        """What the view misses most: the tail when it is followed, else lines near the end that one is at."""
+        view, known = self.view, self._page
+        counting = known is not None and known.searched < known.of
+        if view.following:
+            page = await self.ask(self.asking(first=-PAGE, count=counting))
+            if not self.following:  # held meanwhile: it must stand still
+                return page
+            view.window.replace(page, at_end=True)
+        elif (missing := view.missing()) is None or not view.window.lines:
+            page = await self.ask(self.asking(first=-1, limit=1, count=counting))
+            view.window.matching = max(view.window.matching, page.matching)
+        elif missing == "before":
+            page = await self.ask(self.asking(before=view.window.seq(0), count=counting))
+            was = len(view.window)
+            view.window.prepend(page)
+            view.place.shift(len(page.lines), max(1, was + len(page.lines)))
+        else:
+            page = await self.ask(self.asking(after=view.window.seq(len(view.window) - 1), count=counting))
+            was = len(view.window)
+            view.window.append(page)
+            view.place.shift(len(view.window) - was - len(page.lines), max(1, len(view.window)))
+        self._page = page
+        view.draw()
+        return page
+
+    def asking(self, **where: int | bool | datetime) -> LogQuery:
+        given: dict[str, object] = {"filter": self.filter, "limit": PAGE, "spend_s": SLOW_S, **where}
+        return LogQuery.model_validate(given)
+
+    async def go(self, seq: int) -> None:
+        """The line with this number, or the next that passes, with what is around it; held still."""
+        self.hold()
+        before = await self.ask(self.asking(before=seq, limit=PAGE // 2))
+        after = await self.ask(self.asking(after=seq - 1))
+        view = self.view
+        view.window.replace(before, at_end=False)
+        view.window.append(after)
+        self._page = after
+        view.place.centre(view.window.find(seq), view._height, view.rows)
+        await self._dress()
+        view.draw()
+        self._entitle()
+        self.pull()
+
+    async def _dress(self) -> None:
+        """What is drawn beside the lines: marks, and what a search lights up.
+
+        Words are found here; which lines an expression matches is the engine's to say, since one may take for ever.
+        """
+        needles = tuple(text.lower() for text in self.search.has)
+        hits: frozenset[int] = frozenset()
+        window, narrow = self.view.window, both(self.filter, self.search)
+        if (self.search.matches or self.search.unlike) and narrow is not None and window.lines:
+            top = window.seq(max(0, self.view.place.top - PAGE // 2))
+            page = await self.ask(LogQuery(filter=narrow, after=top - 1, limit=2 * PAGE, spend_s=SLOW_S))
+            hits = frozenset(row.index for row in page.lines)
+        self.view.set(replace(self.view.settings, needles=needles, hits=hits, marks=self.marks))
 
     def on_log_view_moved(self, event: LogView.Moved) -> None:
         event.stop()
-        if self.following and not self.view.at_end and self.view.matching:
-            self.hold()
-        elif not self.following and self.view.missing() is not None:
+        self._held()
+        if self.view.missing() is not None or self.search.matches or self.search.unlike:
             self.pull()
 
+    def on_log_view_edge(self, event: LogView.Edge) -> None:
+        event.stop()
+        if event.edge == "end":
+            self.follow()
+        else:
+            self._work(self.to_start)
+
+    async def to_start(self) -> None:
+        page = await self.ask(self.asking(after=-1, limit=1))
+        if page.lines:
+            await self.go(page.lines[0].index)
+
+    # Holding and following
+
     def hold(self) -> None:
-        self.following = False
-        self._at_pause = self._count()
+        self.view.following = False
+        self._held()
+        self.view.draw()
+
+    def _held(self) -> None:
+        if self._at_pause < 0:
+            self._at_pause = self._count()
         self._entitle()
 
     def follow(self) -> None:
-        self.following, self.view.here = True, None
+        self.view.following, self.view.marked = True, None
+        self._at_pause = -1
         self.redraw()
 
     def toggle(self) -> None:
@@ -211,78 +228,113 @@ class LogPane(Vertical):
     def _count(self) -> int:
         return sum(head.lines for head in self.store.log_heads())
 
+    # The title says what is not seen
+
     def _entitle(self) -> None:
-        heads = self.store.log_heads()
-        parts: list[Part] = [(" 5 ", "$accent bold"), ("Log ", "bold")]
-        parts += [(" ".join(head.source for head in heads[:8]) + " ", "$text-muted")]
-        if errors := sum(head.errors for head in heads):
-            parts.append((f"✖ {errors:,} ", "$error"))
-        if self._needle or self._errors_only:
-            kept = " ".join(
-                filter(None, ["errors" if self._errors_only else "", f"“{self._needle}”" if self._needle else ""])
-            )
-            parts.append((f"/ {kept}: {self.view.matching:,} ", "bold $warning"))
+        held = ""
         if not self.following:
-            parts.append(
-                (
-                    f"HELD, {max(0, self._count() - self._at_pause):,} new, {self.store.key('pause')} runs on ",
-                    "bold $warning",
-                )
-            )
-        if dropped := sum(head.dropped for head in heads):
-            parts.append((f"{dropped:,} not drawn ", "$warning"))
-        for head in heads:
-            if head.note:
-                parts.append((f"{head.source}: {head.note} ", "$warning"))
-        if self.problem:
-            parts.append((cut(self.problem, 80), "$error"))
-        title = line(*parts).truncate(max(8, self.size.width - 4), ellipsis=True)
+            held = f"HELD, {max(0, self._count() - self._at_pause):,} new, {self.store.key('pause')} runs on"
+        cells = max(8, self.size.width - 4)
+        title = entitled(self.store.log_heads(), self.filter, self._page, self.problem, held)
+        title = title.truncate(cells, ellipsis=True)
         if not title.is_same(self._title):
             self._title = title
             self.border_title = title
+        below = self._explained().truncate(cells, ellipsis=True)
+        if not below.is_same(self._below):
+            self._below = below
+            self.border_subtitle = below
 
-    # The filter survives every toggle; only an empty one takes it away.
+    def _explained(self) -> Content:
+        """For the lower border: where in the log this is, and how it is drawn."""
+        view, said = self.view, []
+        if self.search != LogFilter():
+            said.append(f"s {cut(written(self.search), 30)}")
+        if not view.following and view.cursor is not None:
+            said.append(f"{view.window.first + view.place.cursor + 1:,} of {view.window.matching:,}")
+        if view.settings.wrap:
+            said.append("wrapped")
+        if not self.filter.folded:
+            said.append("repeats shown")
+        if view.settings.stamps is not None:
+            off = view.settings.stamps == "off"
+            said.append("no times" if off else f"times {zone(view.settings.stamps, self.store.now())}")
+        return line((f" {' · '.join(said)} " if said else "", "$text-muted"))
+
+    # The boxes: a filter survives every toggle; only an empty one takes it away.
 
     def open_filter(self) -> None:
-        box = self.query_one("#log-filter", Input)
-        box.display = True
-        box.focus()
+        self._open("filter", written(self.filter), f"filter: {HINT} · empty shows all")
+
+    def open_search(self) -> None:
+        self._open("search", written(self.search), f"search: {HINT} · n next, N before")
+
+    def _open(self, box: Box, value: str, hint: str) -> None:
+        self._box = box
+        field = self.query_one("#log-box", Input)
+        field.value = value
+        field.cursor_position = len(value)
+        self.query_one("#log-hint", Static).update(line((hint, "$text-muted")))
+        self._show_box(True)
+        field.focus()
+
+    def _show_box(self, shown: bool) -> None:
+        self.query_one("#log-box").display = self.query_one("#log-hint").display = shown
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """What can't be read stays in the box, with the reason above it."""
         event.stop()
-        self.keep_filter(event.value)
+        try:
+            wanted = parse(event.value)
+        except WarroomError as error:
+            self.query_one("#log-hint", Static).update(line(("✖ ", "$error bold"), (str(error), "$error")))
+            return
         self.shut_filter()
+        if self._box == "filter":
+            self.keep(wanted.model_copy(update={"folded": self.filter.folded}))
+        else:
+            self.search = wanted
+            self._work(self._first_hit)
 
     def shut_filter(self) -> None:
-        self.query_one("#log-filter", Input).display = False
+        self._show_box(False)
         self.view.focus()
 
-    def keep_filter(self, typed: str) -> None:
-        words = typed.split()
-        self._errors_only = "!error" in words
-        self._needle = " ".join(word for word in words if word != "!error")
-        self.view.forget()
-        self.follow()
+    def keep(self, wanted: LogFilter) -> None:
+        """Another filter. Held still, the cursor stays on its line, or on the next one that passes."""
+        here = self.view.cursor
+        self.filter, self._page, self.problem = wanted, None, ""
+        if self.following or here is None:
+            self.view.window.replace(LogPage(lines=(), first=0, matching=0, total=0, more=True), at_end=False)
+            self.follow()
+            return
+        seq = here.line.index
+        self._work(lambda: self.go(seq))
 
-    async def seek_error(self, by: int) -> bool:
-        """To the next (1) or previous (-1) error among what matches; False where there is none."""
-        self.hold() if self.following else None
-        view = self.view
-        start = view.here if view.here is not None else view.scroll_offset.y + (0 if by > 0 else view.size.height)
-        index, searched = start + by, 0
-        while 0 <= index < max(1, view.matching) and searched < _SEARCHED:
-            first = index if by > 0 else max(0, index - _PAGE + 1)
-            page = await self.ask(self._query(first, _PAGE if by > 0 else index - first + 1))
-            view.take(page)
-            rows = list(enumerate(page.lines, page.first))
-            for at, row in rows if by > 0 else reversed(rows):
-                if row.level == "error":
-                    view.here = at
-                    view.scroll_to(y=max(0, at - view.size.height // 2), animate=False, immediate=True)
-                    view.refresh()
-                    return True
-            if not rows:
-                return False
-            searched += len(rows)
-            index = rows[-1][0] + 1 if by > 0 else rows[0][0] - 1
-        return False
+    # How lines are drawn
+
+    def wrap(self) -> None:
+        self.view.set(replace(self.view.settings, wrap=not self.view.settings.wrap))
+        self._entitle()
+
+    def next_stamps(self) -> Stamps:
+        """UTC, then local, then none."""
+        after: dict[Stamps, Stamps] = {"utc": "local", "local": "off", "off": "utc"}
+        self.view.set(replace(self.view.settings, stamps=after[self.view.stamps]))
+        self._entitle()
+        return self.view.stamps
+
+    def fold_repeats(self) -> bool:
+        """Whether they are folded now."""
+        self.keep(self.filter.model_copy(update={"folded": not self.filter.folded}))
+        return self.filter.folded
+
+    # Seeking
+
+    async def _first_hit(self) -> None:
+        """The newest hit at or above where the cursor is."""
+        if self.search == LogFilter():
+            await self._dress()
+        elif not await seek(self, self.search, -1, here=True):
+            await self._dress()
+            self.app.notify(f"No hit further up; {self.store.key('search-next')} looks further down.", markup=False)
