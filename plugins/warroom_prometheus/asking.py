@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from warroom.api import BadInput, Context, DoorRefused, TimedOut, TryLater, WarroomError
 from warroom.model.call import CallResult, Secret
 from warroom_prometheus.config import Config
+from warroom_prometheus.promql import PART, together
 
 MOST_WARNING = 150
 SERIES_SHOWN = 50
@@ -56,6 +57,38 @@ async def instant(ctx: Context, query: str) -> Answer:
         raise Refused("the query gives no single number", f"it gives a {str(kind)[:30]}", kind="type")
     if not isinstance(result, list):
         raise Refused("the answer can't be read", "its result is no list", kind="shape")
+    return _answer(result, warnings)
+
+
+async def at_once(ctx: Context, parts: Mapping[str, str]) -> dict[str, Answer]:
+    """The answers to several queries, in one question and of one moment. Raises ``WarroomError``.
+
+    A query of another type than an instant vector, or a wrong one, is asked for by itself, so that what the server says
+    of it is about it alone.
+    """
+    if len(parts) > 1:
+        try:
+            data, warnings = await _asked(ctx, "query", {"query": together(parts)})
+        except Refused as error:
+            if error.kind not in ("bad_data", "execution"):
+                raise
+        else:
+            return _parted(data.get("result"), parts, warnings)
+    return {name: await instant(ctx, query) for name, query in parts.items()}
+
+
+def _parted(result: JsonValue, parts: Mapping[str, str], warnings: tuple[str, ...]) -> dict[str, Answer]:
+    found: dict[str, list[JsonValue]] = {name: [] for name in parts}
+    for one in result if isinstance(result, list) else [None]:
+        labels = one.get("metric") if isinstance(one, dict) else None
+        part = labels.get(PART) if isinstance(labels, dict) else None
+        if not isinstance(part, str) or part not in found:
+            raise Refused("the answer can't be read", "a series does not say which query it answers", kind="shape")
+        found[part].append(one)
+    return {name: _answer(series, warnings) for name, series in found.items()}
+
+
+def _answer(result: list[JsonValue], warnings: tuple[str, ...]) -> Answer:
     kept = [_series(one) for one in result[:SERIES_SHOWN]]
     at = _pair(result[0])[0] if result else None
     return Answer(tuple(kept), len(result), at, warnings)

@@ -6,7 +6,7 @@ The server alone decides whether an expression is right; this only splits it int
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -18,6 +18,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+PART = "warroom"
 _GROUPING = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
 _WORDS = frozenset({"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan"})
 _CLOSES = {"(": ")", "{": "}", "[": "]"}
@@ -93,10 +94,18 @@ def newest(query: str) -> str:
     Of anything but a selector ``timestamp()`` gives the time of the question, so each selector is asked by itself.
     """
     each = [
-        f'label_replace(max(timestamp({one})), "warroom", "{place}", "", "")'
+        f'label_replace(max(timestamp({one})), "{PART}", "{place}", "", "")'
         for place, one in enumerate(selectors(query))
     ]
     return f"max({' or '.join(each)})" if each else ""
+
+
+def together(parts: Mapping[str, str]) -> str:
+    """One expression for several, evaluated at one moment: each one's series bear its name as the label ``PART``.
+
+    Each must give an instant vector; of anything else the server says that the expression is wrong.
+    """
+    return " or ".join(f'label_replace((\n{query}\n), "{PART}", "{name}", "", "")' for name, query in parts.items())
 
 
 def histograms(query: str) -> tuple[str, ...]:

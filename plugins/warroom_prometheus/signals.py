@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 from warroom.api import BadInput, Context, SignalOffer, TryLater, WarroomError
 from warroom.model.signal import Sample
-from warroom_prometheus.asking import Answer, instant, why
+from warroom_prometheus.asking import Answer, at_once, why
 from warroom_prometheus.config import Config, Signal
 from warroom_prometheus.reading import Counter, Read, fitting, read, single
 
 AT_ONCE = 6
-"""Signals that are asked for at the same time, with up to three questions each."""
+"""Signals that are asked for at the same time."""
 
 
 class PrometheusSignals:
@@ -32,9 +32,9 @@ class PrometheusSignals:
                 f"there is no query {unknown[0]}", "", f"declared are: {', '.join(config.signals) or 'none'}"
             )
         ready: asyncio.Queue[Sample | BaseException] = asyncio.Queue(maxsize=256)
-        at_once = asyncio.Semaphore(AT_ONCE)
+        turns = asyncio.Semaphore(AT_ONCE)
         tasks = [
-            asyncio.create_task(_for_ever(_Asked(ctx, name, config.signals[name], at_once), ready))
+            asyncio.create_task(_for_ever(_Asked(ctx, name, config.signals[name], turns), ready))
             for name in sorted(wanted)
         ]
         try:
@@ -74,7 +74,7 @@ class _Asked:
     ctx: Context
     name: str
     signal: Signal
-    at_once: asyncio.Semaphore
+    turns: asyncio.Semaphore
     wait: float = 0
     last_at: float | None = None
     counter: Counter = field(init=False)
@@ -86,7 +86,7 @@ class _Asked:
         """None where nothing newer is known than at the last look: a stuck source then shows as getting old."""
         self.wait = 0
         try:
-            async with self.at_once:
+            async with self.turns:
                 answer, newest, counts = await self._ask()
         except TryLater as error:
             self.wait = error.after_s or 0
@@ -103,15 +103,9 @@ class _Asked:
 
     async def _ask(self) -> tuple[Answer, Answer | None, Answer | None]:
         """The answers to the query, to how new it is, and to how many observations there were."""
-        queries = [self.signal.query, self.signal.newest, self.signal.count_query or ""]
-        asked = await asyncio.gather(*(instant(self.ctx, query) for query in queries if query), return_exceptions=True)
-        for one in asked:
-            if isinstance(one, BaseException):
-                raise one
-        answers = iter([one for one in asked if isinstance(one, Answer)])
-        answer, newest, counts = (next(answers) if query else None for query in queries)
-        assert answer is not None
-        return answer, newest, counts
+        parts = {"value": self.signal.query, "newest": self.signal.newest, "count": self.signal.count_query or ""}
+        found = await at_once(self.ctx, {name: query for name, query in parts.items() if query})
+        return found["value"], found.get("newest"), found.get("count")
 
     def _counted(self, found: Read, at: float, counts: Answer | None) -> Sample:
         if counts is None:

@@ -40,6 +40,23 @@ def error(status: int, kind: str, message: str) -> web.Response:
     return web.json_response({"status": "error", "errorType": kind, "error": message}, status=status)
 
 
+def together(reply: web.StreamResponse) -> web.StreamResponse:
+    """The answer to several queries in one: the first one's series by that name, and the newest sample's time. As the
+    server does, an expression of another type is refused."""
+    assert isinstance(reply, web.Response)
+    try:
+        said = json.loads(reply.text or "")
+        data = said["data"]
+        if data["resultType"] != "vector":
+            return error(400, "bad_data", "expected type instant vector in call to function label_replace")
+        for one in data["result"]:
+            one["metric"] = {**one.get("metric", {}), "warroom": "value"}
+        data["result"].append({"metric": {"warroom": "newest"}, "value": [time.time(), str(time.time() - 3)]})
+    except (ValueError, LookupError, TypeError, RecursionError, UnicodeDecodeError):
+        return reply
+    return web.Response(text=json.dumps(said), content_type="application/json")
+
+
 @asynccontextmanager
 async def answering(answer: Answer) -> AsyncIterator[str]:
     """A server that answers queries by ``answer``, and fails on anything that is no query."""
@@ -47,9 +64,10 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
     async def on_query(request: web.Request) -> web.StreamResponse:
         assert set(request.query) == {"query", "timeout"}, request.query_string
         assert request.headers["Authorization"].startswith("Basic ")
-        if request.query["query"].startswith("max(label_replace(max(timestamp("):
+        query = request.query["query"]
+        if query.startswith("max(label_replace(max(timestamp("):
             return vector(str(time.time() - 3))
-        return answer(request.query["query"])
+        return together(answer(query)) if query.startswith("label_replace((\n") else answer(query)
 
     app = web.Application()
     app.router.add_get("/prom/api/v1/query", on_query)
@@ -105,7 +123,11 @@ WRONG: list[tuple[str, Answer, str]] = [
     ("no reason", lambda _: web.json_response({"status": "error"}, status=422), "without a reason"),
     ("no pair", lambda _: web.json_response(result({"metric": {}})), "no time and value"),
     ("half a pair", lambda _: web.json_response(result({"value": [1]})), "no time and value"),
-    ("no list", lambda _: web.json_response({"status": SAID, "data": {"resultType": "vector", "result": 1}}), "list"),
+    (
+        "no list",
+        lambda _: web.json_response({"status": SAID, "data": {"resultType": "vector", "result": 1}}),
+        "which query",
+    ),
     ("a string", lambda _: web.json_response({"status": SAID, "data": {"resultType": "string"}}), "gives a string"),
     ("many", lambda _: vector(*["1"] * 10_000), "10,000 series, one was expected"),
     ("no number", lambda _: vector("forty"), "'forty', not a number"),
@@ -214,6 +236,29 @@ def test_overlapping_counts_are_counted_once() -> None:
     assert counter.new(120, at=0) == 120
     assert [counter.new(120, at=15.0 * n) for n in range(1, 5)] == [30, 30, 30, 30]
     assert counter.new(120, at=60 + 600) == 120
+
+
+async def test_series_that_answer_nothing_asked_are_no_answer() -> None:
+    strange = {"metric": {"warroom": "other"}, "value": [time.time(), "1"]}
+
+    async def on_query(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": SAID, "data": {"resultType": "vector", "result": [strange]}})
+
+    app = web.Application()
+    app.router.add_get("/api/v1/query", on_query)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with asking(url, signals={"x": {"unit": "count", "query": "up"}}) as ctx:
+            sample = await sampled(ctx)
+    finally:
+        await runner.cleanup()
+    assert (sample.value, sample.words) == (
+        None,
+        "the answer can't be read: a series does not say which query it answers",
+    )
 
 
 def test_what_rounding_leaves_is_not_lost() -> None:
