@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,26 @@ def test_init_writes_what_loads(tmp_path: Path) -> None:
 
 def test_init_is_short_and_commented() -> None:
     lines = STARTER_FILE.read_text(encoding="utf-8").splitlines()
-    assert len(lines) < 60
+    assert len(lines) < 110
     assert sum(line.lstrip().startswith("#") for line in lines) > 10
+
+
+def test_what_the_starter_only_shows_works_as_well(tmp_path: Path) -> None:
+    """Every example in a comment, taken out of it: a key after "# "."""
+    text = STARTER_FILE.read_text(encoding="utf-8")
+    path = tmp_path / "warroom.yaml"
+    shown = re.sub(r"(?m)^( *)# ( *[a-z][a-z0-9_-]*:(?: .*)?)$", r"\1\2", text)
+    assert shown.count("plugin:") == 3
+    path.write_text(shown, encoding="utf-8")
+    lines, status = print_check(path)
+    assert status == 0, lines
+    assert "http-error-ratio" not in lines[1]
+    for source in ("prometheus", "sentry", "http"):
+        broken = shown.replace(
+            f"plugin: {source}\n    config:\n", f"plugin: {source}\n    config:\n      nonsense: 1\n"
+        )
+        path.write_text(broken, encoding="utf-8")
+        assert print_check(path)[1] == 1, source
 
 
 def test_init_never_writes_over(tmp_path: Path) -> None:
