@@ -65,6 +65,11 @@ class TriggerBook:
         for own in self._by_signal[signal_id]:
             own.evaluate(series, now, wall)
 
+    def condition(self, condition_id: str) -> Tracker:
+        """One condition as it stood at the last look. Raises KeyError for one that the runbook does not have."""
+        every = {own.condition_id: own for tracked in self._tracked.values() for own in tracked.trackers}
+        return every[condition_id]
+
     def release_changed(self) -> None:
         """Another release runs from now on: what was measured until now is what it is compared with."""
         self._baselines.release_changed(self._clock.monotonic())
