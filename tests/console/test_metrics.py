@@ -81,6 +81,14 @@ def test_a_peak_survives_thinning() -> None:
     assert kept == sorted(kept)
 
 
+def test_a_graph_begins_where_measuring_began() -> None:
+    young = sampled((200, 0.1), (100, 0.1), (5, 0.1), (700, None))
+    assert plots.fitting(young, START, 900) == 300
+    assert plots.fitting(young[:2], START, 60) == 60
+    assert plots.fitting((), START, 900) == 900
+    assert plots.fitting(sampled((5000, 0.1)), START, 900) == 900
+
+
 def styled(row: Content, style: str) -> bool:
     return any(str(span.style).startswith(style) for span in row.spans)
 
@@ -159,7 +167,7 @@ async def test_one_signal_over_time(start: Start) -> None:
         assert console.story.queries[-1] == lv.SamplesQuery(signal="p95", seconds=3600)
         assert "last 1 h" in console.text()
         await console.press("right", "right", "right", "up")
-        assert console.story.queries[-1] == lv.SamplesQuery(signal="error-rate", seconds=300)
+        assert console.story.queries[-1] == lv.SamplesQuery(signal="error-rate", seconds=60)
         await console.press("G")
         assert "3 Health" in console.text()
 

@@ -24,6 +24,9 @@ _LOUD = {"firing": 0, "pending": 1, "clearing": 2}
 
 Ask = Callable[[SamplesQuery], Awaitable[SamplesPage]]
 
+_FIRST_S = 900.0
+"""How far back a graph looks until somebody stretches it; where less was measured, it begins there."""
+
 REFRESH_S = 2.0
 """A plot asks for its samples no more often than this."""
 
@@ -45,7 +48,8 @@ class MetricsPane(Pane):
         super().__init__(store, name)
         self._ask, self._clock = ask, clock
         self.chosen = ""
-        self.seconds = 900.0
+        self.seconds = _FIRST_S
+        self._stretched = False
         self.problem = ""
         self._page: SamplesPage | None = None
         self._asked: tuple[str, float] = ("", 0.0)
@@ -77,7 +81,7 @@ class MetricsPane(Pane):
 
     def _listed(self) -> list[SignalReading]:
         by_signal = _loud(self.store.triggers())
-        return sorted(self.store.signals(), key=lambda s: (s.unit == "state", self._rank(s, by_signal.get(s.id))))
+        return sorted(self.store.signals(), key=lambda s: self._rank(s, by_signal.get(s.id)))
 
     def signal(self) -> SignalReading | None:
         """The one that is drawn: the chosen one, else the loudest."""
@@ -93,9 +97,16 @@ class MetricsPane(Pane):
             self.chosen = listed[max(0, min(len(listed) - 1, listed.index(now.id) + by))]
             self.redraw()
 
+    def _span(self) -> float:
+        if self._stretched or self._page is None:
+            return self.seconds
+        return plots.fitting(self._page.samples, self.store.now(), self.seconds)
+
     def action_span(self, by: int) -> None:
         if self.has_class("-zoomed"):
-            at = min(range(len(plots.SPANS)), key=lambda i: abs(plots.SPANS[i] - self.seconds))
+            seconds = self._span()
+            at = min(range(len(plots.SPANS)), key=lambda i: abs(plots.SPANS[i] - seconds))
+            self._stretched = True
             self.seconds = plots.SPANS[max(0, min(len(plots.SPANS) - 1, at + by))]
             self.redraw()
 
@@ -139,7 +150,7 @@ class MetricsPane(Pane):
             lines.append(Content.assemble(line(("▸ " if here else "  ", "$accent bold")), row))
         page = self._page
         marks = plots.marks_of(page.marks, self.store.state) if page else []
-        what = plots.Plotted(page.samples if page else (), now.unit, now.limit, marks, self.store.now(), self.seconds)
+        what = plots.Plotted(page.samples if page else (), now.unit, now.limit, marks, self.store.now(), self._span())
         old = now.freshness != "fresh"
         lines.append(plots.heading(now.title, what, now.value, old, cells))
         loud = [trigger for trigger in triggers if trigger.signal == now.id and trigger.status in _LOUD]

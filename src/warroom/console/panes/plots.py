@@ -20,7 +20,7 @@ from warroom.model.state import PlanState, State
 Point = tuple[float, float]
 """Seconds before now (negative), and the value."""
 
-SPANS = (300.0, 900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
+SPANS = (60.0, 300.0, 900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
 """Seconds that a plot may show."""
 
 LEAST_ROWS = 6
@@ -68,6 +68,13 @@ def _within(at: datetime, runs: Sequence[PlanState]) -> bool:
     """A platform may see the change a little after the run has ended."""
     late = timedelta(seconds=60)
     return any(run.began_at and run.began_at <= at <= (run.ended_at or at) + late for run in runs)
+
+
+def fitting(samples: Sequence[Sample], now: datetime, most: float) -> float:
+    """The shortest span, of at most ``most`` seconds, that holds everything that was measured."""
+    ages = [(now - sample.at).total_seconds() for sample in samples if sample.value is not None]
+    oldest = max((age for age in ages if age <= most), default=most)
+    return next((span for span in SPANS if oldest <= span <= most), most)
 
 
 def plot(what: Plotted, cells: int, rows: int) -> list[Content]:
