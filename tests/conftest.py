@@ -50,6 +50,7 @@ def postgres() -> str:
 
 
 ENGINES: dict[str, Callable[[], str]] = {
+    "openssl": program("openssl"),
     "postgres": postgres,
     "prometheus": works("prometheus", "--version"),
     "strace": works("strace", "-f", "-o", "/dev/null", "true"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
+from weakref import WeakKeyDictionary
 
 from pydantic import JsonValue
 
@@ -48,12 +49,19 @@ class Limit:
         return max(0.0, self.until - now)
 
 
+_LIMITS: WeakKeyDictionary[object, Limit] = WeakKeyDictionary()
+"""By the platform's own read door: signals, readiness, checks and evidence obey the same limit."""
+
+
 @dataclass(frozen=True)
 class Asker:
-    """Asks for one platform. Whatever shares this obeys the same limit."""
+    """Asks for one platform."""
 
     ctx: Context
-    limit: Limit
+
+    @property
+    def limit(self) -> Limit:
+        return _LIMITS.setdefault(self.ctx.read, Limit())
 
     @property
     def config(self) -> Config:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from warroom.api import Context, Folder, WarroomError
-from warroom_sentry.asking import Asker, Limit, why
+from warroom_sentry.asking import Asker, why
 from warroom_sentry.config import Config
 from warroom_sentry.reading import errors, of_release, releases, scoped
 
@@ -24,7 +24,7 @@ class ErrorsCollector:
     async def collect(self, ctx: Context, folder: Folder) -> None:
         """Raises where the issues can't be read: without them there is no evidence here."""
         config: Config = ctx.config
-        asker = Asker(ctx, Limit())
+        asker = Asker(ctx)
         project = await asker.project_id()
         told = {
             "server": config.base_url,

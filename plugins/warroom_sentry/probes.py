@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from warroom.api import Context, Probed, WarroomError
 from warroom.model.base import Duration, Fact, span_text
-from warroom_sentry.asking import Asker, Limit, why
+from warroom_sentry.asking import Asker, why
 from warroom_sentry.config import Search
 from warroom_sentry.reading import deployed_last, new_issues, releases
 
@@ -28,7 +28,7 @@ class NewIssuesProbe:
     args: type[BaseModel] = NewIssuesArgs
 
     async def probe(self, ctx: Context, args: NewIssuesArgs) -> Probed:
-        asker = Asker(ctx, Limit())
+        asker = Asker(ctx)
         try:
             project = await asker.project_id()
             if args.within is not None:

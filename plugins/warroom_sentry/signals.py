@@ -9,7 +9,7 @@ from typing import Literal
 
 from warroom.api import BadInput, Context, SignalOffer, WarroomError
 from warroom.model.signal import Sample
-from warroom_sentry.asking import Asker, Limit, why
+from warroom_sentry.asking import Asker, why
 from warroom_sentry.config import Config, Errors, NewIssues
 from warroom_sentry.reading import (
     Deployed,
@@ -33,7 +33,7 @@ class SentrySignals:
         if unknown := sorted(wanted - set(config.signals)):
             known = ", ".join(config.signals) or "none"
             raise BadInput(f"there is no Sentry signal {unknown[0]}", "", f"declared are: {known}")
-        look = _Look(Asker(ctx, Limit()), {name: config.signals[name] for name in sorted(wanted)})
+        look = _Look(Asker(ctx), {name: config.signals[name] for name in sorted(wanted)})
         while wanted:
             began = ctx.clock.monotonic()
             for name in look.signals:

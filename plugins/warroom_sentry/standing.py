@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from warroom.api import Context, Ready, TryLater, WarroomError
-from warroom_sentry.asking import Asker, Limit, NotAllowed, why
+from warroom_sentry.asking import Asker, NotAllowed, why
 from warroom_sentry.reading import deployed_last, errors, new_issues, newest_minute, releases
 
 WANTED = {
@@ -20,7 +20,7 @@ FIX = "make an internal integration's token that reads issues and events, projec
 class SentryReadiness:
     async def ready(self, ctx: Context) -> Sequence[Ready]:
         """The token's scopes, and then each kind of question once: what a scope promises may still be refused."""
-        asker = Asker(ctx, Limit())
+        asker = Asker(ctx)
         token = _secret(ctx, asker.config.token)
         if token.status == "not-ready":
             return [token]
@@ -59,6 +59,8 @@ async def _scopes(asker: Asker) -> Ready:
     row, title = "sentry-scopes", f"{asker.ctx.platform}: the token's scopes"
     try:
         reply = await asker.one("", what="its index", scope="any")
+    except TryLater as error:
+        return Ready(row, title, "unknown", why(error))
     except WarroomError as error:
         return Ready(row, title, "not-ready", why(error), error.hint or "check base_url and the network from here")
     auth = reply.data.get("auth") if isinstance(reply.data, dict) else None

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from tests.plugins.sentry_service import TOKEN, Sentry, iso, reading, sentry
 from tests.runbooks import HEAD
-from warroom.api import Context, Ready
+from warroom.api import Context, Ready, TryLater
 from warroom.model.signal import Sample
 from warroom.runbook.render import print_check
 from warroom.testing.clock import VirtualClock
@@ -163,6 +163,18 @@ async def test_a_window_used_up_is_waited_out_before_it_is_refused(service: Sent
     assert len(service.asked) == 1
     assert sample.value is None
     assert "asks to be left alone: for " in sample.words
+
+
+async def test_readiness_and_evidence_obey_what_the_signals_were_told(service: Sentry, tmp_path: Path) -> None:
+    service.limited, service.retry_after = True, "300"
+    async with reading(service.url, signals=SIGNALS) as ctx:
+        await collected(ctx, "errors")
+        assert plugin.readiness is not None
+        rows = {row.id: row.status for row in await plugin.readiness.ready(ctx)}
+        with pytest.raises(TryLater):
+            await plugin.collectors[0].collect(ctx, FakeFolder(tmp_path))
+    assert len(service.asked) == 1
+    assert rows == {"sentry-token": "ready", "sentry-scopes": "unknown", "sentry-project": "unknown"}
 
 
 async def test_an_organizations_own_token_is_told_beforehand(service: Sentry) -> None:
