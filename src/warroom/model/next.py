@@ -215,7 +215,12 @@ def _deciding(runbook: Runbook, state: State) -> NextAction | None:
         return _do("decide", "Decide what to do", "the decision tree has not been read yet")
     if decision.choice in ROLL_BACK:
         return None
-    if tree is not None and tree.advice in ROLL_BACK and not _decided_against(state):
+    asked = tree.path[-1] if tree is not None and tree.path and tree.path[-1].answer is None else None
+    question = runbook.tree.questions.get(asked.node) if asked is not None else None
+    if asked is not None and question is not None and question.from_ is None and not _decided_against(state):
+        return _do("answer", f"Answer: {asked.ask}", asked.evidence)  # the ten minutes are over, say
+    otherwise = tree is not None and tree.advice in (*ROLL_BACK, "hotfix") and tree.advice != decision.choice
+    if tree is not None and otherwise and not _decided_against(state):
         return _do("decide", f"Decide again: the runbook now says {tree.title}", tree.reason)
     return None
 
