@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from warroom.redact import Redactor, visible
+from warroom.redact import LineCleaner, Redactor, visible
 
 CANARY = "cAn4ry/p@ss w+rd='é\"\\<&>"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdef_-123"
@@ -314,7 +314,7 @@ def test_a_reference_to_a_secret_stays_usable() -> None:
 
 
 def test_a_private_key_that_comes_line_by_line() -> None:
-    lines = Redactor().lines()
+    lines = LineCleaner(Redactor())
     cleaned = [
         lines.clean(line)
         for line in ("before", "x -----BEGIN PRIVATE KEY-----", "MIIabc", "def", "-----END PRIVATE KEY-----", "after")
@@ -324,7 +324,7 @@ def test_a_private_key_that_comes_line_by_line() -> None:
 
 
 def test_a_key_that_never_ends_does_not_swallow_the_log() -> None:
-    lines = Redactor().lines()
+    lines = LineCleaner(Redactor())
     lines.clean("-----BEGIN PRIVATE KEY-----")
     assert [lines.clean(f"line {n}") for n in range(300)][-1] == "line 299"
 
