@@ -18,10 +18,11 @@ class Health(Fact):
 
     With ``field``: it equals ``equals``, or its number is ``below`` or ``above`` a limit (strictly; with ``length`` the
     number is how many entries it has). ``expect`` is a part of the JSON that must be there, ``contains`` a text in the
-    body. With none of these: the reply is 2xx.
+    body's first 65,536 characters. With none of these: the reply is 2xx.
 
-    No reply at all is 0 too: what can't be reached does not serve. A 2xx reply without the field is unknown, and so is
-    one whose own time, at the field ``at``, is old. What redirects or lets nobody in says nothing.
+    No reply at all is 0 too: what can't be reached does not serve. A 2xx reply without the field, or without JSON where
+    JSON was expected, is unknown, and so is one whose own time, at the field ``at``, is old. What redirects or lets
+    nobody in says nothing.
     """
 
     kind: Literal["health"] = "health"

@@ -59,6 +59,8 @@ def health(config: Config, signal: Health, reply: Reply, now: datetime) -> Value
         return unknown(f"HTTP {reply.status}: warroom could not look")
     if not good:
         return Value(0, 1, f"HTTP {reply.status}", at)
+    if signal.expect is not None and reply.data is None:
+        return unknown(f"HTTP {reply.status}, but {not_json(reply)}")
     if signal.field is not None:
         lacks = f"it has no {signal.field}" if reply.data is not None else not_json(reply)
         if signal.length or signal.above is not None or signal.below is not None:
@@ -86,11 +88,8 @@ def _told(signal: Health, reply: CallResult) -> tuple[bool, str] | None:
 
 def _lacks(signal: Health, reply: CallResult) -> str:
     """What of ``expect`` and ``contains`` is not there; empty when all of it is."""
-    if signal.expect is not None:
-        if reply.data is None:
-            return not_json(reply)
-        if problem := lacking(signal.expect, reply.data):
-            return problem
+    if signal.expect is not None and (problem := lacking(signal.expect, reply.data)):
+        return problem
     if signal.contains is not None and signal.contains not in reply.text:
         return f"the reply does not contain {short(signal.contains)}"
     return ""

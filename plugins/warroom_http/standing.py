@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from warroom.api import BadInput, Context, Ready, WarroomError
+from warroom.model.base import span_text
 from warroom.model.call import Secret
 from warroom.model.release import Release, ReleaseDiff
 from warroom_http.asking import ask, why
@@ -65,7 +66,18 @@ class HttpReadiness:
         config: Config = ctx.config
         rows = [_secret(ctx, name) for name in secret_names(config)]
         rows.append(await _health(ctx, config.health))
-        return rows
+        tried = [name for name, signal in config.signals.items() if isinstance(signal, ActiveSignal)]
+        return [*rows, _active(ctx, tried)] if tried else rows
+
+
+def _active(ctx: Context, tried: list[str]) -> Ready:
+    """What tries the service's protections, and whether it may here."""
+    config: Config = ctx.config
+    row, title, names = "http-active", f"{ctx.platform}: active probes", ", ".join(tried)
+    if ctx.environment == "production" and not config.active.in_production:
+        fix = "active: {in_production: true, every: 5m} turns them on; active_probes of the runbook gives its leave"
+        return Ready(row, title, "unknown", f"off in production, so nobody knows: {names}", fix)
+    return Ready(row, title, "ready", f"every {span_text(config.active.every)} at most: {names}")
 
 
 async def _health(ctx: Context, path: str) -> Ready:

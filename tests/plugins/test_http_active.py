@@ -210,6 +210,22 @@ async def test_in_production_nothing_is_sent_without_leave(service: Guarded, nam
     assert (await one(service, name, "production", active=leave)).value == 1
 
 
+@pytest.mark.parametrize(
+    ("environment", "leave", "status"),
+    [("production", False, "unknown"), ("production", True, "ready"), ("drill", False, "ready")],
+)
+async def test_readiness_says_whether_they_are_on(
+    service: Guarded, environment: Literal["production", "drill"], leave: bool, status: str
+) -> None:
+    active = {"in_production": leave, "every": "60s"}
+    made: dict[str, Any] = {"signals": SIGNALS, "flows": FLOWS, "active": active}
+    async with looking_at(service.url, secrets=SECRETS, **made) as ctx:
+        assert plugin.readiness is not None
+        rows = {row.id: row for row in await plugin.readiness.ready(replace(ctx, environment=environment))}
+    assert rows["http-active"].status == status
+    assert "csrf, limit, auth" in rows["http-active"].words
+
+
 async def test_who_says_nothing_of_the_environment_means_production(service: Guarded) -> None:
     async with looking_at(service.url, secrets=SECRETS, signals=SIGNALS, flows=FLOWS) as ctx:
         assert (await sampled(ctx, "csrf")).words.startswith("off in production")
