@@ -172,6 +172,15 @@ async def test_one_signal_over_time(start: Start) -> None:
         assert "3 Health" in console.text()
 
 
+async def test_in_calm_the_first_measured_number_is_drawn(begin: Start) -> None:
+    story = Story()
+    story.calm()
+    async with begin(story, (120, 40)) as console:
+        text = await zoomed(console)
+        assert "? webhooks" in text  # what is unknown is listed before what is well
+        assert "▸ ● 5xx" in text
+
+
 async def test_zoomed_from_the_pane_and_left_with_escape(begin: Start) -> None:
     async with begin(opened(), (200, 60)) as console:
         await console.press("4", "z")

@@ -84,9 +84,10 @@ class MetricsPane(Pane):
         return sorted(self.store.signals(), key=lambda s: self._rank(s, by_signal.get(s.id)))
 
     def signal(self) -> SignalReading | None:
-        """The one that is drawn: the chosen one, else the loudest."""
-        listed = self._listed()
-        return next((s for s in listed if s.id == self.chosen), listed[0] if listed else None)
+        """The one that is drawn: the chosen one, else the loudest, else the first number that is measured."""
+        listed, loud = self._listed(), _loud(self.store.triggers())
+        worth = sorted(listed, key=lambda s: (s.id not in loud, s.value is None, s.unit == "state"))
+        return next((s for s in listed if s.id == self.chosen), worth[0] if worth else None)
 
     def action_choose(self, by: int) -> None:
         if not self.has_class("-zoomed"):
@@ -260,4 +261,6 @@ def _flapping(trigger: TriggerReading) -> str:
 
 
 def _limit(signal: SignalReading) -> str:
-    return f"> {limit_text(signal.limit, signal.unit).removesuffix(' ms')}" if signal.limit is not None else ""
+    if signal.limit is None or signal.unit == "state":
+        return ""
+    return f"> {limit_text(signal.limit, signal.unit).removesuffix(' ms')}"

@@ -202,7 +202,7 @@ def heading(title: str, what: Plotted, value: float | None, old: bool, cells: in
     age = (what.now - max(known)).total_seconds() if known else None
     said = f"newest sample {age_text(max(0.0, age))} ago" if age is not None else "no sample"
     parts: list[Part] = [(title, "bold"), "  ", (value_text(value, what.unit), "$warning" if old else "bold")]
-    if what.limit is not None:
+    if what.limit is not None and what.unit != "state":
         parts.append((f"  limit {limit_text(what.limit, what.unit)}", "$error"))
     end = line((f"{said}, last {span_text(what.seconds)}", "$warning" if old or age is None else "$text-muted"))
     return spread(line(*parts), end, cells)
