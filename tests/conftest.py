@@ -27,8 +27,9 @@ settings.register_profile("warroom", deadline=None)
 settings.load_profile("warroom")
 
 
-def program(name: str) -> Callable[[], str]:
-    return lambda: "" if shutil.which(name) else f"no {name} on PATH"
+def program(name: str, beside: str = "") -> Callable[[], str]:
+    """``beside`` is a folder where it may lie without being on everybody's PATH."""
+    return lambda: "" if shutil.which(name) or shutil.which(name, path=beside or None) else f"no {name} on PATH"
 
 
 def works(*argv: str) -> Callable[[], str]:
@@ -51,6 +52,7 @@ def postgres() -> str:
 
 ENGINES: dict[str, Callable[[], str]] = {
     "openssl": program("openssl"),
+    "pgbouncer": program("pgbouncer", "/usr/sbin"),
     "postgres": postgres,
     "prometheus": works("prometheus", "--version"),
     "strace": works("strace", "-f", "-o", "/dev/null", "true"),

@@ -218,3 +218,36 @@ def secrets_of(values: Mapping[str, str]) -> Any:
         return values[name]
 
     return secret
+
+
+@contextlib.contextmanager
+def running_pgbouncer(server: PostgresServer) -> Iterator[int]:
+    """The port of a PgBouncer before it, which lends out a server connection for one transaction at a time."""
+    with folder() as place:
+        port = free_port()
+        (place / "users").write_text(f'"owner" "{PASSWORD}"\n')
+        (place / "ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\npool_mode = transaction\n"
+            f"auth_type = scram-sha-256\nauth_file = {place / 'users'}\ndefault_pool_size = 2\nmax_client_conn = 10\n"
+        )
+        argv = [*_unprivileged(), str(pgbouncer()), str(place / "ini")]
+        with (place / "log").open("ab") as log:
+            process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+        def answers() -> bool:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                return True
+            return False
+
+        try:
+            _until(answers, "PgBouncer", process)
+            yield port
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def pgbouncer() -> str:
+    """Debian keeps it where not everybody's PATH looks."""
+    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin") or "pgbouncer"
