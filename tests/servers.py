@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import redis as redis_client
@@ -72,9 +71,10 @@ def _unprivileged() -> list[str]:
 class PostgresServer:
     """``major`` is the server's version. The superuser ``owner`` has ``PASSWORD``."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.programs = programs
         self.folder = folder
+        self.settings = {**_SETTINGS, **(settings or {})}
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._made = False
@@ -96,7 +96,7 @@ class PostgresServer:
             [*_unprivileged(), str(self.programs / "initdb"), *words], check=True, capture_output=True, timeout=60
         )
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
-            file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
+            file.writelines(f"{name} = '{value}'\n" for name, value in self.settings.items())
         self._made = True
 
     def _answers(self) -> bool:
@@ -187,9 +187,9 @@ def folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def running_postgres(programs: Path | None = None) -> Iterator[PostgresServer]:
+def running_postgres(programs: Path | None = None, **settings: str) -> Iterator[PostgresServer]:
     with folder() as place:
-        server = PostgresServer(programs or wheel_binaries(), place)
+        server = PostgresServer(programs or wheel_binaries(), place, settings)
         try:
             server.start()
             yield server
@@ -208,16 +208,13 @@ def running_redis(*settings: str) -> Iterator[RedisServer]:
             server.stop()
 
 
-def secrets_of(values: Mapping[str, str]) -> Any:
-    """A resolver over these, as the product's: it knows no other."""
-    from warroom.errors import BadInput
-
-    def secret(name: str) -> str:
-        if name not in values:
-            raise BadInput(f"the secret {name} is not set")
-        return values[name]
-
-    return secret
+def certificate(place: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for a host's name, signed by itself, and its key."""
+    paths = place / f"{name}.crt", place / f"{name}.key"
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    argv += ["-addext", f"subjectAltName=DNS:{name}", "-out", str(paths[0]), "-keyout", str(paths[1])]
+    subprocess.run(argv, check=True, capture_output=True, timeout=60)
+    return paths
 
 
 @contextlib.contextmanager

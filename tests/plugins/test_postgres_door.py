@@ -9,12 +9,13 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.servers import PASSWORD, PostgresServer, running_postgres
+from tests.servers import PASSWORD, PostgresServer, certificate, running_postgres, system_binaries
 from tests.stores import Door
 from warroom.errors import BadInput, DoorRefused, StoreRefused, TimedOut, Unreachable, WarroomError
 
@@ -324,3 +325,24 @@ async def test_few_connections_are_held_and_none_after_closing(there: Door, post
             return
         await asyncio.sleep(0.05)
     raise AssertionError("a connection was left open")
+
+
+@pytest.mark.needs("userns", "postgres", "openssl")
+async def test_a_certificate_is_checked_against_the_name_that_the_address_has(door: Door, tmp_path: Path) -> None:
+    """The door connects to the address that it looked up, and still holds the server to its name. The wheel's server
+    knows no TLS."""
+    ours, key = certificate(tmp_path, "localhost")
+    other, _ = certificate(tmp_path, "elsewhere.example.com")
+    with running_postgres(system_binaries(), ssl="on", ssl_cert_file=str(ours), ssl_key_file=str(key)) as server:
+        plain = server.url("postgres").replace("127.0.0.1", "localhost")
+        encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+        for options in ("sslmode=require", f"sslmode=verify-full&sslrootcert={ours}", "sslmode=require&sslcert=x.pem"):
+            door.secrets[NAME] = f"{plain}?{options}"
+            assert await asked(door, encrypted) == [(True,)]
+        for url, words in (
+            (f"{plain}?sslmode=verify-full&sslrootcert={other}", "certificate verify failed"),
+            (f"{server.url('postgres')}?sslmode=verify-full&sslrootcert={ours}", "does not match host name"),
+        ):
+            door.secrets[NAME] = url
+            with pytest.raises(Unreachable, match=words):
+                await asked(door, encrypted)
