@@ -106,6 +106,22 @@ def test_what_nobody_measures_is_not_there_yet(tmp_path: Path) -> None:
     assert (after.status, after.where) == ("implemented", "triggers.performance.conditions.p95")
 
 
+def test_what_a_runbook_turns_on_is_there(tmp_path: Path) -> None:
+    """Off in the default one, which says so; a line that is about evidence or a check goes by what is wired."""
+    line = "safety.automated-rollback-trigger-rollback"
+    assert covered()[line].why == "off: this runbook has no automatic_rollback"
+    step = "{title: t, op: shop.restart, with: {version: v1}, role: application}"
+    text = PLATFORM + f"procedures: {{back: {{title: t, use_when: u, steps: {{s: {step}}}}}}}\n"
+    text += "automatic_rollback: {trigger: high-error-rate, procedure: back}\n"
+    text += "verification: {sentry: {sentence: s, use: shop.count}}\n"
+    now = covered(loaded(tmp_path, text).runbook)
+    assert now[line].status == "implemented"
+    sentry = "verify.errors.check-sentry-new-errors"
+    assert "has no check" in now[sentry].why
+    reader = coverage_module._Reader(loaded(tmp_path, text).runbook, frozenset(), ())
+    assert reader.covered("s", Line(id="x", says="y", checks="count")).status == "implemented"
+
+
 def test_an_operation_makes_a_step_implemented(tmp_path: Path) -> None:
     step = "{title: t, op: shop.restart, with: {version: v1}}"
     text = PLATFORM + f"procedures: {{option-b: {{title: t, use_when: u, steps: {{stop: {step}}}}}}}\n"
@@ -135,6 +151,7 @@ def test_people_without_a_number_are_not_reached(tmp_path: Path) -> None:
         ("checklist.incident-detected-severity-assessed", "implemented"),
         ("message.started.reason-brief-description", "implemented"),
         ("pre.save-sentry-errors", "not-yet"),
+        ("verify.errors.check-sentry-new-errors", "not-yet"),
         ("pre.save-logs", "not-yet"),
         ("practice.critical-practice-these-procedures", "implemented"),
         ("option-c.autoscaler.expected-time-2-4-minutes", "implemented"),

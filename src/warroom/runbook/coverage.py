@@ -49,6 +49,8 @@ class Line(Fact):
     says: str
     at: tuple[str, ...] = ()
     collects: str | None = None
+    checks: str | None = None
+    opt_in: str | None = None
     command: str | None = None
     not_yet: str = ""
 
@@ -135,7 +137,13 @@ class _Reader:
         if line.command is not None:
             known = line.command in self.commands
             yield DONE if known else ("not-yet", f"there is no command {line.command}")
-        if line.collects is not None:
+        if line.opt_in is not None:
+            turned_on = self._exists([line.opt_in])
+            yield DONE if turned_on else ("not-yet", f"off: this runbook has no {line.opt_in}")
+        elif line.checks is not None:
+            has = any(check.use.partition(".")[2] == line.checks for check in self.book.verification.values())
+            yield DONE if has else ("not-yet", f"this runbook's verification has no check {line.checks}")
+        elif line.collects is not None:
             yield self._collects(line.collects)
         else:
             yield from (self.at(path) for path in line.at)
