@@ -10,7 +10,10 @@ from warroom.console.panes.checklist import ChecklistPane
 from warroom.console.screens import deciding, ending, planning, preparing, running
 from warroom.console.screens.checks import ChecksScreen
 from warroom.console.screens.emergency import EmergencyScreen
+from warroom.console.screens.plan import PlanScreen
+from warroom.console.screens.target import TargetScreen
 from warroom.console.screens.ways import WaysScreen
+from warroom.console.screens.writing import MessageScreen, NoteScreen
 from warroom.model.escalation import call_id, open_calls
 from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, Veto, WriteReport
 
@@ -65,16 +68,16 @@ class Actions:
     # Prepare
 
     def message(self) -> None:
-        self.app.push_screen(preparing.MessageScreen(self.client))
+        self.app.push_screen(MessageScreen(self.client))
 
     def capture(self) -> None:
         self.app.send(CaptureEvidence())
 
     def note(self) -> None:
-        self.app.push_screen(preparing.NoteScreen(self.client))
+        self.app.push_screen(NoteScreen(self.client))
 
     def target(self) -> None:
-        self.app.push_screen(preparing.TargetScreen(self.client))
+        self.app.push_screen(TargetScreen(self.client))
 
     def _checklist(self) -> ChecklistPane | None:
         """The checklist, in sight. The first press only shows which line is meant: nothing is ticked unread."""
@@ -125,7 +128,7 @@ class Actions:
         self.app.push_screen(planning.ProcedureScreen(self.client))
 
     def read_plan(self) -> None:
-        self.app.push_screen(planning.PlanScreen(self.client, lambda: self.app.act("run"), self.procedure))
+        self.app.push_screen(PlanScreen(self.client, lambda: self.app.act("run"), self.procedure))
 
     def run(self) -> None:
         self.app.push_screen(running.RunScreen(self.client))

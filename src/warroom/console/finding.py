@@ -11,7 +11,7 @@ from textual.screen import Screen
 
 from warroom.console.keymap import ACTIONS, BY_ID
 from warroom.console.screens.planning import ProcedureScreen
-from warroom.console.screens.preparing import MessageScreen
+from warroom.console.screens.writing import MessageScreen
 from warroom.console.text import clean
 from warroom.console.theme import THEMES
 

@@ -19,6 +19,7 @@ class Release(Fact):
     digest: str | None = None
     created_at: Instant | None = None
     deployed_at: Instant | None = None
+    deployed_by: str = ""
     verdict: Literal["good", "bad", "unknown"] = "unknown"
     note: str = ""
 

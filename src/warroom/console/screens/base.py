@@ -110,7 +110,8 @@ class Dialog(ModalScreen[None]):
         """What was written and not sent is there again when the dialog is opened the next time."""
         if self.is_current:
             if not self._sent:
-                self.client.drafts |= {reason.draft: reason.text for reason in self.query(Reason) if reason.draft}
+                for reason in self.query(Reason):
+                    reason.keep(self.client.drafts)
             self.dismiss()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
@@ -204,11 +205,18 @@ class Reason(TextArea):
 
     def __init__(self, placeholder: str = "", *, text: str = "", name: str = "reason", draft: str = "") -> None:
         super().__init__(text, id=name, placeholder=placeholder, tab_behavior="focus", highlight_cursor_line=False)
-        self.draft = draft
+        self.draft, self.origin = draft, text
 
     async def _on_paste(self, event: Paste) -> None:
         """What a terminal would obey is a picture before it is drawn."""
         await super()._on_paste(Paste("\n".join(clean_lines(event.text))))
+
+    def keep(self, drafts: dict[str, str]) -> None:
+        """What was changed is kept; what stands as it came is not a draft."""
+        if self.draft and self.text != self.origin:
+            drafts[self.draft] = self.text
+        else:
+            drafts.pop(self.draft, None)
 
     @property
     def said(self) -> str:

@@ -79,7 +79,7 @@ class AnswerScreen(Dialog):
             prompts = [line(a.ask, "  ", ((a.answer or "?").upper(), "bold")) for a in self.path]
             yield Choice(*prompts)
         yield Static("", id="question", markup=False)
-        yield Reason("why (needed when you say other than what was measured)")
+        yield Reason("why (needed when you say other than what was measured)", draft="answer")
 
     def buttons(self) -> ComposeResult:
         yield from self._words()
@@ -157,7 +157,7 @@ class DecideScreen(Dialog):
                 )
             )
         yield rows(*lines)
-        yield Reason("why (needed when you go against the advice)")
+        yield Reason("why (needed when you go against the advice)", draft="decide")
 
     def buttons(self) -> ComposeResult:
         for choice in _CHOICES:
@@ -248,7 +248,7 @@ class EscalateScreen(Dialog):
             if names:
                 lines.append(line(("            " + names, "$text-muted")))
         yield rows(*lines)
-        yield Reason("what they should know")
+        yield Reason("what they should know", draft="escalate")
 
     def buttons(self) -> ComposeResult:
         yield button("Call the next people now", "escalate", "main")

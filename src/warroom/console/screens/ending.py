@@ -45,7 +45,7 @@ class CloseScreen(Dialog):
         if state.watch is not None and state.watch.quiet is None:
             shown.append(line(("The watch is still running.", "$warning")))
         yield rows(*shown)
-        yield Reason("a sentence on how it ended")
+        yield Reason("a sentence on how it ended", draft="close")
 
     def buttons(self) -> ComposeResult:
         for outcome, label in _OUTCOMES:

@@ -1,24 +1,17 @@
-"""Choosing a procedure, and reading the plan to the last call."""
+"""Choosing a procedure, its optional steps, and the steps that are done by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.events import Resize
 from textual.widgets import OptionList, Static
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, Toggles, button, rows
 from warroom.console.text import line, wrapped
-from warroom.console.theme import RISK, mark
 from warroom.model.base import span_text
-from warroom.model.call import Call
-from warroom.model.intent import ApprovePlan, ProposePlan
-from warroom.model.plan import Step
+from warroom.model.intent import ProposePlan
 from warroom.model.runbook import Procedure
-from warroom.model.state import PlanState, StepState
 
 
 class ProcedureScreen(Dialog):
@@ -116,116 +109,3 @@ class ProcedureScreen(Dialog):
                 manual=tuple(c.removeprefix("manual:") for c in chosen if c.startswith("manual:")),
             )
         )
-
-
-class PlanScreen(Dialog):
-    """The whole plan: what is shown here is what runs, to the byte."""
-
-    heading = "the plan"
-    hint = "arrows scroll · tab to the buttons · esc goes back"
-
-    def __init__(self, client: Client, run: Callable[[], None], other: Callable[[], None]) -> None:
-        super().__init__(client)
-        self.run_it, self.other = run, other
-        self._shown = ""
-
-    def inside(self) -> ComposeResult:
-        yield Static("", id="whole", markup=False)
-
-    def buttons(self) -> ComposeResult:
-        plan = self.store.plan
-        if plan is not None and plan.status in ("proposed", "approved"):
-            yield button("Run it …", "run", "main")
-            if self.store.me not in plan.approvals:
-                yield button("Approve", "approve")
-        yield button("Another procedure …", "other")
-        yield button("Close", "cancel")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        inside = self.query_one("#inside")
-        inside.can_focus = True
-        inside.focus()
-        self.frame()
-
-    def on_resize(self, event: Resize) -> None:
-        super().on_resize(event)
-        self._shown = ""
-        self.frame()
-
-    def frame(self) -> None:
-        plan = self.store.plan
-        if plan is None or (said := repr((plan.hash, plan.status, plan.approvals, plan.steps))) == self._shown:
-            return
-        self._shown = said
-        cells = max(40, self.query_one("#inside").size.width - 3)
-        self.query_one("#whole", Static).update(Content("\n").join(whole_plan(plan, cells)))
-
-    def pressed(self, name: str) -> None:
-        plan = self.store.plan
-        if plan is None:
-            return
-        if name == "approve":
-            self.send(ApprovePlan(hash=plan.hash))
-            return
-        self.leave()
-        self.run_it() if name == "run" else self.other()
-
-
-def whole_plan(plan: PlanState, cells: int) -> list[Content]:
-    """Every step with its calls, what takes it back, its risk, and what must still hold when it starts."""
-    target = plan.plan.target
-    lines = [
-        line(
-            (plan.plan.title, "bold"),
-            f" · {plan.status}",
-            (f" · about {span_text(plan.plan.expected_s)}" if plan.plan.expected_s else "", "$text-muted"),
-        )
-    ]
-    if target is not None:
-        named = target.digest or target.commit or ""
-        lines += wrapped(f"target {target.name}  {named}", cells, "")
-    lines += wrapped(f"hash {plan.hash}", cells, "$text-muted")
-    if plan.approvals:
-        lines += wrapped("approved by " + ", ".join(plan.approvals), cells, "$success")
-    if plan.void_reason:
-        lines += wrapped(f"voided: {plan.void_reason}", cells, "$error bold")
-    for note in plan.plan.notes:
-        lines += wrapped(note, cells, "$warning", "! ")
-    for index, step in enumerate(plan.plan.steps, 1):
-        lines += [Content(""), *_step(index, step, plan.steps.get(step.id, StepState()), cells)]
-    return lines
-
-
-def _step(index: int, step: Step, state: StepState, cells: int) -> list[Content]:
-    sign, style = mark(state.status)
-    risk, risk_style = RISK[step.risk]
-    preview = step.preview
-    about = f"  about {span_text(preview.expected_s)}, at most {span_text(preview.timeout_s)}"
-    lines = [
-        line((f"{sign} ", style), (f"{index} {step.title}", "bold"), "  ", (risk, risk_style), (about, "$text-muted"))
-    ]
-    by = "by hand" if step.manual else f"{step.platform}.{step.operation} ({step.plugin} {step.plugin_version})"
-    lines.append(line(("    " + by, "$text-muted")))
-    lines += _calls(preview.calls, cells, "    ", "$accent")
-    if preview.inverse:
-        lines.append(line(("    taken back by", "$text-muted")))
-        lines += _calls(preview.inverse, cells, "      ", "")
-    else:
-        lines += wrapped(
-            f"can't be taken back: {preview.no_inverse or 'no inverse is known'}", cells, "$warning", "    "
-        )
-    if preview.destroys:
-        lines += wrapped("sealed before it: " + ", ".join(preview.destroys), cells, "$text-muted", "    ")
-    for name, value in preview.pinned.items():
-        lines += wrapped(f"must still hold: {name} = {value}", cells, "$text-muted", "    ")
-    for note in preview.notes:
-        lines += wrapped(note, cells, "$warning", "    ! ")
-    return lines
-
-
-def _calls(calls: tuple[Call, ...], cells: int, indent: str, style: str) -> list[Content]:
-    lines: list[Content] = []
-    for call in calls:
-        lines += wrapped(call.paste(), cells, style, indent + "$ ", indent + "  ")
-    return lines

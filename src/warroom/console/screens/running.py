@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
@@ -11,6 +14,7 @@ from warroom.console.screens.base import Dialog, Reason, TypedName, button, rows
 from warroom.console.text import line, wrapped
 from warroom.console.theme import RISK
 from warroom.model.base import span_text
+from warroom.model.call import Call
 from warroom.model.intent import AbortRun, ClaimStep, ResolveStep, RunPlan
 from warroom.model.live import Guard, GuardsPage, GuardsQuery
 from warroom.model.plan import Step
@@ -37,7 +41,7 @@ class RunScreen(Dialog):
     def inside(self) -> ComposeResult:
         yield Static("", id="what", markup=False)
         yield Static(line(("looking whether anything stands against it …", "$text-muted")), id="guards", markup=False)
-        yield Reason("why you waive these (needed)")
+        yield Reason("why you waive these (needed)", draft="waive guards")
         yield Static(
             line("To run it, type the service's name: ", (self.name_wanted, "bold")), id="ask-name", markup=False
         )
@@ -220,7 +224,7 @@ class ResolveScreen(Dialog):
         for call in step.preview.calls[state.calls_made :]:
             lines += wrapped(call.paste(), 72, "$accent", "$ ", "  ")
         yield rows(*lines)
-        yield Reason("why (goes into the journal)")
+        yield Reason("why (goes into the journal)", draft=f"resolve {self.step}")
 
     def buttons(self) -> ComposeResult:
         yield button("Done", "done")
@@ -256,7 +260,9 @@ class ClaimScreen(Dialog):
     """A manual step: what to do elsewhere, ready to paste; then what came out of it."""
 
     heading = "a step by hand"
-    hint = "ctrl+s claims it · esc goes back"
+    hint = "ctrl+y copies what to do · paste what came out · ctrl+s claims it · esc goes back"
+    calls: tuple[Call, ...] = ()
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+y", "copy_calls", show=False, priority=True)]
 
     def inside(self) -> ComposeResult:
         plan, manual = self.store.plan, self.store.manual_steps()
@@ -265,15 +271,23 @@ class ClaimScreen(Dialog):
         self.step, state = manual[0]
         self.hash, self.attempt = plan.hash, state.attempt
         step = next(s for s in plan.plan.steps if s.id == self.step)
+        self.calls = step.preview.calls
         lines = [line((step.title, "bold"))]
         for call in step.preview.calls:
             for text in call.paste().split("\n"):
                 lines += wrapped(text, 74, "$text-muted" if text.startswith("# ") else "$accent")
+        proves = (
+            "warroom looks itself whether it is done, and says so."
+            if step.platform
+            else "Nothing but your word can prove it: it stays “claimed”."
+        )
+        lines += wrapped(proves, 74, "$text-muted")
         yield rows(*lines)
-        yield Reason("paste what came out of it", name="output")
+        yield Reason("paste what came out of it", name="output", draft=f"claim {self.step} {self.attempt}")
 
     def buttons(self) -> ComposeResult:
         yield button("I did this", "claim", "main")
+        yield button("Copy what to do", "copy")
         yield button("Not yet", "cancel")
 
     def on_mount(self) -> None:
@@ -283,6 +297,12 @@ class ClaimScreen(Dialog):
     def action_confirm(self) -> None:
         self.pressed("claim")
 
+    def action_copy_calls(self) -> None:
+        self.copy("\n".join(call.paste() for call in self.calls) + "\n", "what to do")
+
     def pressed(self, name: str) -> None:
+        if name == "copy":
+            self.action_copy_calls()
+            return
         output = self.query_one("#output", Reason).said
         self.send(ClaimStep(hash=self.hash, step=self.step, attempt=self.attempt, output=output[:65536]))

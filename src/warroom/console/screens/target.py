@@ -1,0 +1,189 @@
+"""The releases there were: which runs, which is the best to go back to, and what going back to each takes away."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+
+from warroom.console.client import Client
+from warroom.console.screens.base import Choice, Dialog, button
+from warroom.console.screens.plan import what_lies_between
+from warroom.console.text import fit, line, wrapped
+from warroom.console.theme import mark
+from warroom.model.base import span_text
+from warroom.model.intent import ChooseTarget
+from warroom.model.live import DiffPage, DiffQuery, ReleasesPage, ReleasesQuery
+from warroom.model.release import Release
+
+
+def identity(release: Release) -> str:
+    """What names the release's content, so that a moved tag can't change what was picked."""
+    return release.digest or release.commit or release.version
+
+
+class TargetScreen(Dialog):
+    """The history, newest first, the best one chosen beforehand. Or filtered, or typed when it can't be reached."""
+
+    heading = "target"
+    hint = "arrows look at a release · enter takes it · tab to filter or type one · esc goes back"
+    fills = True
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.page: ReleasesPage | None = None
+        self.shown: tuple[int, ...] = ()
+        self.contains = ""
+
+    def inside(self) -> ComposeResult:
+        yield Static(line(("reading the history …", "$text-muted")), id="why", markup=False)
+        with Horizontal(id="two"):
+            yield Choice(name="releases")
+            with Vertical(id="beside"):
+                yield Static("", id="diff", markup=False)
+
+    def below(self) -> ComposeResult:
+        yield Input(placeholder="filter, or type a version, a commit or a digest; enter takes it", id="typed-target",
+                    max_length=300)  # fmt: skip
+
+    def buttons(self) -> ComposeResult:
+        yield button("Take this release", "take", "main")
+        yield button("Cancel", "cancel")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#beside").can_focus = True
+        self.query_one("#releases", Choice).focus()
+        self.read(self._history(), "history")
+
+    async def _history(self) -> None:
+        page = self.page = await self.client.ask(ReleasesQuery(), ReleasesPage)
+        why = self.query_one("#why", Static)
+        cells = max(40, self.query_one("#inside").size.width - 2)
+        if page.problem:
+            why.update(
+                Content("\n").join(wrapped(f"{page.problem} — type the target instead", cells, "$warning", "? "))
+            )
+        else:
+            said = page.reason or "no release is known to be good"
+            why.update(
+                Content("\n").join(wrapped(f"best: {said}" if page.best is not None else said, cells, "$accent"))
+            )
+        self._list()
+
+    def _list(self) -> None:
+        """Those whose name, commit, digest or note has what was typed."""
+        page = self.page
+        if page is None:
+            return
+        wanted = self.contains.casefold()
+        self.shown = tuple(
+            index
+            for index, r in enumerate(page.releases)
+            if wanted in f"{r.version} {r.commit or ''} {r.digest or ''} {r.note}".casefold()
+        )
+        choice = self.query_one("#releases", Choice)
+        choice.clear_options()
+        choice.add_options([self._prompt(page, index) for index in self.shown])
+        if self.shown:
+            choice.highlighted = self.shown.index(page.best) if page.best in self.shown else 0
+
+    def _prompt(self, page: ReleasesPage, index: int) -> Content:
+        release = page.releases[index]
+        sign, style = {"good": mark("ok"), "bad": mark("failed"), "unknown": mark("unknown")}[release.verdict]
+        best = index == page.best
+        said = f"{release.verdict}"
+        if page.running is not None and (page.running.same_as(release) or page.running.name == release.name):
+            said = "running now"
+        elif any(other.same_as(release) for other in self.store.state.failed_targets):
+            said, (sign, style) = "did not recover", mark("failed")
+        elif best:
+            said = "best"
+        age = _ago(release.deployed_at, self.store.now())
+        return line(
+            (f"{sign} ", style),
+            (fit(release.name, 16), "bold" if best else ""),
+            (fit(said, 16), "bold $accent" if best else style),
+            (age, "$text-muted"),
+        )
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if self.page is not None and self.shown:
+            self.read(self._diff(self.page, self.shown[event.option_index]), "diff")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self.pressed("take")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.contains = event.value.strip()
+        self._list()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """What was typed is taken as it stands; a list of one that it filtered to is taken from the list."""
+        if len(self.shown) == 1 and event.value.strip():
+            self.pressed("take")
+        elif event.value.strip():
+            self.send(ChooseTarget(text=event.value.strip()))
+
+    async def _diff(self, page: ReleasesPage, index: int) -> None:
+        beside = self.query_one("#diff", Static)
+        beside.update(line(("reading what changed since …", "$text-muted")))
+        release = page.releases[index]
+        cells = max(30, self.query_one("#beside").size.width - 3)
+        lines = about(page, index, self.store.now(), cells)
+        found = await self.client.ask(DiffQuery(to=identity(release)), DiffPage)
+        if found.diff is None:
+            lines += wrapped(found.problem or "what changed since is unknown", cells, "$warning", "? ")
+        else:
+            lines += what_lies_between(found.diff, cells, 8)
+        beside.update(Content("\n").join(lines))
+
+    def pressed(self, name: str) -> None:
+        choice = self.query_one("#releases", Choice)
+        if self.page is None or choice.highlighted is None or not self.shown:
+            self.complain("No release is chosen: type one.")
+            self.query_one("#typed-target", Input).focus()
+            return
+        self.send(ChooseTarget(text=identity(self.page.releases[self.shown[choice.highlighted]])))
+
+
+def about(page: ReleasesPage, index: int, now: datetime, cells: int) -> list[Content]:
+    """One release: what names it, when it came, who brought it, how long it ran, and how."""
+    release = page.releases[index]
+    lines = [
+        line((release.name, "bold"), (f"  {(release.commit or '')[:12]}  {(release.digest or '')[:19]}", "$text-muted"))
+    ]
+    facts = []
+    if release.deployed_at is not None:
+        facts.append(f"deployed {release.deployed_at:%Y-%m-%d %H:%M} UTC, {_ago(release.deployed_at, now)}")
+        until = _until(page, index, now)
+        if until is not None:
+            ran = span_text(round((until - release.deployed_at).total_seconds()))
+            facts.append(f"ran for {ran}" if until < now else f"has run for {ran}")
+    else:
+        facts.append("when it was deployed is not known")
+    if release.deployed_by:
+        facts.append(f"by {release.deployed_by}")
+    how = {"good": "it ran well", "bad": "it ran badly", "unknown": "how it ran is not known"}[release.verdict]
+    lines += wrapped(" · ".join([*facts, how]), cells, "$text-muted")
+    return lines + (wrapped(release.note, cells, "$text-muted") if release.note else [])
+
+
+def _until(page: ReleasesPage, index: int, now: datetime) -> datetime | None:
+    """When the next one took its place: the history is newest first. None where that is not known."""
+    if index == 0:
+        return now
+    return page.releases[index - 1].deployed_at
+
+
+def _ago(then: datetime | None, now: datetime) -> str:
+    if then is None:
+        return "unknown"
+    seconds = max(0.0, (now - then).total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{int(seconds)} s ago"
