@@ -49,8 +49,8 @@ keys:
   run: ctrl+d
   targt: T
   zoom: Delete
-  note: t
-  verify: t
+  note: F9
+  verify: F9
   close: lol
   help: 1
   plan: j
@@ -68,7 +68,7 @@ colour: red
         "3:8: found ctrl+d, which no action may stand on, expected another key; fingers delete with it",
         '4:3: found the unknown action "targt", expected an id from KEYS.md; did you mean "target"?',
         "5:9: found delete, which no action may stand on",
-        '7:11: found t, which "note" is on',
+        '7:11: found F9, which "note" is on',
         '8:10: found "lol", which is no key, expected one character such as t or /',
         "9:9: found the number 1, expected a text; put it in quotes",
         "10:9: found j, which the log uses",
@@ -236,3 +236,10 @@ async def test_the_mouse_goes_on_and_off(begin: Start) -> None:
             seen.append(console.app.mouse_on)
         assert seen == [False, True, False]
         assert "Mouse on" in console.told()
+
+
+@pytest.mark.parametrize(("stamps", "shown"), [("auto", True), ("utc", True), ("off", False)])
+async def test_the_logs_times_are_as_they_were_set(begin: Start, stamps: str, shown: bool) -> None:
+    settings = Settings.model_validate({"timestamps": stamps})
+    async with begin(Story(), (120, 40), settings=settings) as console:
+        assert ("03:00:39" in console.text()) is shown

@@ -71,7 +71,7 @@ class WarroomConsole(App[int]):
         self.mouse_on = self.settings.mouse
         self.steady = steady or Steady()
         self.copier = copier
-        self.main = MainScreen(self.client)
+        self.main = MainScreen(self.client, self.settings.stamps())
         self.actions = Actions(self)
         self._tick_s = tick_s
         self._changes = Changes()

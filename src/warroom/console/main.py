@@ -23,6 +23,7 @@ from warroom.console.panes.decide import DecidePane
 from warroom.console.panes.header import Footer, Header, NextLine
 from warroom.console.panes.health import HealthPane
 from warroom.console.panes.log import LogPane
+from warroom.console.panes.logmoment import Stamps
 from warroom.console.panes.metrics import MetricsPane
 from warroom.console.panes.plan import PlanPane
 from warroom.console.text import line
@@ -48,8 +49,9 @@ class MainScreen(Screen[None]):
     class Shown(Message):
         """On top again: what waited for a dialog to go may come."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, stamps: Stamps | None = None) -> None:
         super().__init__(id="main")
+        self._stamps = stamps
         self.client = client
         self.zoomed: str | None = None
         self._silent = False
@@ -63,7 +65,7 @@ class MainScreen(Screen[None]):
             "health": HealthPane(store, "health"),
             "metrics": MetricsPane(store, self._samples, "metrics"),
             "checklist": ChecklistPane(store, "checklist"),
-            "log": LogPane(store, self._log, "log"),
+            "log": LogPane(store, self._log, "log", self._stamps),
             "plan": PlanPane(store, "plan"),
         }
         with Container(id="panes"):

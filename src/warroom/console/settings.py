@@ -11,20 +11,27 @@ from textual.binding import Binding
 
 from warroom.console.keymap import ACTIONS, BY_ID, DEFAULT_KEYS
 from warroom.console.keys import FORBIDDEN, Keys, drawn, named
+from warroom.console.panes.logmoment import Stamps
 from warroom.console.theme import THEMES
 from warroom.model.base import Fact
 
 
 class Settings(Fact):
-    """One settings file. ``keys`` maps an action's id to a key; ``theme`` empty is what suits the terminal."""
+    """One settings file. ``keys`` maps an action's id to a key; ``theme`` empty is what suits the terminal.
+
+    ``timestamps`` are the log's; ``auto`` is UTC where there is room for it.
+    """
 
     keys: dict[str, str] = Field(default_factory=dict)
     theme: str = ""
-    timestamps: Literal["utc", "local", "off"] = "utc"
+    timestamps: Literal["auto", "utc", "local", "off"] = "auto"
     mouse: bool = True
     slow_line: bool = False
     bell: bool = True
     title: bool = True
+
+    def stamps(self) -> Stamps | None:
+        return None if self.timestamps == "auto" else self.timestamps
 
     def own_keys(self) -> Keys:
         """The table of keys with these in place. For settings that ``mistakes`` finds nothing wrong with."""

@@ -40,12 +40,13 @@ class LogPane(Vertical):
     topics = frozenset({"log", "snapshot"})
     ticks = False
 
-    def __init__(self, store: Store, ask: Ask, name: str) -> None:
+    def __init__(self, store: Store, ask: Ask, name: str, stamps: Stamps | None = None) -> None:
         super().__init__(id=name, classes="pane")
         self.store, self._ask = store, ask
         self.filter = LogFilter(folded=True)
         self.search = LogFilter()
         self.problem = ""
+        self._stamps = stamps
         self.marks: tuple[tuple[datetime, str], ...] = ()
         self._page: LogPage | None = None
         self._at_pause = -1
@@ -54,7 +55,7 @@ class LogPane(Vertical):
         self._title = self._below = Content("")
 
     def compose(self) -> ComposeResult:
-        yield LogView()
+        yield LogView(self._stamps)
         yield Static("", id="log-hint", markup=False)
         yield Input(id="log-box")
 

@@ -67,11 +67,11 @@ class LogView(Widget, can_focus=True):
             super().__init__()
             self.edge = edge
 
-    def __init__(self) -> None:
+    def __init__(self, stamps: Stamps | None = None) -> None:
         super().__init__(id="log-view")
         self.window = Window()
         self.place = Place()
-        self.settings = Settings()
+        self.settings = Settings(stamps=stamps)
         self.following = True
         self.marked: int | None = None
         """The sequence number at the other end of the marked lines."""
