@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from warroom.errors import Unreachable, WarroomError
+from warroom.errors import StoreRefused, Unreachable, WarroomError
 from warroom.model.call import CallResult
 from warroom.model.event import PlanProposed
 from warroom.testing.builders import a_plan, a_runbook, a_state, an_event, at, events
@@ -112,3 +112,20 @@ def test_builders_give_valid_facts() -> None:
     assert [e.seq for e in events(an_event().body, an_event().body, first=5)] == [5, 6]
     with pytest.raises(ValidationError):
         a_runbook(unknown={})
+
+
+async def test_the_door_to_databases_answers_what_was_expected_and_fails_on_anything_else() -> None:
+    with FakeReadDoor() as door:
+        door.on_sql("env:A", "SELECT  a\nFROM {t}", [{"a": 1}, {"a": 2}], when=lambda made: made.names == {"t": "T"})
+        door.on_sql("env:A", "SELECT 1", StoreRefused("no", code="42501"))
+        door.on_redis("env:B", "INFO", answer="a:1")
+        rows = await door.sql("env:A", "SELECT a FROM {t}", timeout=1, names={"t": "T"}, at_most=1)
+        assert (rows.each(), rows.more) == ([{"a": 1}], True)
+        with pytest.raises(StoreRefused):
+            await door.sql("env:A", "SELECT 1", timeout=1)
+        assert await door.redis("env:B", "INFO", timeout=1) == "a:1"
+    for call in (door.sql("env:B", "SELECT 1", timeout=1), door.redis("env:B", "PING", timeout=1)):
+        with pytest.raises(UnexpectedCall):
+            await call
+    with pytest.raises(UnexpectedCall, match="unexpected: sql env:B SELECT 1; unexpected: redis env:B PING"):
+        door.verify()
