@@ -62,7 +62,7 @@ def test_init_writes_what_loads(tmp_path: Path) -> None:
 
 def test_init_is_short_and_commented() -> None:
     lines = STARTER_FILE.read_text(encoding="utf-8").splitlines()
-    assert len(lines) < 110
+    assert len(lines) < 140
     assert sum(line.lstrip().startswith("#") for line in lines) > 10
 
 
@@ -71,12 +71,12 @@ def test_what_the_starter_only_shows_works_as_well(tmp_path: Path) -> None:
     text = STARTER_FILE.read_text(encoding="utf-8")
     path = tmp_path / "warroom.yaml"
     shown = re.sub(r"(?m)^( *)# ( *[a-z][a-z0-9_-]*:(?: .*)?)$", r"\1\2", text)
-    assert shown.count("plugin:") == 3
+    assert shown.count("plugin:") == 5
     path.write_text(shown, encoding="utf-8")
     lines, status = print_check(path)
     assert status == 0, lines
     assert "http-error-ratio" not in lines[1]
-    for source in ("prometheus", "sentry", "http"):
+    for source in ("prometheus", "sentry", "http", "postgres", "redis"):
         broken = shown.replace(
             f"plugin: {source}\n    config:\n", f"plugin: {source}\n    config:\n      nonsense: 1\n"
         )
