@@ -292,9 +292,9 @@ class Changing:
         try:
             result = await self._perform(call, on_line)
         except WarroomError as error:
-            self._log.add(at, "change", self._cleaner.clean(f"{call.paste()}  # {error.title}"), None, None)
+            self._log.add(at, "change", self._cleaner.clean_call(f"{call.paste()}  # {error.title}"), None, None)
             raise
-        self._log.add(at, "change", self._cleaner.clean(call.paste()), result.status, result.seconds)
+        self._log.add(at, "change", self._cleaner.clean_call(call.paste()), result.status, result.seconds)
         return CallResult(
             status=result.status,
             text=self._cleaner.clean(result.text)[:TEXT_LIMIT],

@@ -1,0 +1,44 @@
+"""The command log: what was made, as it can be pasted; secrets stand in it by name, and their values never."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import UTC, datetime
+
+import pytest
+
+from warroom.actions.commands import LONGEST, CommandLog
+from warroom.model.call import Call, HttpCall, ProcessCall, Secret
+from warroom.redact import Redactor
+
+CALLS: list[Call] = [
+    HttpCall(method="POST", url="http://h/x", headers={"Authorization": Secret(secret="CI_TOKEN", prefix="Bearer ")}),
+    HttpCall(method="GET", url="http://h/x", headers={"Cookie": Secret(secret="CI_TOKEN", prefix="session=")}),
+    ProcessCall(argv=("psql", "-h", "db"), env={"PGPASSWORD": Secret(secret="CI_TOKEN")}),
+    ProcessCall(argv=("login",), stdin=Secret(secret="CI_TOKEN")),
+    ProcessCall(argv=("cli",), env={"REDIS_URL": Secret(secret="CI_TOKEN", prefix="redis://:")}),
+]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.paste()[:30])
+def test_a_reference_to_a_secret_says_what_to_fill_in(call: Call) -> None:
+    kept = Redactor().clean_call(call.paste())
+    assert "‹secret: CI_TOKEN›" in kept
+    assert kept == call.paste()
+    assert shlex.split(kept), "it can be pasted: every quote is closed"
+
+
+def test_a_value_that_is_a_secret_is_hidden_between_references_too() -> None:
+    redactor = Redactor()
+    redactor.register("s3cr3t-value-zz", "token")
+    call = ProcessCall(argv=("run", "s3cr3t-value-zz", "--password=hunter2hunter2"), stdin=Secret(secret="CI_TOKEN"))
+    kept = redactor.clean_call(call.paste())
+    assert "s3cr3t-value-zz" not in kept
+    assert "hunter2hunter2" not in kept
+    assert "‹secret: CI_TOKEN›" in kept
+
+
+def test_what_was_cut_says_so() -> None:
+    log = CommandLog()
+    log.add(datetime(2026, 3, 2, tzinfo=UTC), "read", "x" * (LONGEST + 1), 0, 0.1)
+    assert log.newest(1)[0].text.endswith("cut here: it is longer")
