@@ -62,9 +62,10 @@ class Signal(Fact):
     those that no earlier sample counted are added. 0 says that nothing happened. NaN or no series is unknown: where no
     series means 0, as with errors that never happened, say so with ``or vector(0)``.
 
-    A sample's time is that of the newest sample that ``query`` reads; ``newest_of`` names the series where another one
-    tells it. Once that is older than ``stale_after`` the signal is unknown. An answer with warnings may lack a part,
-    and is unknown too, unless ``accept_warnings``.
+    A sample comes once for each scrape, and its time is that of the newest one that ``query`` reads; ``newest_of``
+    names the series where another one tells it. Once that is older than ``stale_after`` the signal is unknown. A
+    condition of the runbook finds it old by a ``stale_after`` of its own (30 s by default), which has to be above the
+    interval of scrapes. An answer with warnings may lack a part, and is unknown too, unless ``accept_warnings``.
     """
 
     query: PromQL

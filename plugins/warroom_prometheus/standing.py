@@ -11,10 +11,12 @@ from warroom.model.base import clock_text
 from warroom.model.call import Secret
 from warroom_prometheus.asking import Answer, Refused, fetched, instant, why
 from warroom_prometheus.config import Config, Signal
-from warroom_prometheus.promql import histograms
+from warroom_prometheus.promql import histograms, selectors
 from warroom_prometheus.reading import read, single
 
 AT_ONCE = 6
+SELDOM = 20.0
+"""Seconds between two scrapes. A condition finds a signal old after 30 s unless it says otherwise."""
 WAIT = "look at its targets: /targets on the server lists what it scrapes, and why not"
 
 
@@ -87,7 +89,7 @@ async def _signal(ctx: Context, name: str, signal: Signal) -> Ready:
         if signal.newest:
             newest = await instant(ctx, signal.newest)
         counted = single(await instant(ctx, signal.count_query)) if signal.count_query else (0.0, "")
-        buckets = await _largest_bucket(ctx, signal)
+        about = await _largest_bucket(ctx, signal) + await _scraped(ctx, signal)
     except Refused as error:
         return Ready(row, title, "not-ready", why(error), error.hint or "correct the query in the runbook")
     except WarroomError as error:
@@ -103,7 +105,7 @@ async def _signal(ctx: Context, name: str, signal: Signal) -> Ready:
         fix = "where no series means 0, add: or vector(0)" if answer.total == 0 else "correct the query in the runbook"
         quiet = "NaN" in found.words or answer.total == 0
         return Ready(row, title, "unknown" if quiet else "not-ready", f"{found.words}; newest sample {age} old", fix)
-    return Ready(row, title, "ready", f"{found.value:g} {signal.unit}, newest sample {age} old{buckets}")
+    return Ready(row, title, "ready", f"{found.value:g} {signal.unit}, newest sample {age} old{about}")
 
 
 async def _largest_bucket(ctx: Context, signal: Signal) -> str:
@@ -115,6 +117,15 @@ async def _largest_bucket(ctx: Context, signal: Signal) -> str:
         if known := [end for end in ends if math.isfinite(end)]:
             told += f"; no quantile of {buckets[:60]} is above its largest bucket, {max(known):g}"
     return told
+
+
+async def _scraped(ctx: Context, signal: Signal) -> str:
+    """How seldom its series are scraped, where a condition that is not told of it would find the signal old."""
+    for one in selectors(signal.newest_of or signal.query)[:1]:
+        found, _ = single(await instant(ctx, f"max(count_over_time({one}[5m]) and {one} offset 5m)"))
+        if found and (every := 300 / found) > SELDOM:
+            return f"; scraped about every {every:.0f} s: conditions on it need a stale_after above that"
+    return ""
 
 
 def _end(text: str) -> float:

@@ -238,6 +238,21 @@ def test_overlapping_counts_are_counted_once() -> None:
     assert counter.new(120, at=60 + 600) == 120
 
 
+@pytest.mark.parametrize(("scrapes", "told"), [("5", True), ("10", True), ("20", False), ("NaN", False)])
+async def test_readiness_says_where_scrapes_are_seldom(scrapes: str, told: bool) -> None:
+    def answer(query: str) -> web.Response:
+        seldom = query == "max(count_over_time(some_metric[5m]) and some_metric offset 5m)"
+        return vector(scrapes if seldom else str(time.time()))
+
+    signals = {"x": {"unit": "count", "query": "some_metric"}}
+    async with answering(answer) as url, asking(url, signals=signals) as ctx:
+        assert plugin.readiness is not None
+        rows = {row.id: row for row in await plugin.readiness.ready(ctx)}
+    assert rows["prometheus-server"].words == "it does not say its version"
+    assert rows["prometheus-signal-x"].status == "ready"
+    assert ("need a stale_after above that" in rows["prometheus-signal-x"].words) is told
+
+
 async def test_series_that_answer_nothing_asked_are_no_answer() -> None:
     strange = {"metric": {"warroom": "other"}, "value": [time.time(), "1"]}
 
