@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 _SAID = """
     cache miss retry upstream request handler queue worker batch index user order
-    invoice payload socket timeout schema replica leader lease shard segment flush commit merge branch thread pool buffer parser layout widget
+    invoice payload socket timeout schema replica leader lease shard segment flush commit merge branch thread pool
+    buffer parser layout widget
 """
 _WORDS = _SAID.split()
 _TOKEN_FAULTS = ("signature has expired", "not yet valid", "illegal base64 data at input", "malformed payload")

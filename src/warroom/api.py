@@ -7,7 +7,7 @@ done by the runner, which executes the Calls that ``Operation.preview`` returned
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -134,6 +134,9 @@ class Context:
     clock: Clock
     secret: SecretResolver
     environment: Literal["production", "staging", "drill"] = "production"
+    hide: Callable[[Mapping[str, str]], None] = lambda _: None
+    """Tells what secrets there are: the environment of a container, by name. What its names call a secret, and
+    passwords in its addresses, are redacted everywhere from then on."""
 
 
 class SecretResolver(Protocol):

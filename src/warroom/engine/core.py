@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from warroom.actions.stores import Stores
 from warroom.api import Clock, Context
 from warroom.engine import own_log
 from warroom.engine.hub import Hub
-from warroom.engine.secrets import Secrets
+from warroom.engine.secrets import Secrets, hide_configuration, hide_environment
 from warroom.errors import JournalFull, JournalReadOnly, Refusal, WarroomError
 from warroom.journal.folder import StateFolder
 from warroom.journal.store import Journal
@@ -80,6 +81,7 @@ class Core:
         self.options = options
         self.redactor = Redactor()
         own_log.hide_with(self.redactor)
+        hide_environment(self.redactor)
         self.commands = CommandLog()
         self.http = HttpClient()
         self.stores = Stores()
@@ -104,6 +106,7 @@ class Core:
             if platform.plugin is None or platform.problem is not None:
                 self.broken[platform_id] = platform.problem or WarroomError(f"{platform_id} could not be loaded")
                 continue
+            hide_configuration(self.redactor, platform_id, platform.config)
             secret = Secrets(self.redactor)
             context = Context(
                 platform=platform_id,
@@ -112,6 +115,7 @@ class Core:
                 clock=self.clock,
                 secret=secret,
                 environment=self.runbook.environment.kind,
+                hide=partial(self.redactor.register_settings, of=platform_id),
             )
             self.platforms[platform_id] = ActivePlatform(platform_id, platform.plugin, context)
 

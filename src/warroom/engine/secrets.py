@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
 
 from warroom.errors import BadInput
 from warroom.redact import Redactor
 
 LARGEST = 65536
+
+
+def hide_environment(redactor: Redactor) -> None:
+    """What warroom's own environment calls a secret, and the passwords in its addresses, before anything is read."""
+    redactor.register_settings(os.environ, "env")
+
+
+def hide_configuration(redactor: Redactor, platform: str, config: BaseModel | None) -> None:
+    """A platform's configuration names its secrets; one that was written out all the same is hidden as well."""
+
+    def texts(value: Any, name: str) -> Iterator[tuple[str, str]]:
+        if isinstance(value, str):
+            yield name, value
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                yield from texts(item, str(key))
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            for item in value:
+                yield from texts(item, name)
+
+    if config is not None:
+        for name, value in texts(config.model_dump(mode="json"), ""):
+            if not value.startswith(("env:", "file:")):
+                redactor.register_settings({name: value}, platform)
 
 
 class Secrets:

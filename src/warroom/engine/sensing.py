@@ -19,6 +19,7 @@ from warroom.model.live import PlatformReading, RunningRelease
 from warroom.model.release import Release
 from warroom.model.signal import LogLine, Sample, TriggerReading
 from warroom.plugins import isolated, supervise
+from warroom.redact import LogCleaner
 from warroom.signals.book import SignalBook
 from warroom.signals.sane import sane
 from warroom.signals.spool import LogSpool, pump
@@ -38,7 +39,7 @@ class Sensing:
     def __init__(self, core: Core) -> None:
         self._core = core
         live = core.folder.path / "live"
-        self.spool = LogSpool(live / "logs", core.clock, core.redactor.clean)
+        self.spool = LogSpool(live / "logs", core.clock, core.redactor.clean, clean_lines=LogCleaner(core.redactor))
         self.store = SampleStore(live / "samples.db", core.clock)
         self.signals = SignalBook(core.runbook, core.clock, core.marks)
         self.triggers = TriggerBook(core.runbook, core.clock, core.marks)

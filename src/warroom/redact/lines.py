@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from warroom.redact.control import visible
@@ -15,6 +16,24 @@ _END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 _NAME_ALONE = re.compile(r"\\?[\"']?([\w.-]{2,60})\\?[\"']?\s*[:=]\s*[|>]?-?\s*$")
 _VALUE_ALONE = re.compile(r"(\s+(?:(?:[Bb]asic|[Bb]earer|[Tt]oken)\s+)?[\"']?)([^\s\"',]{4,})([\"',]*\s*)$")
 _ENDINGS = frozenset(":=|>-")
+
+
+class LogCleaner:
+    """Cleans the lines of many sources, each with a ``LineCleaner`` of its own; the newest ``MOST`` are kept."""
+
+    MOST = 256
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._sources: OrderedDict[str, LineCleaner] = OrderedDict()
+
+    def __call__(self, source: str, lines: Sequence[str]) -> list[str]:
+        """Not safe for several threads at once: the spool calls it under its lock."""
+        cleaner = self._sources.pop(source, None) or LineCleaner(self._redactor)
+        self._sources[source] = cleaner
+        while len(self._sources) > self.MOST:
+            self._sources.popitem(last=False)
+        return cleaner.clean_all(lines)
 
 
 class LineCleaner:

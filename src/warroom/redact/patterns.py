@@ -15,7 +15,15 @@ def mark(kind: str) -> str:
     return f"‹redacted: {kind}›"
 
 
-Near = bytes | re.Pattern[bytes]
+@dataclass(frozen=True)
+class Word:
+    """A literal in the lower-cased text that counts where ``:`` or ``=`` follows, after the rest of a name."""
+
+    literal: bytes
+
+
+AFTER = re.compile(rb"[\w-]{0,12}(?:\\?[\"']|\])?\s*[:=]")
+Near = bytes | Word | re.Pattern[bytes]
 """A literal, looked for in the lower-cased text, or an expression for the text as it is, beginning with a literal."""
 Accept = Callable[[re.Match[str], str], bool]
 """Says of a match and of the value in it whether it is a secret."""
@@ -93,8 +101,8 @@ _NAMES = (
     r"passw(?:or)?d|passphrase|passwd|secret|credential|api[_-]?key|access[_-]?key(?:[_-]?id)?|private[_-]?key"
     r"|secret[_-]?key|signing[_-]?key|encryption[_-]?key|account[_-]?key|session[_-]?(?:id|key)|sessionid|signature"
     # A token, unless it is what the next page of a list is asked for with, or a piece of a text.
-    r"|(?<!page)(?<!page[_ -])(?<!paging)(?<!paging[_ -])(?<!pagination)(?<!pagination[_ -])(?<!next)(?<!next[_ -])"
-    r"(?<!prev[_ -])(?<!previous[_ -])(?<!continuation)(?<!continuation[_ -])(?<!continue[_ -])(?<!resume[_ -])"
+    r"|(?=token)(?<!page)(?<!page[_ -])(?<!paging)(?<!paging[_ -])(?<!pagination)(?<!pagination[_ -])"
+    r"(?<!next)(?<!next[_ -])(?<!prev[_ -])(?<!previous[_ -])(?<!continuation)(?<!continuation[_ -])(?<!continue[_ -])(?<!resume[_ -])"
     r"(?<!sync)(?<!sync[_ -])(?<!cursor[_ -])(?<!unexpected )(?<!first )(?<!first_)(?<!last )(?<!per )(?<!per_)"
     r"(?<!eos_)(?<!bos_)(?<!pad_)(?<!end_)(?<!start_)(?<!stop_)token"
 )
@@ -115,9 +123,12 @@ _QUOTED = (
 _BARE = rf"(?:{MARK.pattern}|[^\s;&\"'])+"
 _SCHEMES = ("basic", "bearer", "token", "negotiate", "apikey", "digest", "aws4-hmac-sha256")
 _B64URL = r"[A-Za-z0-9_-]"
-_NAMED = (
-    *(b"passw", b"passphrase", b"secret", b"token", b"credential", b"signature", b"key"),
-    *(b"sessionid", b"session_id", b"session-id"),
+_NAMED = tuple(
+    Word(literal)
+    for literal in (
+        *(b"passw", b"passphrase", b"secret", b"token", b"credential", b"signature", b"key"),
+        *(b"sessionid", b"session_id", b"session-id"),
+    )
 )
 _TOKEN = re.compile(
     rb"_(?:(?<=gh[pousr]_)|(?<=_pat_)|(?<=npm_)|(?<=whsec_)|(?<=_live_)|(?<=_test_)|(?<=dop_v1_)|(?<=shpat_)|(?<=hf_))"
@@ -167,23 +178,23 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         "cookie",
-        (b"cookie",),
+        (Word(b"cookie"),),
         re.compile(r"(?i)cookie2?\\?[\"']?\s*[:=]\s*\\?\"(?P<value>[^\"\\\n=]{1,200}=(?:\\.|[^\"\\\n])*)"),
     ),
-    Pattern("cookie", (b"cookie",), re.compile(r"(?i)cookie2?'?\s*[:=]\s*'(?P<value>[^'\n=]{1,200}=[^'\n]*)")),
+    Pattern("cookie", (Word(b"cookie"),), re.compile(r"(?i)cookie2?'?\s*[:=]\s*'(?P<value>[^'\n=]{1,200}=[^'\n]*)")),
     Pattern(
         "cookie",
-        (b"cookie",),
+        (Word(b"cookie"),),
         re.compile(r"(?i)cookie2?\s*[:=]\s*(?P<value>[^\s\"'=][^\s=]{0,200}=[^\n]*)"),
     ),
     Pattern(
         "authorization",
-        (b"authorization",),
+        (Word(b"authorization"),),
         re.compile(r"(?i)authorization\\?[\"']?\s*[:=]\s*\\?[\"']?(?:digest|aws4-hmac-sha256)\s+(?P<value>[^\n]+)"),
     ),
     Pattern(
         "authorization",
-        (b"authorization",),
+        (Word(b"authorization"),),
         re.compile(
             r"(?i)authorization\\?[\"']?\s*[:=]\s*\\?[\"']?(?:(?:basic|bearer|token|negotiate|apikey)\s+)?"
             rf"(?P<value>{_BARE})"
@@ -229,12 +240,14 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "password",
         _NAMED,
-        re.compile(rf"(?i)(?P<name>{_NAMES})(?:\\?[\"']|\])?\s*(?:=>|:=|==|=|:)\s*(?P<value>{_QUOTED}|{_BARE})"),
+        re.compile(
+            rf"(?i)(?=[acepst])(?P<name>{_NAMES})(?:\\?[\"']|\])?\s*(?:=>|:=|==|=|:)\s*(?P<value>{_QUOTED}|{_BARE})"
+        ),
         _is_value,
     ),
     Pattern(
         "password",
-        (b"pwd",),
+        (Word(b"pwd"),),
         re.compile(rf"(?:(?<![A-Za-z])[pP]wd|_PWD)\\?[\"']?\s*[:=]\s*(?P<value>{_QUOTED}|(?!/){_BARE})"),
         _is_value,
     ),

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
-from warroom.redact.patterns import CARD, PATTERNS, Near, Pattern
+from warroom.redact.patterns import AFTER, CARD, PATTERNS, Near, Pattern, Word
 
 _DIGITS = bytes(0x30 if 0x30 <= code < 0x3A else 0x0A if code == 0x0A else 0x2E for code in range(256))
 _CARD = b"0" * 14
@@ -65,7 +65,14 @@ class Lines:
 
 
 def _places(near: Near, data: bytes, lower: bytes) -> Iterator[int]:
-    if isinstance(near, bytes):
+    if isinstance(near, Word):
+        at = lower.find(near.literal)
+        while at >= 0:
+            after = at + len(near.literal)
+            if AFTER.match(lower, after):
+                yield at
+            at = lower.find(near.literal, after)
+    elif isinstance(near, bytes):
         at = lower.find(near)
         while at >= 0:
             yield at
