@@ -13,7 +13,7 @@ from warroom.console.words import limit_text, value_text
 from warroom.model.base import clock_text, span_text
 from warroom.model.escalation import who_decides
 from warroom.model.next import Action as Advised
-from warroom.model.next import next_action
+from warroom.model.next import NextAction, next_action
 from warroom.model.signal import TriggerReading
 
 
@@ -141,6 +141,7 @@ class Header(_Bar):
 NEXT_KEYS: dict[Advised, str] = {
     "open-incident": "open",
     "take-wheel": "wheel",
+    "veto": "veto",
     "answer": "answer",
     "decide": "decide",
     "notify-started": "message",
@@ -180,7 +181,7 @@ class NextLine(_Bar):
         found = BY_ID.get(NEXT_KEYS.get(advice.action, ""))
         self.action = found.id if found else ""
         key: list[Part] = [(f" {store.key(found.id)} ", "reverse bold $accent"), " "] if found else []
-        words = line((" ▶ ", "$accent bold"), *key, (advice.sentence, "bold"))
+        words = line((" ▶ ", "$accent bold"), *key, *_left(store, advice), (advice.sentence, "bold"))
         busy = "; ".join(store.busy())
         if busy:
             words = Content.assemble(words, line(("   ⧗ ", "$accent"), busy))
@@ -189,8 +190,17 @@ class NextLine(_Bar):
         self.show(words.truncate(cells, ellipsis=True))
 
 
+def _left(store: Store, advice: NextAction) -> tuple[Part, ...]:
+    """The clock of what begins by itself: it runs down in sight."""
+    now = store.state.automatic
+    if advice.action != "veto" or now is None or now.until is None:
+        return ()
+    return ((f"{clock_text(max(0.0, (now.until - store.now()).total_seconds()))} ", "bold $warning"),)
+
+
 _FOOTER = (
     "emergency",
+    "veto",
     "target",
     "plan",
     "run",
