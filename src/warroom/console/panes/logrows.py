@@ -6,11 +6,12 @@ What is in a line is data from outside: it is cleaned here before anything is do
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, get_character_cell_size
 
 from warroom.console.panes.logmoment import Stamps, shown_time
 from warroom.console.text import clean, clean_lines, cut, fit
@@ -24,7 +25,9 @@ SIGNS: dict[Level, str] = {"error": "✖ ", "warning": "▲ "}
 LOUD: dict[Level, str] = {"error": "error", "warning": "warning"}
 _MESSAGE = ("msg", "message", "event", "error", "err", "text")
 _KNOWN = {"level", "severity", "lvl", "levelname", "log.level", "time", "ts", "timestamp", "@timestamp", "t"}
+_PAIR = re.compile(r"""(?<!\S)(?P<key>[A-Za-z_][\w.@-]*)=(?P<value>"(?:\\.|[^"\\])*"|\S*)""")
 _MOST_FIELDS = 6
+_NARROW = 90
 _MOST_ROWS = 400
 _BACK = 24
 """How far before the edge a blank is looked for to break at."""
@@ -72,13 +75,17 @@ def rows_of(shown: Shown, look: Look, extras: Extras = Extras()) -> list[Row]:
     indent = sum(cell_len(text) for text, _ in head)
     room = max(8, look.cells - indent)
     fields = structured(row.text)
+    said = fields if fields is not None or not extras.unfolded else pairs_in(row.text)
     body = _compact(row, fields, loud) if fields is not None else [(clean(row.text), loud)]
     body = list(_lit(body, look.needles, extras.hit))
-    lines = flowed(body, room) if look.wrap or (extras.unfolded and fields is None) else [_cut(body, room)]
+    if look.cells < _NARROW:
+        indent = min(indent, 4)  # what is wrapped needs the room
+    whole = look.wrap or (extras.unfolded and said is None)
+    lines = flowed(body, room, max(8, look.cells - indent)) if whole else [_cut(body, room)]
     rows: list[Row] = [_rule(words, look.cells) for words in extras.rules]
     rows += [[*head, *line] if n == 0 else [(" " * indent, "text"), *line] for n, line in enumerate(lines)]
     if extras.unfolded:
-        rows += _details(shown, fields, look)
+        rows += _details(shown, said, look)
     return rows[:_MOST_ROWS]
 
 
@@ -91,6 +98,23 @@ def structured(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def pairs_in(text: str) -> dict[str, Any] | None:
+    """The fields of a line with ``key=value key="a value"`` in it, as many loggers write."""
+    found = list(_PAIR.finditer(text))
+    if len(found) < 2:
+        return None
+    pairs: dict[str, Any] = {"message": text[: found[0].start()].strip()} if text[: found[0].start()].strip() else {}
+    for pair in found:
+        value = pair["value"]
+        if value.startswith('"'):
+            try:
+                value = str(json.loads(value))
+            except ValueError:
+                value = value[1:-1]
+        pairs[pair["key"]] = value
+    return pairs
 
 
 def _compact(row: LogLine, fields: dict[str, Any], loud: str) -> Row:
@@ -190,36 +214,41 @@ def _cut(parts: Row, room: int) -> Row:
     return kept
 
 
-def flowed(parts: Row, room: int) -> list[Row]:
-    """Broken into rows of at most ``room`` cells, at a blank where one is near."""
+def flowed(parts: Row, room: int, rest: int = 0) -> list[Row]:
+    """Broken at a blank where one is near: the first row of at most ``room`` cells, the others of ``rest``."""
     whole = "".join(text for text, _ in parts)
-    ends = list(_breaks(whole, room))
+    ends = list(_breaks(whole, room, rest or room))
     rows: list[Row] = []
     row: Row = []
     at = 0
     for text, style in parts:
-        rest = text
-        while rest:
-            piece = rest[: ends[len(rows)] - at]
+        left = text
+        while left:
+            piece = left[: ends[len(rows)] - at]
             row.append((piece, style))
-            at, rest = at + len(piece), rest[len(piece) :]
+            at, left = at + len(piece), left[len(piece) :]
             if at >= ends[len(rows)] and len(rows) + 1 < len(ends):
                 rows.append(row)
                 row = []
     return [*rows, row]
 
 
-def _breaks(text: str, room: int) -> Iterator[int]:
+def _breaks(text: str, room: int, rest: int) -> Iterator[int]:
     """Where each row ends."""
     if text.isascii():
         at = 0
         while len(text) - at > room:
             blank = text.rfind(" ", max(at + 1, at + room - _BACK), at + room)
             at = blank + 1 if blank > at else at + room
+            room = rest
             yield at
         yield len(text)
         return
-    at = 0
-    for piece in chop_cells(text, room) or [""]:
-        at += len(piece)
-        yield at
+    used = 0
+    for at, char in enumerate(text):
+        size = get_character_cell_size(char)
+        if used + size > room and used:
+            yield at
+            used, room = 0, rest
+        used += size
+    yield len(text)

@@ -155,14 +155,16 @@ class LogView(Widget, can_focus=True):
             seq = self.window.seq(at) if at < len(self.window) else -1
             here = span is not None and at == self.place.cursor
             marked = span is not None and self.marked is not None and span[0] <= seq <= span[1]
-            for row in rows[skip : skip + self.rows - len(strips)]:
-                strips.append(self._strip(row, here, marked, len(strips) in thumb))
+            for n, row in enumerate(rows[skip : skip + self.rows - len(strips)], skip):
+                rule = bool(row) and row[0][1] == "rule" and row[0][0].startswith("──")
+                first = not rule and (n == 0 or n == len(self._rules(at)))
+                sign = "▸" if here and first else "┃" if (here or marked) and not rule else " "
+                strips.append(self._strip(row, sign, here and not rule, marked, len(strips) in thumb))
             at, skip = at + 1, 0
         return strips
 
-    def _strip(self, row: Row, here: bool, marked: bool, thumb: bool) -> Strip:
+    def _strip(self, row: Row, sign: str, here: bool, marked: bool, thumb: bool) -> Strip:
         """A sign for the cursor and the marked lines, the row, and the bar that says where in the log this is."""
-        sign = "▸" if here else "┃" if marked else " "
         segments = [Segment(sign, self._style("count", here, marked))]
         segments += [Segment(text, self._style(style, here, marked)) for text, style in row]
         used = sum(cell_len(text) for text, _ in row)
