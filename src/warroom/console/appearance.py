@@ -32,7 +32,7 @@ def appearance(
     """For the terminal that ``env`` describes. Raises ``WarroomError`` for a theme there is none of."""
     if theme and theme not in NAMES:
         raise WarroomError(
-            f"There is no theme {theme!r}", "themes: " + ", ".join(NAMES), "`:` in the console lists them"
+            f"There is no theme {theme!r}", "themes: " + ", ".join(NAMES), "the console's palette lists them"
         )
     colours = not env.get("NO_COLOR")
     own = DARK.name if many_colours(env) else ANSI.name

@@ -113,6 +113,25 @@ def owners() -> tuple[tuple[type, str], ...]:
     )
 
 
+def screens() -> tuple[tuple[type, str], ...]:
+    """Screens and lists with keys of their own. No action acts while they are in front, so nothing can clash."""
+    from warroom.console.screens.base import Toggles
+    from warroom.console.screens.commands import CommandsScreen
+    from warroom.console.screens.helping import HelpScreen
+    from warroom.console.screens.plan import PlanScreen
+    from warroom.console.screens.running import ClaimScreen
+    from warroom.console.screens.timeline import TimelineScreen
+
+    return (
+        (Toggles, "lists of choices"),
+        (CommandsScreen, "the commands"),
+        (TimelineScreen, "the timeline"),
+        (PlanScreen, "the whole plan"),
+        (ClaimScreen, "a step by hand"),
+        (HelpScreen, "the help"),
+    )
+
+
 def reserved() -> dict[str, str]:
     """Keys that panes and dialogs use themselves, each with who does."""
     found: dict[str, str] = {}
@@ -131,7 +150,7 @@ def bound(owner: type) -> set[str]:
 def local_keys() -> list[tuple[str, str, str]]:
     """(where, keys as they are drawn, what) of each thing that panes and dialogs bind themselves."""
     rows = []
-    for owner, where in owners():
+    for owner, where in (*owners(), *screens()):
         for made in vars(owner).get("BINDINGS", ()):
             if isinstance(made, Binding) and made.description:
                 names = [binding.key for binding in Binding.make_bindings([made])]

@@ -28,8 +28,8 @@ class Dialog(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "back"),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
+        Binding("left", "app.focus_previous", "the button before", show=False),
+        Binding("right", "app.focus_next", "the next button", show=False),
         Binding("ctrl+s", "confirm", "send", show=False),
     ]
     heading: str = ""
@@ -227,8 +227,8 @@ class Choice(OptionList):
     """A list; ``j`` and ``i`` move too. A click goes to a line and takes nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("i", "cursor_up", show=False),
+        Binding("j", "cursor_down", "down", show=False),
+        Binding("i", "cursor_up", "up", show=False),
     ]
 
     def __init__(self, *prompts: Content, name: str = "choice") -> None:
@@ -244,7 +244,7 @@ class Choice(OptionList):
 class Toggles(Choice):
     """Lines that are taken or left, by space or enter. The box says which, not a colour alone."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "select", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "select", "take or leave the line", show=False)]
 
     def __init__(self, *, name: str) -> None:
         super().__init__(name=name)

@@ -26,9 +26,9 @@ class CommandsScreen(Dialog):
     hint = "y copies this one · Y all shown · k read or change · esc goes back"
     fills = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy_one", show=False),
-        Binding("Y", "copy_all", show=False),
-        Binding("k", "door", show=False),
+        Binding("y", "copy_one", "copy this command", show=False),
+        Binding("Y", "copy_all", "copy every command shown", show=False),
+        Binding("k", "door", "only what read, or only what changed", show=False),
     ]
 
     def __init__(self, client: Client) -> None:

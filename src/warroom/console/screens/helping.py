@@ -23,7 +23,7 @@ class HelpScreen(Reading):
     heading = "every key"
     hint = "type to find · arrows and page keys scroll · esc goes back"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key, f"scroll('{how}')", show=False)
+        Binding(key, f"scroll('{how}')", "scroll", show=False)
         for key, how in (("up", "up"), ("down", "down"), ("pageup", "page_up"), ("pagedown", "page_down"))
     ]
 

@@ -29,7 +29,7 @@ class PlanScreen(Dialog):
 
     heading = "the plan"
     fills = True
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy_calls", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("y", "copy_calls", "copy the step's Calls", show=False)]
 
     def __init__(self, client: Client, run: Callable[[], None], other: Callable[[], None]) -> None:
         super().__init__(client)

@@ -262,7 +262,9 @@ class ClaimScreen(Dialog):
     heading = "a step by hand"
     hint = "ctrl+y copies what to do · paste what came out · ctrl+s claims it · esc goes back"
     calls: tuple[Call, ...] = ()
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+y", "copy_calls", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+y", "copy_calls", "copy what to do", show=False, priority=True)
+    ]
 
     def inside(self) -> ComposeResult:
         plan, manual = self.store.plan, self.store.manual_steps()

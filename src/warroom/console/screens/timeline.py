@@ -36,9 +36,9 @@ class TimelineScreen(Dialog):
 
     hint = "/ searches · k kind · b further back · enter details · end follows · esc goes back"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "search", show=False),
-        Binding("k", "kind", show=False),
-        Binding("b", "back", show=False),
+        Binding("slash", "search", "search", show=False),
+        Binding("k", "kind", "only one kind of entry", show=False),
+        Binding("b", "back", "further back", show=False),
     ]
 
     def __init__(self, client: Client, incident: str | None = None) -> None:
