@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar, cast
+from weakref import WeakSet
 
+from rich.console import RenderableType
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.constants import MAX_FPS, TEXTUAL_ANIMATIONS
 from textual.driver import Driver
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 from textual.filter import Monochrome, NoColor
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
@@ -18,6 +22,7 @@ from warroom.console.actions import Actions
 from warroom.console.appearance import Appearance
 from warroom.console.client import Client
 from warroom.console.finding import commands
+from warroom.console.frames import SLOW_S, Frames, Ready, pace
 from warroom.console.keymap import ACTIONS, BY_ID
 from warroom.console.main import MainScreen
 from warroom.console.mouse import switch
@@ -28,8 +33,8 @@ from warroom.console.steady import Steady
 from warroom.console.store import utc_now
 from warroom.console.styles import sheets
 from warroom.console.telling import Changes, title
-from warroom.console.terminal import NoColours, outliving
-from warroom.console.text import clean
+from warroom.console.terminal import Harmless, NoColours, outliving
+from warroom.console.text import clean, clean_lines
 from warroom.console.theme import THEMES
 from warroom.errors import WarroomError
 from warroom.model.event import Body, EvidenceStarted, PlanProposed, VerificationEnded
@@ -76,19 +81,58 @@ class WarroomConsole(App[int]):
         self._tick_s = tick_s
         self._changes = Changes()
         self._titled = ""
+        self._frames = Frames()
+        self._drawn_size = Size(0, 0)
+        self._pace: float | None = None
+        self._paced: WeakSet[Screen[Any]] = WeakSet()
+        if self.look.slow_line:
+            self.set_slow_line(True)
         self._wanted = ""
 
     def get_driver_class(self) -> type[Driver]:
         return outliving(super().get_driver_class(), unicode=self.look.unicode)
 
+    def set_slow_line(self, slow: bool) -> None:
+        self._pace = SLOW_S if slow else 1 / MAX_FPS
+        self._paced.clear()
+        self.animation_level = "none" if slow else TEXTUAL_ANIMATIONS
+
+    def toggle_slow_line(self) -> None:
+        slow = self._pace != SLOW_S
+        self.set_slow_line(slow)
+        self.tell("Slow line: at most two frames a second." if slow else "The line is a fast one again.")
+
+    def forget_frames(self) -> None:
+        """Something else may stand on the terminal now."""
+        self._frames.forget()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Only what differs from what the terminal shows is written, and nothing where nothing does."""
+        if self._pace is not None and screen not in self._paced:
+            self._paced.add(screen)
+            pace(screen, self._pace)
+        if self._batch_count or self.is_headless or self._driver is None:
+            return super()._display(screen, renderable)
+        if self.size != self._drawn_size:
+            self._drawn_size = self.size
+            self._frames.forget()
+        text = self._frames.render(renderable, self.console)
+        if text == "" and self.cursor_position == self._previous_cursor_position:
+            renderable = None
+        elif text is not None:
+            renderable = cast(RenderableType, Ready(text))  # an update is drawn by its render_segments alone
+        super()._display(screen, renderable)
+
     def _plain_colours(self) -> None:
         """NO_COLOR: Textual would go on with shades of grey; here no colour is written at all."""
         self.no_color = not self.look.colours
-        self._filters = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)]
+        self._filters = [one for one in self._filters if not isinstance(one, Monochrome | NoColor)] + [Harmless()]
         if self.no_color:
             self._filters.append(NoColours(lambda: self.current_theme.background or "#000000"))
 
     def on_mount(self) -> None:
+        if not self.look.tmux:
+            self.tell("Outside tmux or screen a lost line ends this console: better start it inside.", bad=True)
         keys = self.client.store.keys.by_action
         self.set_keymap({action.id: keys[action.id] for action in ACTIONS if keys[action.id] != action.key})
         self.push_screen(self.main)
@@ -175,7 +219,12 @@ class WarroomConsole(App[int]):
     # Keys
 
     async def on_event(self, event: Event) -> None:
-        """A key that is held since before a dialog came up is dropped before anything can be pressed with it."""
+        """A key that is held since before a dialog came up is dropped before anything can be pressed with it.
+
+        In what is pasted, whatever a terminal obeys is a picture before any field takes it in.
+        """
+        if isinstance(event, Paste) and not event.is_forwarded:
+            event.text = "\n".join(clean_lines(event.text))
         if isinstance(event, Key) and not event.is_forwarded:
             typing = isinstance(self.focused, Input | TextArea)
             if not self.steady.takes(event.key, self.screen, typing=typing):

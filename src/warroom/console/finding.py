@@ -32,6 +32,7 @@ def commands(app: WarroomConsole) -> Iterator[SystemCommand]:
         for name, template in store.runbook.templates.items():
             opens = _opener(app, "message", partial(MessageScreen, app.client, name))
             yield SystemCommand(clean(f"Message: {template.title}"), BY_ID["message"].why_not(store), opens)
+    yield SystemCommand("Slow line: few frames and few bytes, or as many as it takes", "", app.toggle_slow_line)
     for theme in THEMES:
         yield SystemCommand(f"Theme {theme.name}", "", partial(setattr, app, "theme", theme.name))
 

@@ -31,7 +31,7 @@ from warroom.model.live import LogPage, LogQuery, SamplesPage, SamplesQuery
 
 WIDE = (110, 30)
 """From this size on, panes stand as in the picture; below, they stack."""
-COLUMNS = (150, 240)
+COLUMNS = (180, 240)
 """From the first of these widths on, low screens have three columns, the log one of them; from the second, all."""
 TALL = 40
 LEAST = (60, 16)

@@ -9,10 +9,12 @@ with the loss of a terminal (SIGHUP) ends everything in order.
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 from collections.abc import Callable
 from typing import IO, Any
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
@@ -76,6 +78,9 @@ def outliving(driver: type[Driver], *, unicode: bool = True) -> type[Driver]:
             self.write(title_bytes(words))
 
         def start_application_mode(self) -> None:
+            forget = getattr(self._app, "forget_frames", None)
+            if forget is not None:
+                forget()
             super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual has not typed it
             if self._title:
                 self.write(TITLE_KEPT)
@@ -91,6 +96,36 @@ def outliving(driver: type[Driver], *, unicode: bool = True) -> type[Driver]:
 
 def _lenient(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
     return lambda: codecs.getincrementaldecoder(encoding)(errors="replace")
+
+
+class Harmless(LineFilter):
+    """The last look at what is drawn. Text is cleaned where it comes in; what was forgotten there ends here.
+
+    A character that a terminal obeys takes no cell of its own, so leaving it out moves nothing.
+    """
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            one
+            if one.control or (one.text.isascii() and one.text.isprintable())
+            else Segment(_inert(one.text), one.style)
+            for one in segments
+        ]
+
+
+_OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0f71-\u0f84"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
+_FLOOD = re.compile(f"([{_MARKS}]{{4}})[{_MARKS}]+")
+"""Marks piled upon one letter run over the lines above and below; no language needs more than four."""
+
+
+def _inert(text: str) -> str:
+    return _FLOOD.sub(r"\1", _OBEYED.sub(lambda found: "\N{REPLACEMENT CHARACTER}" * cell_len(found.group()), text))
 
 
 class NoColours(LineFilter):
