@@ -118,8 +118,9 @@ def test_the_readme_names_no_key_that_is_another_actions() -> None:
 
 def every(kind: type) -> set[type]:
     found = {kind}
-    for below in kind.__subclasses__():
-        found |= every(below)
+    below: list[type] = type.__subclasses__(kind)
+    for one in below:
+        found |= every(one)
     return found
 
 

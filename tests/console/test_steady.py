@@ -228,7 +228,8 @@ def aimed(console: Driver, dice: random.Random) -> tuple[int, int]:
     ]
     if found and dice.random() < 0.5:
         region = dice.choice(found)
-        return region.x + dice.randrange(region.width), region.y + dice.randrange(region.height)
+        x, y = region.x + dice.randrange(region.width), region.y + dice.randrange(region.height)
+        return max(0, min(width - 1, x)), max(0, min(height - 1, y))
     return dice.randrange(width), dice.randrange(height)
 
 
