@@ -24,7 +24,6 @@ CALLS: list[Call] = [
 def test_a_reference_to_a_secret_says_what_to_fill_in(call: Call) -> None:
     kept = Redactor().clean_call(call.paste())
     assert "‹secret: CI_TOKEN›" in kept
-    assert kept == call.paste()
     assert shlex.split(kept), "it can be pasted: every quote is closed"
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import JsonValue
 
-from warroom.actions.commands import KEPT, CommandLog
+from warroom.actions.commands import KEPT, LONGEST, CommandLog
 from warroom.actions.doors import Changing, HttpClient, Reading, _result, expected
 from warroom.engine.core import SystemClock
 from warroom.engine.secrets import Secrets
@@ -217,10 +217,10 @@ async def test_what_is_kept_can_be_drawn() -> None:
 async def test_the_command_log_is_bounded() -> None:
     log = CommandLog()
     for number in range(KEPT + 10):
-        log.add(VirtualClock().now(), "read", f"{number} " + "x" * 5000, 0, 0)
+        log.add(VirtualClock().now(), "read", f"{number} " + "x" * 20_000, 0, 0)
     assert len(log.newest(10**6)) == KEPT
     assert [line.text.split()[0] for line in log.newest(2)] == [str(KEPT + 8), str(KEPT + 9)]
-    assert all(len(line.text) <= 2000 for line in log.newest(5))
+    assert all(len(line.text) <= LONGEST + 40 for line in log.newest(5))
 
 
 def polled(value: JsonValue = "done", every: float = 1, at_most: float = 10) -> HttpCall:
@@ -252,7 +252,7 @@ async def test_a_loop_ends_when_its_field_has_the_value() -> None:
         (state("running"), "job.state is 'running'"),
         (CallResult(status=200, data={"job": 3}), "job.state is None"),
         (CallResult(status=200), "job.state is None"),
-        (state("x" * 5000), "job.state is 'xxx"),
+        (state("x" * 20_000), "job.state is 'xxx"),
         (Unreachable("the service is away"), "the service is away"),
     ],
     ids=["value", "no field", "no JSON", "long", "away"],

@@ -258,9 +258,9 @@ class WarroomConsole(App[int]):
             self.tell(f"{self.client.store.key(name)} {action.what.lower()}: not now. {why}", bad=True)
         return not why
 
-    def tell(self, words: str, *, bad: bool = False) -> None:
-        """In passing; it stays in the list of what was told, and a refusal is counted until that is looked at."""
-        self.client.store.told.add(self.client.store.now(), words, bad=bad)
+    def tell(self, words: str, *, bad: bool = False, refused: bool = False) -> None:
+        """In passing; it stays in the list of what was told. The engine's refusals are counted until that is read."""
+        self.client.store.told.add(self.client.store.now(), words, bad=bad, unread=refused)
         self.notify(clean(words), severity="warning" if bad else "information", timeout=8 if bad else 4, markup=False)
 
     def send(self, *intents: Intent, quietly: bool = False) -> None:
@@ -271,7 +271,7 @@ class WarroomConsole(App[int]):
         for intent in intents:
             reply = await self.client.submit(intent)
             if isinstance(reply, Refused):
-                self.tell(reply.reason, bad=True)
+                self.tell(reply.reason, bad=True, refused=True)
                 self.main.redraw({"state"})
             elif reply.words and not quietly:
                 self.tell(reply.words)

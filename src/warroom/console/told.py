@@ -17,15 +17,15 @@ class Told:
 
 
 class Telling:
-    """The newest ``KEPT`` messages, oldest first. ``unread`` are the refusals since the list was last looked at."""
+    """The newest ``KEPT`` messages, oldest first. ``unread`` counts the refusals since it was last looked at."""
 
     def __init__(self) -> None:
         self.all: deque[Told] = deque(maxlen=KEPT)
         self.unread = 0
 
-    def add(self, at: datetime, words: str, *, bad: bool) -> None:
+    def add(self, at: datetime, words: str, *, bad: bool, unread: bool = False) -> None:
         self.all.append(Told(at, words, bad))
-        self.unread += bad
+        self.unread += unread
 
     def read(self) -> tuple[Told, ...]:
         self.unread = 0

@@ -146,7 +146,7 @@ class Dialog(ModalScreen[None]):
             reply = await self.client.submit(intent)
             if isinstance(reply, Refused):
                 self._sending = False
-                self.store.told.add(self.store.now(), reply.reason, bad=True)
+                self.store.told.add(self.store.now(), reply.reason, bad=True, unread=True)
                 if self.is_current:
                     self.refused(reply.reason)
                 else:

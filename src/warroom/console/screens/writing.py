@@ -42,7 +42,7 @@ class Writing(Dialog):
         yield Static("", id="preview", markup=False)
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
-        if event.text_area is self.query_one(self.field):
+        if self.is_current and event.text_area.id == self.field.removeprefix("#"):
             self.read(self._preview(event.text_area.text), "preview")
 
     async def _preview(self, text: str) -> None:
