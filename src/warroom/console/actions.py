@@ -136,12 +136,12 @@ class Actions:
     def abort(self) -> None:
         self.app.push_screen(running.AbortScreen(self.client))
 
-    def stop_writes(self) -> None:
-        self.app.push_screen(EmergencyScreen(self.client, "stop-writes"))
-
     def veto(self) -> None:
         """At once: a countdown is no time for a dialog. Why it was is noted afterwards."""
         self.app.send(Veto())
+
+    def stop_writes(self) -> None:
+        self.app.push_screen(EmergencyScreen(self.client, "stop-writes"))
 
     def claim(self) -> None:
         self.app.push_screen(running.ClaimScreen(self.client))

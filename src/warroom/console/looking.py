@@ -11,7 +11,6 @@ from warroom.console.screens.commands import CommandsScreen
 from warroom.console.screens.incidents import IncidentsScreen
 from warroom.console.screens.timeline import TimelineScreen
 from warroom.console.screens.told import ToldScreen
-from warroom.errors import WarroomError
 
 if TYPE_CHECKING:
     from warroom.console.app import WarroomConsole
