@@ -7,30 +7,17 @@ from collections.abc import Callable
 import pytest
 from textual.binding import Binding
 
+from tests.console.conftest import Start
 from tests.console.story import Story
 from warroom.console.actions import Actions
 from warroom.console.keymap import ACTIONS, BY_ID
+from warroom.console.keys import FORBIDDEN
 from warroom.console.looking import Looking
-from warroom.console.main import MainScreen
-from warroom.console.panes.base import Pane
-from warroom.console.panes.checklist import ChecklistPane
 from warroom.console.panes.header import _FOOTER, NEXT_KEYS
-from warroom.console.panes.log import LogView
+from warroom.console.settings import bound, owners, reserved, screens
 from warroom.console.store import Store
 from warroom.model import intent as it
 from warroom.session import Snapshot
-
-FORBIDDEN = {"ctrl+d", "ctrl+k", "ctrl+z", "delete", "backspace"}
-
-
-def keys(*owners: type) -> set[str]:
-    return {
-        key
-        for owner in owners
-        for made in vars(owner).get("BINDINGS", ())
-        if isinstance(made, Binding)
-        for key in made.key.split(",")
-    }
 
 
 def test_every_action_has_one_key_of_its_own_and_something_to_do() -> None:
@@ -41,12 +28,63 @@ def test_every_action_has_one_key_of_its_own_and_something_to_do() -> None:
         )
 
 
+HURTS = {"ctrl+d", "ctrl+k", "ctrl+z", "delete", "backspace"}
+"""Where fingers go by themselves: nothing may stand there, whoever binds it."""
+
+
 def test_nothing_stands_on_a_key_that_hurts() -> None:
-    assert not FORBIDDEN & keys(MainScreen, Pane, ChecklistPane, LogView)
+    everything = {action.key for action in ACTIONS} | {
+        key for owner, _ in (*owners(), *screens()) for key in own(owner)
+    }
+    assert len(everything) > len(ACTIONS)
+    assert not HURTS & everything
+    assert not HURTS - set(FORBIDDEN)
+
+
+def own(owner: type) -> set[str]:
+    """What our own class binds; a text field of Textual's deletes with Delete, as it should."""
+    return bound(owner) if owner.__module__.startswith("warroom.console.panes") else bound_here(owner)
+
+
+def bound_here(owner: type) -> set[str]:
+    return {binding.key for binding in Binding.make_bindings(vars(owner).get("BINDINGS", ()))}
 
 
 def test_a_pane_never_reuses_a_global_key() -> None:
-    assert not keys(Pane, ChecklistPane, LogView) & {action.key for action in ACTIONS}
+    assert not set(reserved()) & {action.key for action in ACTIONS}
+
+
+async def test_tab_goes_through_every_pane_and_back(begin: Start) -> None:
+    story = Story()
+    story.fires()
+    async with begin(story, (200, 60)) as console:
+
+        async def walk(key: str) -> list[str]:
+            seen = []
+            for _ in range(6):
+                await console.press(key)
+                pane = console.app.main.focused_pane()
+                seen.append(str(pane.id) if pane is not None else "")
+            return seen
+
+        there = await walk("tab")
+        assert sorted(there) == ["checklist", "decide", "health", "log", "metrics", "plan"]
+        assert await walk("shift+tab") == [*reversed(there[:-1]), there[-1]]
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+async def test_a_number_goes_to_its_pane_and_j_and_i_and_arrows_move_in_it(begin: Start, number: int) -> None:
+    story = Story()
+    story.fires()
+    story.opened("High error rate")
+    async with begin(story, (200, 60)) as console:
+        await console.press(str(number))
+        pane = console.app.main.focused_pane()
+        assert pane is not None
+        assert pane.number == number
+        await console.press("j", "down", "i", "up")
+        assert console.app.main.focused_pane() is pane
+        assert story.intents == []
 
 
 def test_the_next_action_and_the_footer_name_actions_that_exist() -> None:
