@@ -118,6 +118,12 @@ class Terminal:
             pass
         return self.data[begun:]
 
+    def quiet(self, gap: float = 0.4, seconds: float = 20) -> None:
+        """Reads until nothing has come for so long; a clock that ticks is no end of it."""
+        end = time.monotonic() + seconds
+        while self.read(gap) and time.monotonic() < end:
+            pass
+
     def _take(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._ours], [], [], seconds)
         if ready:
