@@ -10,6 +10,7 @@ import pytest
 from tests.engines import OP1, OP2, World, a_running
 from tests.world import effects, until
 from warroom.errors import BadInput
+from warroom.journal.folder import IncidentSummary, StateFolder
 from warroom.model import intent as it
 from warroom.model.kinds import KINDS, kind_of
 from warroom.model.live import (
@@ -196,10 +197,14 @@ async def test_a_journal_that_did_not_change_is_not_read_again(tmp_path: Path, m
         await world.ok(it.CloseIncident(outcome="false-alarm", reason="nothing"))
         await world.ok(it.OpenIncident(title="the second"))
         read: list[str] = []
-        real = type(world.core.folder).summary
-        monkeypatch.setattr(
-            type(world.core.folder), "summary", lambda folder, name: read.append(name) or real(folder, name)
-        )
+        folder = type(world.core.folder)
+        real = folder.summary
+
+        def counted(self: StateFolder, name: str) -> IncidentSummary:
+            read.append(name)
+            return real(self, name)
+
+        monkeypatch.setattr(folder, "summary", counted)
         for _ in range(3):
             await world.session(OP1).query(IncidentsQuery())
         closed = [name for name in read if name != world.state.incident.id]

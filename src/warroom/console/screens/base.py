@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -21,6 +21,9 @@ from warroom.console.text import clean, clean_lines, line
 from warroom.errors import WarroomError
 from warroom.model.intent import Intent
 from warroom.session import Refused
+
+TERMINAL_TAKES = 74_000
+"""Bytes that a terminal takes into its clipboard at once (OSC 52)."""
 
 
 class Dialog(ModalScreen[None]):
@@ -125,9 +128,25 @@ class Dialog(ModalScreen[None]):
         """A button other than Cancel."""
 
     def copy(self, text: str, what: str) -> None:
-        """To the terminal's clipboard, as far as it lets us."""
-        self.app.copy_to_clipboard(text)
-        self.app.notify(f"{what} copied, where the terminal allows it", markup=False)
+        """To the clipboard, by the app's copier where it was given one; it is said how far that went."""
+        self.app.run_worker(self._copy(text, what), group="copy", exit_on_error=False)
+
+    async def _copy(self, text: str, what: str) -> None:
+        """Copied is only said where somebody has confirmed it; a terminal never does."""
+        copier: Callable[[str], Awaitable[str]] | None = getattr(self.app, "copier", None)
+        try:
+            if copier is not None:
+                words = f"{what} {await copier(text)}"
+            elif len(text.encode()) > TERMINAL_TAKES:
+                raise WarroomError(f"{what} not copied", "it is more than terminals take at once", "copy less")
+            else:
+                self.app.copy_to_clipboard(text)
+                words = f"{what} sent to the terminal; if nothing arrives, it does not allow that"
+        except WarroomError as error:
+            self.complain(str(error))
+            return
+        self.store.told.add(self.store.now(), words, bad=False)
+        self.app.notify(clean(words), markup=False)
 
     # Sending and asking
 
