@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
@@ -65,6 +66,7 @@ Ready = asyncio.Queue[list[Sample] | BaseException]
 def _loops(ctx: Context, wanted: frozenset[str], ready: Ready) -> list[Coroutine[Any, Any, None]]:
     config: Config = ctx.config
     loops = []
+    counting = asyncio.Lock()  # one count at a time: the data is read at leisure, and leaves the door to the vitals
     if some := wanted & VITALS:
         loops.append(_for_ever(ctx, some, config.every, 0, lambda: look_at_vitals(ctx), ready))
     if some := wanted & SCHEMA:
@@ -72,7 +74,8 @@ def _loops(ctx: Context, wanted: frozenset[str], ready: Ready) -> list[Coroutine
         loops.append(_for_ever(ctx, some, config.schema_every, 0, lambda: look_at_schema(ctx, schema), ready))
     for name, one in config.integrity.items():
         if name in wanted:
-            loops.append(_for_ever(ctx, frozenset({name}), one.every, LEAST_REST, _counting(ctx, name, one), ready))
+            look = _counting(ctx, name, one)
+            loops.append(_for_ever(ctx, frozenset({name}), one.every, LEAST_REST, look, ready, counting))
     return loops
 
 
@@ -83,13 +86,24 @@ def _counting(ctx: Context, name: str, one: Integrity) -> Look:
     return look
 
 
-async def _for_ever(ctx: Context, wanted: frozenset[str], every: float, rest: float, look: Look, ready: Ready) -> None:
+async def _for_ever(
+    ctx: Context,
+    wanted: frozenset[str],
+    every: float,
+    rest: float,
+    look: Look,
+    ready: Ready,
+    turn: asyncio.Lock | None = None,
+) -> None:
     """Looks ``every`` so often, in seconds, with a pause of at least ``rest`` times as long as the look took."""
     clock = ctx.clock
     try:
         while True:
-            began = clock.monotonic()
-            values = await look()
+            due = clock.monotonic() + every
+            async with turn or contextlib.nullcontext():
+                began = clock.monotonic()
+                values = await look()
+                took = clock.monotonic() - began
             at = clock.now()
             await ready.put(
                 [
@@ -98,8 +112,7 @@ async def _for_ever(ctx: Context, wanted: frozenset[str], every: float, rest: fl
                     if name in wanted
                 ]
             )
-            took = clock.monotonic() - began
-            await clock.sleep(max(every - took, rest * took, 0))
+            await clock.sleep(max(due - clock.monotonic(), rest * took, 0))
     except Exception as error:  # noqa: BLE001 - handed to whoever reads the samples, who starts them again
         await ready.put(error)
 

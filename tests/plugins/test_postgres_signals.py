@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from tests.plugins.prisma_database import INTEGRITY, filled
 from tests.servers import PASSWORD, PostgresServer, running_postgres
-from tests.stores import Door, first_samples, until_sample
-from warroom.api import Context
-from warroom.errors import BadInput
+from tests.stores import Door, RealClock, first_samples, until_sample
+from warroom.api import Context, Rows
+from warroom.errors import BadInput, Unreachable
 from warroom.model.signal import Sample
+from warroom.testing.fakes import FakeReadDoor, FakeSecrets
 from warroom_postgres import plugin, statements
 from warroom_postgres.config import OWN_SIGNALS, Config
 from warroom_postgres.vitals import summed
@@ -355,6 +356,30 @@ async def test_counting_is_stopped_at_its_limit_and_pauses_longer_than_it_takes(
     while not slept:
         await asyncio.sleep(0.01)
     assert slept[0] >= 0.2 * 19
+
+
+async def test_counts_are_made_one_at_a_time_and_hold_up_nothing_else() -> None:
+    """However many signals count: a look at the vitals never waits for them."""
+    at_once: list[int] = []
+    counting = 0
+
+    class Slow(FakeReadDoor):
+        async def sql(self, secret: str, statement: str, **more: Any) -> Rows:
+            nonlocal counting
+            if statement == "SELECT many":
+                counting += 1
+                at_once.append(counting)
+                await asyncio.sleep(0.05)
+                counting -= 1
+            raise Unreachable("no server here")
+
+    counts = {"own": {"kind": "sql", "sql": "SELECT many"}}
+    names = [f"s{number}" for number in range(4)]
+    config = Config.model_validate({"every": "0.2s", "integrity": {name: {"counts": counts} for name in names}})
+    ctx = Context("database", config, Slow(), RealClock(), FakeSecrets({}))
+    found = await looked(ctx, "reachable", *names)
+    assert next(iter(found)) == "reachable"
+    assert at_once == [1] * 4
 
 
 @pytest.mark.parametrize(

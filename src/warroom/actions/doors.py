@@ -147,6 +147,7 @@ class Reading:
         self._cleaner = cleaner
         self._stores = stores
         self._secret = secret
+        self._hidden: set[str] = set()
 
     async def run(
         self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -231,7 +232,8 @@ class Reading:
 
     def _hide(self, secret: str, password: str) -> None:
         """The address as a whole is hidden already; its password may come back alone."""
-        if password:
+        if password and password not in self._hidden:
+            self._hidden.add(password)
             self._cleaner.register(password, secret)
 
     async def _logged(self, line: str, work: Coroutine[Any, Any, T]) -> T:

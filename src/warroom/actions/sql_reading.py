@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 APPLICATION = "warroom"
 """How its sessions are named on the server."""
-MOST_AT_ONCE = 3
+MOST_AT_ONCE = 5
 KEPT_IDLE = 2
 LONGEST_TEXT = 20_000
 _LATE = 1.0
