@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from warroom.journal.files import sync
+from warroom.files import sync
 from warroom.journal.store import Journal
 from warroom.journal.writer import connect
 from warroom.model.event import Actor, NoteAdded

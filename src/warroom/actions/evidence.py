@@ -10,15 +10,16 @@ import asyncio
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from warroom.actions.clock import clock_standing
 from warroom.api import Clock
 from warroom.errors import BadInput, WarroomError
+from warroom.files import finish, need_room, open_private, private_folder, sync, write_private
 from warroom.model.base import sha256, stored
 from warroom.model.verification import Artifact
 from warroom.redact import Redactor
@@ -81,6 +82,7 @@ class Bundle:
             "files": [artifact.model_dump(mode="json") for artifact in artifacts],
             "missing": dict(missing),
             "versions": dict(versions),
+            "clock": clock_standing(),
             "counts": self._counts,
         }
         data = stored(manifest)
@@ -107,8 +109,8 @@ class CollectorFolder:
     async def file(self, name: str, kind: str = "other") -> AsyncIterator[Path]:
         final = self._place(name)
         part = final.with_name(final.name + ".part")
-        _room(self._bundle.path)
-        os.close(_created(part))
+        need_room(self._bundle.path, LEAST_FREE)
+        os.close(open_private(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         try:
             yield part
             await self._finish(part, final, kind)
@@ -143,7 +145,7 @@ class CollectorFolder:
         digest, size = await asyncio.to_thread(_flushed, part)
         if not self._open:
             raise WarroomError(f"{final.name} came too late", "its collector's time was over", "")
-        os.rename(part, final)
+        await asyncio.to_thread(finish, part, final)
         name = final.relative_to(self._bundle.path).as_posix()
         self._bundle.keep(
             Artifact(name=name, collector=self._collector, size=size, sha256=digest, at=self._clock.now(), kind=kind)
@@ -155,21 +157,30 @@ def _flushed(part: Path) -> tuple[str, int]:
     with _open(part, append=True) as file:
         os.fchmod(file.fileno(), 0o600)
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())
     return hash_file(part)
 
 
 def verify(path: Path) -> list[str]:
-    """What is wrong with a bundle: every changed, missing and added file by name. Empty: nothing is."""
+    """What is wrong with a bundle by its own manifest: every changed, missing and added file. Empty: nothing is."""
     try:
-        data = json.loads(_read_plain(path / MANIFEST))
-        files = {artifact.name: artifact for artifact in map(Artifact.model_validate, data["files"])}
+        files = manifest_files(path)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return [f"{MANIFEST}: can't be read: {error}"]
+    return differences(path, files)
+
+
+def manifest_files(path: Path) -> dict[str, Artifact]:
+    data = json.loads(read_plain(path / MANIFEST))
+    return {artifact.name: artifact for artifact in map(Artifact.model_validate, data["files"])}
+
+
+def differences(path: Path, files: Mapping[str, Artifact]) -> list[str]:
+    """How the files in a bundle's folder differ from those that were sealed: changed, missing, added."""
     problems = []
     for name, sealed in sorted(files.items()):
         try:
-            if not _is_plain(path, name):
+            if not is_plain(path, name):
                 problems.append(f"{name}: missing")
                 continue
             digest, size = hash_file(path / name)
@@ -183,7 +194,7 @@ def verify(path: Path) -> list[str]:
     return problems
 
 
-def _is_plain(bundle: Path, name: str) -> bool:
+def is_plain(bundle: Path, name: str) -> bool:
     """A file within the bundle, reached without a link."""
     parts = PurePosixPath(name).parts
     if ".." in parts or not parts or PurePosixPath(name).is_absolute():
@@ -194,7 +205,7 @@ def _is_plain(bundle: Path, name: str) -> bool:
 
 def seal_of(path: Path) -> str:
     """The hash of the manifest as it lies there, to hold against the journal's."""
-    return sha256(_read_plain(path / MANIFEST))
+    return sha256(read_plain(path / MANIFEST))
 
 
 def hash_file(path: Path) -> tuple[str, int]:
@@ -208,53 +219,11 @@ def hash_file(path: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def private_folder(path: Path, *, must_be_new: bool = False) -> None:
-    """A folder only its owner can read, whatever the umask. A link in its place is refused."""
-    if path.is_symlink():
-        raise WarroomError(f"{path} is a link", "evidence is not written through links", "remove it")
-    path.mkdir(mode=0o700, parents=not must_be_new, exist_ok=not must_be_new)
-    os.chmod(path, 0o700)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Whole or not at all: ``.part``, flushed, renamed; 0600."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    try:
-        with open(_created(part), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise WarroomError(
-            f"{path.name} could not be written", error.strerror or str(error), "free some disk"
-        ) from error
-
-
-def _created(path: Path) -> int:
-    """A new file that only its owner can use, under any umask."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return descriptor
-
-
-def _room(path: Path) -> None:
-    free = shutil.disk_usage(path).free
-    if free < LEAST_FREE:
-        raise WarroomError(
-            f"only {free // 1024 // 1024} MB are free where evidence is kept",
-            f"at least {LEAST_FREE // 1024 // 1024} MB are wanted",
-            "free some disk, or point WARROOM_STATE elsewhere",
-        )
-
-
 def _open(path: Path, *, append: bool = False, read: bool = False) -> IO[bytes]:
     flags = os.O_RDONLY if read else os.O_WRONLY | (os.O_APPEND if append else 0)
     return open(os.open(path, flags | os.O_NOFOLLOW), "rb" if read else "ab" if append else "wb")
 
 
-def _read_plain(path: Path) -> bytes:
+def read_plain(path: Path) -> bytes:
     with _open(path, read=True) as file:
         return file.read(64 * 1024 * 1024)

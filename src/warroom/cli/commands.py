@@ -11,6 +11,7 @@ import typer
 
 import warroom
 from warroom.cli.entry import run, state_folder
+from warroom.cli.evidence import app as evidence_app
 from warroom.cli.looks import SlowLine, ThemeOption, looks
 from warroom.errors import WarroomError
 
@@ -35,6 +36,7 @@ journal_app = typer.Typer(help="Look at an incident's journal.", no_args_is_help
 runbook_app = typer.Typer(help="What of the runbook warroom does.", no_args_is_help=True)
 app.add_typer(journal_app, name="journal")
 app.add_typer(runbook_app, name="runbook")
+app.add_typer(evidence_app, name="evidence")
 
 File = Annotated[Path, typer.Option("--file", "-f", help="The runbook.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]

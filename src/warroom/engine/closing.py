@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from warroom.actions import evidence
 from warroom.actions.verification import Eyes, check, verdict
 from warroom.comms import outstanding
 from warroom.engine.core import Core
 from warroom.engine.preparing import Preparing
 from warroom.engine.sensing import Sensing
 from warroom.errors import Refusal, WarroomError
+from warroom.files import write_private
 from warroom.model.base import sha256, span_text
 from warroom.model.event import (
     Actor,
@@ -269,7 +269,7 @@ class Closing:
         events = await asyncio.to_thread(core.journal.events)
         data = post_mortem(events, now=core.clock.now()).encode()
         path = core.incident_folder / REPORT
-        await asyncio.to_thread(evidence.write_private, path, data)
+        await asyncio.to_thread(write_private, path, data)
         await core.record(ReportWritten(path=str(path), sha256=sha256(data)), actor=actor)
         return str(path)
 

@@ -10,7 +10,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 import warroom
-from warroom.actions import evidence
 from warroom.actions.binding import NAME
 from warroom.actions.evidence import Bundle, CollectorFolder, Sealed
 from warroom.actions.ingress import clean_fact
@@ -27,6 +26,7 @@ from warroom.errors import (
     Unreachable,
     WarroomError,
 )
+from warroom.files import private_folder, write_private
 from warroom.model.base import sha256, stored
 from warroom.model.event import (
     Actor,
@@ -224,8 +224,8 @@ class Preparing:
             self._picture.set_result(intent)
         else:
             folder = core.incident_folder / "attachments"
-            evidence.private_folder(folder)
-            evidence.write_private(folder / f"{core.state.seq:06}-{intent.name}", data)
+            private_folder(folder)
+            write_private(folder / f"{core.state.seq:06}-{intent.name}", data)
         await core.record(Attached(name=intent.name, sha256=sha256(data), size=len(data)), actor=actor)
         return "kept"
 

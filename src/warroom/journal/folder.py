@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from warroom.errors import BadInput, JournalBusy, WarroomError
+from warroom.files import ensure_folder, kind, open_private
 from warroom.journal.chain import INCIDENT_ID
 from warroom.journal.codec import decode, why_unreadable
-from warroom.journal.files import ensure_folder, kind, open_private
 from warroom.journal.reading import read
 from warroom.model import event as ev
 from warroom.model.base import Fact, Instant

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from warroom.journal.files import open_private, opened, sync
+from warroom.files import open_private, opened, sync
 
 SLOT = 512
 

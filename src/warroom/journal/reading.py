@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from warroom.errors import WarroomError
+from warroom.files import kind, open_private, opened
 from warroom.journal.chain import DB, FORMAT, HEAD, INCIDENT_ID, TABLES, genesis, link
-from warroom.journal.files import kind, open_private, opened
 from warroom.journal.head import Mark, read_marks
 from warroom.model.base import Fact
 

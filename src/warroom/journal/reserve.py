@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from warroom.journal.files import open_private, opened
+from warroom.files import open_private, opened
 from warroom.model import event as ev
 from warroom.model.event import Body
 

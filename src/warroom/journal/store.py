@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from warroom.errors import BadInput, JournalDamaged, JournalReadOnly, WarroomError
+from warroom.files import ensure_folder, make_folder, opened, sync_folder
 from warroom.journal.chain import DB, FORMAT, HEAD, INCIDENT_ID, RESERVE, TABLES, genesis
 from warroom.journal.codec import decode, why_unreadable
-from warroom.journal.files import ensure_folder, make_folder, opened, sync_folder
 from warroom.journal.head import Head, Mark
 from warroom.journal.reading import Reading, read
 from warroom.journal.reserve import SIZE, Reserve

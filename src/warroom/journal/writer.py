@@ -13,9 +13,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from warroom.errors import JournalFull, JournalReadOnly, WarroomError
+from warroom.files import sync
 from warroom.journal.chain import DB, HEAD, RESERVE, link
 from warroom.journal.codec import encode
-from warroom.journal.files import sync
 from warroom.journal.head import Head, Mark
 from warroom.journal.reserve import UNDERTAKINGS, Reserve
 from warroom.model.event import Actor, Body, Event

@@ -27,13 +27,20 @@ class LogCleaner:
         self._redactor = redactor
         self._sources: OrderedDict[str, LineCleaner] = OrderedDict()
 
-    def __call__(self, source: str, lines: Sequence[str]) -> list[str]:
-        """Not safe for several threads at once: the spool calls it under its lock."""
-        cleaner = self._sources.pop(source, None) or LineCleaner(self._redactor)
-        self._sources[source] = cleaner
-        while len(self._sources) > self.MOST:
-            self._sources.popitem(last=False)
-        return cleaner.clean_all(lines)
+    def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Of (source, line) each line, cleaned. Not for several threads at once: the spool calls it under its lock."""
+        cleaned = [""] * len(pairs)
+        places: dict[str, list[int]] = {}
+        for place, (source, _) in enumerate(pairs):
+            places.setdefault(source, []).append(place)
+        for source, mine in places.items():
+            cleaner = self._sources.pop(source, None) or LineCleaner(self._redactor)
+            self._sources[source] = cleaner
+            while len(self._sources) > self.MOST:
+                self._sources.popitem(last=False)
+            for place, text in zip(mine, cleaner.clean_all([pairs[at][1] for at in mine]), strict=True):
+                cleaned[place] = text
+        return cleaned
 
 
 class LineCleaner:

@@ -101,8 +101,10 @@ _NAMES = (
     r"passw(?:or)?d|passphrase|passwd|secret|credential|api[_-]?key|access[_-]?key(?:[_-]?id)?|private[_-]?key"
     r"|secret[_-]?key|signing[_-]?key|encryption[_-]?key|account[_-]?key|session[_-]?(?:id|key)|sessionid|signature"
     # A token, unless it is what the next page of a list is asked for with, or a piece of a text.
-    r"|(?=token)(?<!page)(?<!page[_ -])(?<!paging)(?<!paging[_ -])(?<!pagination)(?<!pagination[_ -])"
-    r"(?<!next)(?<!next[_ -])(?<!prev[_ -])(?<!previous[_ -])(?<!continuation)(?<!continuation[_ -])(?<!continue[_ -])(?<!resume[_ -])"
+    r"|(?=token)(?<!page)(?<!page[_ -])"
+    r"(?<!paging)(?<!paging[_ -])(?<!pagination)(?<!pagination[_ -])"
+    r"(?<!next)(?<!next[_ -])(?<!prev[_ -])(?<!previous[_ -])(?<!continuation)(?<!continuation[_ -])"
+    r"(?<!continue[_ -])(?<!resume[_ -])"
     r"(?<!sync)(?<!sync[_ -])(?<!cursor[_ -])(?<!unexpected )(?<!first )(?<!first_)(?<!last )(?<!per )(?<!per_)"
     r"(?<!eos_)(?<!bos_)(?<!pad_)(?<!end_)(?<!start_)(?<!stop_)token"
 )

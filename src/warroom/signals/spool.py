@@ -69,8 +69,8 @@ class LogSpool:
     """Safe for several threads. Its methods touch the disk: call them off the event loop (``asyncio.to_thread``).
 
     ``clean`` is the ingress: it takes secrets and control bytes out of a text. Nothing is written without it.
-    ``clean_lines`` does the same for the lines of one source, in order: a secret may span several, and many are
-    cleaned faster together. Without it ``clean`` is asked for each.
+    ``clean_lines`` does the same for many (source, text), in order: a secret may span several lines of a source, and
+    many are cleaned faster together. Without it ``clean`` is asked for each.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class LogSpool:
         clock: Clock,
         clean: Callable[[str], str],
         *,
-        clean_lines: Callable[[str, Sequence[str]], list[str]] | None = None,
+        clean_lines: Callable[[Sequence[tuple[str, str]]], list[str]] | None = None,
         limit_bytes: int = 512 * 1024 * 1024,
         segment_bytes: int = 8 * 1024 * 1024,
     ) -> None:
         self.folder = folder
         self._clock = clock
         self._clean = clean
-        self._clean_lines = clean_lines or (lambda _, texts: [clean(text) for text in texts])
+        self._clean_lines = clean_lines or (lambda pairs: [clean(text) for _, text in pairs])
         self._limit = limit_bytes
         self._segment = segment_bytes
         self._lock = threading.RLock()
@@ -101,7 +101,8 @@ class LogSpool:
         now_us = _us(self._clock.now())
         with self._lock:
             batches: dict[str, Batch] = {}
-            for line, clean in zip(lines, self._cleaned(lines), strict=True):
+            cleaned = self._clean_lines([(line.source, line.text[:LOOKED_AT]) for line in lines])
+            for line, clean in zip(lines, cleaned, strict=True):
                 source = self._source_name(line.source)
                 text, level = self._ready(line, clean, source)
                 at_us = _us(line.at) if line.at is not None else now_us
@@ -262,18 +263,6 @@ class LogSpool:
             for handle, size in parts:
                 with os.fdopen(handle, "rb") as part:
                     _copy(part.read, size, out.write)
-
-    def _cleaned(self, lines: Sequence[LogLine]) -> list[str]:
-        """Their texts, cleaned source by source."""
-        cleaned = [""] * len(lines)
-        places: dict[str, list[int]] = {}
-        for place, line in enumerate(lines):
-            places.setdefault(line.source, []).append(place)
-        for source, mine in places.items():
-            texts = self._clean_lines(source, [lines[place].text[:LOOKED_AT] for place in mine])
-            for place, text in zip(mine, texts, strict=True):
-                cleaned[place] = text
-        return cleaned
 
     def _ready(self, line: LogLine, text: str, source: str) -> tuple[bytes, int]:
         """The line's cleaned ``text`` as it goes to disk, and its level."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,3 +87,47 @@ def kind(path: Path) -> str:
     if stat.S_ISDIR(mode):
         return "folder"
     return "file" if stat.S_ISREG(mode) else "other"
+
+
+def private_folder(path: Path, *, must_be_new: bool = False) -> None:
+    """A folder only its owner can read, 0700 from now on. A link in its place is refused."""
+    if path.is_symlink():
+        raise WarroomError(f"{path} is a link", "nothing private is written through links", "remove it")
+    if must_be_new:
+        make_folder(path)
+    else:
+        ensure_folder(path)
+        os.chmod(path, 0o700)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Whole or not at all: ``.part``, flushed, renamed, the name durable; 0600. Raises WarroomError."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        with open(open_private(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.write(data)
+            file.flush()
+            sync(file.fileno())
+        finish(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        cause = error.strerror or str(error)
+        raise WarroomError(f"{path.name} could not be written", cause, "free some disk") from error
+
+
+def finish(part: Path, path: Path) -> None:
+    """What was written and flushed as ``part`` gets its name, durably."""
+    os.rename(part, path)
+    sync_folder(path.parent)
+
+
+def need_room(path: Path, least: int) -> None:
+    """Raises WarroomError when fewer than ``least`` bytes are free where ``path`` is."""
+    free = shutil.disk_usage(path).free
+    if free < least:
+        raise WarroomError(
+            f"only {free // 1024 // 1024} MB are free in {path}",
+            f"at least {least // 1024 // 1024} MB are wanted",
+            "free some disk, or point WARROOM_STATE elsewhere",
+        )
