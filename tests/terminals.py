@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from rich.cells import cell_len
+
 Size = tuple[int, int]
 """Columns and rows."""
 
@@ -50,6 +52,27 @@ def tokens(data: bytes) -> Iterator[Token]:
 def words(data: bytes) -> str:
     """The text alone, as it came."""
     return "".join(token.body for token in tokens(data) if token.kind == "text")
+
+
+def screen(data: bytes) -> str:
+    """What stands on the terminal after these bytes. Enough of one for a console that places all that it writes."""
+    cells: dict[tuple[int, int], str] = {}
+    row = column = 0
+    for token in tokens(data):
+        if token.kind == "csi" and token.body.endswith("H"):
+            row, column = (int(part or 1) - 1 for part in (token.body[:-1] or "1;1").split(";"))
+        elif token.kind == "c0":
+            row, column = row + (token.body == "\n"), 0 if token.body == "\r" else column
+        elif token.kind == "text":
+            for char in token.body:
+                cells[row, column] = char
+                width = cell_len(char)
+                if width == 2:
+                    cells[row, column + 1] = ""
+                column += width
+    rows = max((at[0] for at in cells), default=-1) + 1
+    across = max((at[1] for at in cells), default=-1) + 1
+    return "\n".join("".join(cells.get((y, x), " ") for x in range(across)).rstrip() for y in range(rows))
 
 
 def colour_codes(data: bytes) -> set[int]:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.terminals import Terminal, colour_codes, sgr_codes, tokens, words
+from tests.terminals import Terminal, colour_codes, screen, sgr_codes, tokens, words
 
 ALONE = [sys.executable, "-m", "tests.console.alone"]
 ESCAPE = b"\x1b[27u"
@@ -21,11 +21,15 @@ def tour(env: dict[str, str], size: tuple[int, int] = (80, 24), plot: str = "fir
     """Every byte that a look around writes, from the first to the last, the leaving included."""
     with Terminal([*ALONE, plot, "--kind", kind], size, env) as terminal:
         terminal.until("Decide.*Plan")
-        for key in TOUR:
-            terminal.press(key)
-            terminal.quiet()
-        leave(terminal)
+        walk(terminal)
         return terminal.data
+
+
+def walk(terminal: Terminal) -> None:
+    for key in TOUR:
+        terminal.press(key)
+        terminal.quiet()
+    leave(terminal)
 
 
 def leave(terminal: Terminal) -> None:
@@ -42,16 +46,24 @@ def test_with_no_color_there_is_no_colour_code_at_all() -> None:
     assert sgr_codes(data) & {1, 7}  # what matters is bold or reversed instead
 
 
-@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"LC_ALL": "en_US.ISO-8859-1"}])
-@pytest.mark.parametrize("kind", ["drill", "production"])
+@pytest.mark.parametrize(
+    ("locale", "kind"),
+    [({"LC_ALL": "C"}, "drill"), ({"LC_ALL": "POSIX"}, "production"), ({"LC_ALL": "en_US.ISO-8859-1"}, "production")],
+)
 def test_a_terminal_that_is_not_unicode_gets_plain_ascii(locale: dict[str, str], kind: str) -> None:
-    data = tour(locale, kind=kind)
+    with Terminal([*ALONE, "firing", "--kind", kind], (80, 24), locale) as terminal:
+        terminal.until("Decide.*Plan")
+        terminal.quiet()
+        shown = screen(terminal.data)
+        walk(terminal)
+        data = terminal.data
     assert max(data) < 0x80
-    said = words(data)
-    assert {"drill": "o DRILL o", "production": "#PRODUCTION#"}[kind] in said
-    assert "X 5xx" in said
-    assert "\\u" not in said
-    assert {"drill": "+-", "production": "#="}[kind] in said
+    sign, border = {"drill": ("o DRILL o", "- 3 Health"), "production": ("#PRODUCTION#", "= 3 Health")}[kind]
+    assert sign in shown
+    assert border in shown
+    assert "X 5xx" in shown
+    assert "\\u" not in words(data)
+    assert {"drill": "+-", "production": "#="}[kind] in words(data)
 
 
 def test_a_plain_c_locale_is_no_unicode_though_python_says_so() -> None:
