@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from warroom.model.signal import LogLine
 from warroom.signals import LogSpool, pump
 from warroom.signals.levels import level_of
 from warroom.signals.paging import TAIL
+from warroom.signals.segments import room_for
 from warroom.testing.clock import START, VirtualClock
 
 
-def spool_in(folder: Path, **limits: int) -> LogSpool:
+def spool_in(folder: Path, **limits: Any) -> LogSpool:
     return LogSpool(folder / "spool", VirtualClock(), lambda text: text, **limits)
 
 
@@ -338,3 +340,11 @@ async def test_a_flood_is_taken_whole_in_bounded_memory(tmp_path: Path) -> None:
     assert spool.heads()["web-1"].lines == 40_000
     assert peak < 30_000_000
     assert spool.page(LogQuery(first=-1, limit=1)).lines[0].text.startswith("ERROR request 39999 ")
+
+
+@pytest.mark.parametrize(("free", "wanted"), [(10**15, 4 * 2**30), (4 * 2**30, 2**30), (0, 64 * 2**20)])
+def test_the_log_leaves_most_of_the_disk_to_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, wanted: int
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(total=2 * free, used=free, free=free))
+    assert room_for(tmp_path) == wanted

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ repeats the one before it in its source."""
 LEVELS: tuple[Level, ...] = ("unknown", "debug", "info", "warning", "error")
 ERROR = LEVELS.index("error")
 
+MOST_KEPT = 4 * 1024**3
+LEAST_KEPT = 64 * 1024**2
+"""Bytes on disk, with the index."""
 _TIME = re.compile(
     rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?"
     rb'|"(?:ts|time|timestamp|@timestamp)":\s*[\d.]+'
@@ -311,3 +315,11 @@ def _number(handle: int, segment: Segment, seq: int) -> int:
         else:
             high = middle
     return low
+
+
+def room_for(folder: Path) -> int:
+    """Bytes that the log may take: enough for some 25 million lines, but never more than a quarter of what is free.
+
+    The journal and the evidence are on the same disk, and matter more.
+    """
+    return max(LEAST_KEPT, min(MOST_KEPT, shutil.disk_usage(folder).free // 4))

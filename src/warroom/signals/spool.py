@@ -37,6 +37,7 @@ from warroom.signals.segments import (
     found,
     read_lines,
     recover,
+    room_for,
     run_length,
 )
 
@@ -80,20 +81,20 @@ class LogSpool:
         clean: Callable[[str], str],
         *,
         clean_lines: Callable[[Sequence[tuple[str, str]]], list[str]] | None = None,
-        limit_bytes: int = 512 * 1024 * 1024,
+        limit_bytes: int | None = None,
         segment_bytes: int = 8 * 1024 * 1024,
     ) -> None:
         self.folder = folder
         self._clock = clock
         self._clean = clean
         self._clean_lines = clean_lines or (lambda pairs: [clean(text) for _, text in pairs])
-        self._limit = limit_bytes
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._limit = room_for(folder) if limit_bytes is None else limit_bytes
         self._segment = segment_bytes
         self._lock = threading.RLock()
         self._sources: dict[str, Source] = {}
         self._seq = 0
         self._searches: OrderedDict[Test, dict[str, Filtered]] = OrderedDict()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._reopen()
 
     def append(self, lines: Sequence[LogLine]) -> None:
