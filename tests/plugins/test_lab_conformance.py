@@ -29,6 +29,6 @@ async def test_the_plugin_conforms(tmp_path: Path) -> None:
                 asked: list[str] = [line.text for line in room.log.newest(2000) if line.door == "change"]
                 await room.executed(preview)
                 made = [line.text for line in room.log.newest(2000) if line.door == "change"][len(asked) :]
-                assert made == [room.redactor.clean(call.paste()) for call in preview.calls]
+                assert made == [room.redactor.clean_call(call.paste()) for call in preview.calls]
         finally:
             await room.http.close()
