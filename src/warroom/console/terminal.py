@@ -86,6 +86,15 @@ def outliving(driver: type[Driver], *, unicode: bool = True) -> type[Driver]:
                 self.write(TITLE_KEPT)
                 self.write(title_bytes(self._title))
 
+        def _sigcont_application(self, *_: object) -> None:
+            """Takes up what was suspended, and nothing else.
+
+            A terminal that hangs up sends SIGCONT right after SIGHUP. Textual would then start its threads anew, over
+            the ones it has or after they were ended, and nobody would ever end those: the process would stay.
+            """
+            if self._must_signal_resume:
+                super()._sigcont_application()
+
         def stop_application_mode(self) -> None:
             if self._title:
                 self.write(TITLE_BACK)

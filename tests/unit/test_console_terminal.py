@@ -1,0 +1,20 @@
+"""What the terminal's driver does with signals; the rest of it is tried on real terminals."""
+
+from __future__ import annotations
+
+import pytest
+from textual.drivers.linux_driver import LinuxDriver
+
+from warroom.console.terminal import outliving
+
+
+@pytest.mark.parametrize("suspended", [True, False])
+def test_only_what_was_suspended_is_taken_up_again(suspended: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that hangs up sends SIGCONT too; threads that it started would outlive everything."""
+    taken_up: list[bool] = []
+    monkeypatch.setattr(LinuxDriver, "_sigcont_application", lambda self, *_: taken_up.append(True))
+    made = outliving(LinuxDriver)
+    driver = made.__new__(made)
+    vars(driver)["_must_signal_resume"] = suspended
+    vars(made)["_sigcont_application"](driver)
+    assert taken_up == [True] * suspended
