@@ -182,7 +182,7 @@ async def test_the_plan_is_read_step_by_step_and_run_from_there(begin: Start, si
 async def test_releases_are_filtered_and_say_how_they_ran(begin: Start) -> None:
     async with begin(opened(), (110, 40)) as console:
         await console.press("g")
-        assert "running now" in console.flat()
+        assert "runs now" in console.flat()
         assert "best" in console.flat()
         await console.focus("#typed-target")
         await console.type(OLDER.version)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.engines import OP1, OP2, World, a_running
 from tests.world import PLUGIN, Deploy, Releases, effects, until
-from warroom.api import Context, Folder
+from warroom.api import Context, Folder, Ready
 from warroom.errors import BadInput, Unreachable
 from warroom.model import intent as it
 from warroom.model.event import (
@@ -300,3 +300,47 @@ async def test_the_autopilot_has_no_lane_outside_drills(tmp_path: Path) -> None:
         pilot = Actor(name="autopilot", kind="autopilot")
         asked = it.RunEmergency(hash=page.hash, confirm=the_service(world))
         assert "autopilot" in await world.refused(asked, pilot)
+
+
+class Unready:
+    async def ready(self, ctx: Context) -> list[Ready]:
+        return [
+            Ready(id="image", title="The image", status="not-ready", words="it is not pulled yet"),
+            Ready(id="disk", title="The disk", status="ready", words="41 GB free"),
+        ]
+
+
+class Hanging:
+    async def ready(self, ctx: Context) -> list[Ready]:
+        await asyncio.sleep(3600)
+        return []
+
+
+@pytest.mark.parametrize(
+    ("readiness", "words"), [(Unready(), "The image is not ready"), (Hanging(), "is ready is not known")]
+)
+async def test_what_is_not_ready_is_listed_and_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readiness: Any, words: str
+) -> None:
+    monkeypatch.setattr("warroom.engine.emergency.READY_S", 0.1)
+    async with a_running(tmp_path, plugin=replace(PLUGIN, readiness=readiness)) as world:
+        page = await shown(world)
+        assert any(words in guard.words for guard in page.waives)
+        assert not any("The disk" in guard.words for guard in page.waives)
+        await world.ok(it.RunEmergency(hash=page.hash))
+        await until(lambda: world.state.plan.status == "done")
+
+
+async def test_a_diff_that_takes_too_long_is_gone_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warroom.engine.emergency.DIFF_S", 0.1)
+
+    class Slowly(Releases):
+        async def diff(self, ctx: Context, older: Release, newer: Release) -> Any:
+            await asyncio.sleep(3600)
+
+    async with a_running(tmp_path, plugin=replace(PLUGIN, releases=Slowly())) as world:
+        await until(lambda: world.core.running is not None)
+        page = await shown(world)
+        assert page.diff is None
+        assert page.plan is not None
+        assert "schema" in {guard.id for guard in page.waives}

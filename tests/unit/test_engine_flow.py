@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ async def test_a_journal_that_did_not_change_is_not_read_again(tmp_path: Path, m
         await world.ok(it.OpenIncident(title="the second"))
         read: list[str] = []
         folder = type(world.core.folder)
-        real = folder.summary
+        real: Callable[[StateFolder, str], IncidentSummary] = folder.summary
 
         def counted(self: StateFolder, name: str) -> IncidentSummary:
             read.append(name)

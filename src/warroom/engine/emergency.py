@@ -17,6 +17,7 @@ from warroom.actions.ingress import clean_fact
 from warroom.actions.pinned import plan_moved
 from warroom.actions.planner import Situation, make_plan
 from warroom.actions.runner import Runner
+from warroom.api import Context, Readiness
 from warroom.decision.guards import emergency_guards
 from warroom.decision.target import same
 from warroom.engine.acting import Acting
@@ -38,7 +39,8 @@ from warroom.plugins import isolated
 log = logging.getLogger("warroom.engine")
 FIRST_S = 10.0
 """How long evidence that the plan would destroy may hold up its first step, in seconds."""
-READY_S = 3.0
+READY_S = 1.0
+DIFF_S = 1.0
 KEPT = 16
 ROLL_BACK = ("rollback", "rollback-now")
 
@@ -98,15 +100,19 @@ class Emergency:
             target=aim.release,
             fingerprints=fingerprints,
         )
-        plan, problem = await self._plan(situation, query)
+        (plan, problem), aim, diff, rows = await asyncio.gather(
+            self._plan(situation, query), self._seen(aim), self._between(aim), self._not_ready()
+        )
         if plan is None:
             return page.model_copy(update={"problem": core.redactor.clean(problem), "reason": aim.reason})
-        aim = replace(aim, diff=await self._preparing.diff(aim.release) if aim.release and not aim.typed else None)
+        aim = replace(aim, diff=diff)
         self._prepared[plan.hash] = _Prepared(plan, aim)
         self._prepared.move_to_end(plan.hash)
         while len(self._prepared) > KEPT:
             self._prepared.popitem(last=False)
-        guards = (*await self._guards(actor, plan, aim), *await self._not_ready(plan))
+        changed = {step.platform for step in plan.steps if step.risk != "safe"}
+        unready = [guard for platform_id, found in rows.items() if platform_id in changed for guard in found]
+        guards = (*await self._guards(actor, plan, aim), *unready)
         first = self._first(plan)
         return page.model_copy(
             update={
@@ -132,12 +138,12 @@ class Emergency:
         chosen = state.target
         tried = chosen is not None and any(same(chosen.release, other) for other in state.failed_targets)
         if chosen is not None and not tried and not (state.running and same(chosen.release, state.running)):
-            return await self._seen(_Aim(release=chosen.release, reason=chosen.reason, typed=chosen.typed))
+            return _Aim(release=chosen.release, reason=chosen.reason, typed=chosen.typed)
         page = await self._preparing.releases()
         if page.best is None:
             why = page.problem or page.reason
             return _Aim(problem=f"No release to go back to is known: {why}. Type a version, commit or digest")
-        return await self._seen(_Aim(release=page.releases[page.best], reason=page.reason))
+        return _Aim(release=page.releases[page.best], reason=page.reason)
 
     async def _typed(self, text: str) -> _Aim:
         try:
@@ -149,13 +155,24 @@ class Emergency:
 
     async def _seen(self, aim: _Aim) -> _Aim:
         """The same, looked up once more: proven missing, or out of reach, or there."""
-        assert aim.release is not None
+        if aim.release is None or aim.typed:
+            return aim
         named = aim.release.digest or aim.release.commit or aim.release.version
         try:
             _, typed = await self._preparing.resolve(named)
         except Refusal as error:
             return replace(aim, missing=str(error))
         return replace(aim, typed=typed or aim.typed)
+
+    async def _between(self, aim: _Aim) -> ReleaseDiff | None:
+        """What lies between, where that is told soon enough: good to know, and nothing waits for it."""
+        if aim.release is None or aim.typed:
+            return None
+        try:
+            async with asyncio.timeout(DIFF_S):
+                return await self._preparing.diff(aim.release)
+        except TimeoutError:
+            return None
 
     async def _plan(self, situation: Situation, query: EmergencyQuery) -> tuple[Plan | None, str]:
         """The first procedure of its kind that can be worked out and may use this lane; else why none can."""
@@ -237,24 +254,30 @@ class Emergency:
             return ""
         return journal.read_only or ("its disk is full" if journal.low_on_room else "")
 
-    async def _not_ready(self, plan: Plan) -> list[Guard]:
-        """What the platforms that are changed say of themselves; one that does not answer in time is unknown."""
-        found: list[Guard] = []
-        for platform_id in dict.fromkeys(step.platform for step in plan.steps if step.risk != "safe"):
-            platform = self._core.platforms.get(platform_id)
-            if platform is None or platform.plugin.readiness is None:
-                continue
+    async def _not_ready(self) -> dict[str, list[Guard]]:
+        """What each platform says of itself; one that does not answer in time is unknown."""
+        core = self._core
+
+        async def one(platform_id: str, readiness: Readiness, context: Context) -> list[Guard]:
             try:
-                rows = await isolated(platform_id, platform.plugin.readiness.ready(platform.context), timeout=READY_S)
+                rows = await isolated(platform_id, readiness.ready(context), timeout=READY_S)
             except WarroomError as error:
-                words = f"Whether {platform_id} is ready is not known: {error}"
-                found.append(Guard(id=f"ready-{platform_id}", words=self._core.redactor.clean(words), hard=False))
-                continue
-            for row in rows:
-                if row.status != "ready":
-                    words = f"{row.title} is {'not ready' if row.status == 'not-ready' else 'unknown'}: {row.words}"
-                    found.append(Guard(id=f"ready-{row.id}", words=self._core.redactor.clean(words), hard=False))
-        return found
+                words = core.redactor.clean(f"Whether {platform_id} is ready is not known: {error}")
+                return [Guard(id=f"ready-{platform_id}", words=words, hard=False)]
+            how = {"not-ready": "is not ready", "unknown": "is unknown"}
+            return [
+                Guard(
+                    id=f"ready-{row.id}",
+                    words=core.redactor.clean(f"{row.title} {how[row.status]}: {row.words}"),
+                    hard=False,
+                )
+                for row in rows
+                if row.status in how
+            ]
+
+        asked = {p.id: (p.plugin.readiness, p.context) for p in core.platforms.values() if p.plugin.readiness}
+        found = await asyncio.gather(*(one(name, *each) for name, each in asked.items()))
+        return dict(zip(asked, found, strict=True))
 
     def _first(self, plan: Plan) -> list[str]:
         """The kinds of evidence that the plan destroys and that no sealed bundle holds."""

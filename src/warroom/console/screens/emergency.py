@@ -173,8 +173,9 @@ class EmergencyScreen(Dialog):
 
     def _goal(self, page: EmergencyPage, plan: Plan, cells: int) -> list[Content]:
         risk, style = RISK[plan.risk]
-        last = [s for s in plan.steps if s.preview.inverse is None]
-        never = "can't be taken back" if len(last) == len(plan.steps) else "can be taken back in part"
+        changing = [step for step in plan.steps if step.risk != "safe"]
+        last = [step for step in changing if step.preview.inverse is None]
+        never = "can't be taken back" if len(last) == len(changing) else "can be taken back in part"
         back = never if last else "can be taken back"
         about = f", about {span_text(plan.expected_s)}" if plan.expected_s else ""
         goal = plan.title
@@ -265,6 +266,8 @@ def _step(number: int, step: Step, cells: int) -> list[Content]:
     lines = [line((f"{number} {step.title}", "bold"), (by, "$warning"), "  ", (risk, style))]
     for call in step.preview.calls:
         lines += wrapped(call.paste(), cells, "$accent", "  $ ", "    ")
+    if step.preview.inverse is None and step.risk == "safe":
+        return lines
     if step.preview.inverse is None:
         why = step.preview.no_inverse or "no inverse is known"
         return lines + wrapped(f"can't be taken back: {why}", cells, "$warning", "  ")

@@ -140,6 +140,8 @@ def _rows(plan: PlanState, cells: int) -> Iterator[Content]:
         sign, style = mark(plan.steps.get(step.id, StepState()).status)
         risk, risk_style = RISK[step.risk]
         back = ("can be taken back", "$text-muted") if step.preview.inverse else ("can't be taken back", "$warning")
+        if step.risk == "safe":
+            back = ("changes nothing", "$text-muted")
         by = " by hand" if step.manual else ""
         left = line((f"{sign} ", style), f"{number} {step.title}", (by, "$warning"), "  ", (risk, risk_style))
         yield spread(left, line(back), cells)
@@ -227,5 +229,5 @@ def _changes(step: Step, cells: int) -> list[Content]:
 def _calls(calls: tuple[Call, ...], cells: int, indent: str, style: str) -> list[Content]:
     lines: list[Content] = []
     for call in calls:
-        lines += wrapped(call.paste(), cells, style, indent + "$ ", indent + "  ")
+        lines += wrapped(call.paste(), cells, style, indent + "$ ")
     return lines

@@ -12,7 +12,7 @@ from textual.widgets import Input, OptionList, Static
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, button
 from warroom.console.screens.plan import what_lies_between
-from warroom.console.text import fit, line, wrapped
+from warroom.console.text import cut, fit, line, right, spread, wrapped
 from warroom.console.theme import mark
 from warroom.model.base import span_text
 from warroom.model.intent import ChooseTarget
@@ -97,17 +97,16 @@ class TargetScreen(Dialog):
         best = index == page.best
         said = f"{release.verdict}"
         if page.running is not None and (page.running.same_as(release) or page.running.name == release.name):
-            said = "running now"
+            said = "runs now"
         elif any(other.same_as(release) for other in self.store.state.failed_targets):
-            said, (sign, style) = "did not recover", mark("failed")
+            said, (sign, style) = "failed", mark("failed")
         elif best:
             said = "best"
         age = _ago(release.deployed_at, self.store.now())
-        return line(
-            (f"{sign} ", style),
-            (fit(release.name, 16), "bold" if best else ""),
-            (fit(said, 16), "bold $accent" if best else style),
-            (age, "$text-muted"),
+        cells = max(30, self.query_one("#releases").size.width - 2)
+        name = line((f"{sign} ", style), (cut(release.name, cells - 20), "bold" if best else ""))
+        return spread(
+            name, line((fit(said, 9), "bold $accent" if best else style), (right(age, 9), "$text-muted")), cells
         )
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
