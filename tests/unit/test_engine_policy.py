@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -137,15 +138,20 @@ async def test_a_veto_in_the_last_moment_is_kept(
     """It is accepted while the guards are asked for the last time: then nothing may begin."""
     async with burning(tmp_path) as world:
         await announced(world)
-        ask, accepted = world.engine._acting._still_true, []
+        ask = world.engine._acting._still_true
+        vetoing: list[asyncio.Task[Any]] = []
 
         async def then_veto(plan: Any) -> None:
+            """It is on its way to the journal, and not there yet, when the run would begin."""
             await ask(plan)
-            accepted.append(await world.ask(it.Veto(), OP2))
+            vetoing.append(asyncio.create_task(world.ask(it.Veto(), OP2)))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert world.state.automatic.status == "announced"
 
         monkeypatch.setattr(world.engine._acting, "_still_true", then_veto)
-        await until(lambda: accepted)
-        assert accepted[0].reply == "accepted"
+        await until(lambda: vetoing)
+        assert (await vetoing[0]).reply == "accepted"
         await looked_on(looks)
         assert happened(world, RunStarted) == []
         assert effects(world.folder) == []

@@ -1,0 +1,227 @@
+"""Each trigger on its real fault: the lab's app misbehaves for its users, the rule fires in its time, and clears after.
+
+What the lab has no part for (an AI provider, e-mail, one feature, protections to switch off) is played by samples, in
+``tests/unit/test_signals_each_trigger.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+import pytest_asyncio
+import redis.asyncio
+
+from warroom.drills.drill import drill_runbook
+from warroom.drills.lab import LabHandle, running_lab
+from warroom.drills.scenarios import scenario
+from warroom.engine.core import Options
+from warroom.engine.engine import Engine
+from warroom.journal.folder import StateFolder
+from warroom.model.signal import TriggerReading
+
+WINDOW = 12.0
+"""Seconds in place of production's minutes, for every condition."""
+SLACK = 15.0
+"""A window that looks back as far again, the slowest sampling interval (5 s), and this machine's own slowness."""
+
+
+@dataclass(frozen=True)
+class Room:
+    lab: LabHandle
+    engine: Engine
+
+    def reading(self, trigger: str) -> TriggerReading:
+        return self.engine.sensing.readings[trigger]
+
+    async def sql(self, *statements: str) -> None:
+        at = (await self.lab.state())["postgres"]
+        where = {name: at[name] for name in ("host", "port", "dbname", "user")}
+        async with await psycopg.AsyncConnection.connect(**where, autocommit=True) as connection:
+            for statement in statements:
+                await connection.execute(statement)
+
+    async def cache(self, *words: str) -> None:
+        client = redis.asyncio.Redis.from_url((await self.lab.state())["redis_url"])
+        try:
+            await client.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py has no types for it
+        finally:
+            await client.aclose()
+
+    async def until(self, wanted: Callable[[], bool], what: Callable[[], object], seconds: float) -> float:
+        began = self.engine.core.clock.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                while not wanted():
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"not within {seconds:g} s: {what()}") from None
+        return self.engine.core.clock.monotonic() - began
+
+    async def quiet(self) -> None:
+        """Until nothing fires, and what is about to be broken is known to be well."""
+
+        def loud() -> dict[str, str]:
+            every = self.engine.sensing.readings.values()
+            measured = [r for r in every if not r.words.startswith("nobody measures")]
+            return {r.id: f"{r.status}: {r.words}" for r in measured if r.status != "ok"}
+
+        await self.until(lambda: bool(self.engine.sensing.readings) and not loud(), loud, 240)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def room(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Room]:
+    folder = tmp_path_factory.mktemp("triggers")
+    async with running_lab(folder / "lab") as lab:
+        book = drill_runbook(scenario("bad-release"), lab, folder)
+        short = {name: WINDOW for _, _, name, _ in book.conditions()}
+        runbook = book.model_copy(update={"drill_windows": short})
+        options = Options(open_on_firing=False)
+        async with Engine(runbook, StateFolder(folder / "state"), options=options) as engine:
+            yield Room(lab, engine)
+
+
+Broken = Callable[[Room], AbstractAsyncContextManager[None]]
+
+
+def by_sql(broken: tuple[str, ...], mended: tuple[str, ...]) -> Broken:
+    @asynccontextmanager
+    async def fault(room: Room) -> AsyncIterator[None]:
+        await room.sql(*broken)
+        try:
+            yield
+        finally:
+            await room.sql(*mended)
+
+    return fault
+
+
+def renamed(table: str, column: str) -> Broken:
+    """A release whose code and schema do not fit: what reads this column fails."""
+    there, back = (f'ALTER TABLE "{table}" RENAME COLUMN "{a}" TO "{b}"' for a, b in ((column, "x"), ("x", column)))
+    return by_sql((there,), (back,))
+
+
+@asynccontextmanager
+async def no_expire(room: Room) -> AsyncIterator[None]:
+    """Redis no longer lets the app prolong a session: a token can't be refreshed, everything else goes on."""
+    await room.cache("ACL", "SETUSER", "default", "-expire")
+    try:
+        yield
+    finally:
+        await room.cache("ACL", "SETUSER", "default", "+expire")
+
+
+@asynccontextmanager
+async def locked(room: Room) -> AsyncIterator[None]:
+    """A migration that holds a lock: every sign-in waits for it, until the pool has no connection left."""
+    at = (await room.lab.state())["postgres"]
+    where = {name: at[name] for name in ("host", "port", "dbname", "user")}
+    async with await psycopg.AsyncConnection.connect(**where) as connection:
+        await connection.execute('LOCK TABLE "User" IN ACCESS EXCLUSIVE MODE')
+        yield
+        await connection.rollback()
+
+
+@asynccontextmanager
+async def redis_gone(room: Room) -> AsyncIterator[None]:
+    pid = (await room.lab.state())["processes"]["redis"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    try:
+        yield
+    finally:
+        await room.lab.ask("POST", "/restart?wait=30", {"component": "redis"})
+
+
+# By the condition's id: the trigger it belongs to, and what brings it about.
+DUPLICATED = """INSERT INTO "Payment" ("id", "eventId", "userId", "amountCents", "currency", "status")
+  SELECT "id" || '-again', "eventId", "userId", "amountCents", "currency", "status" FROM "Payment" LIMIT 3"""
+ORPHAN = """INSERT INTO "Payment" ("id", "eventId", "userId", "amountCents", "currency", "status")
+  VALUES ('orphan', 'evt_orphan', 'nobody', 1900, 'EUR', 'succeeded')"""
+SLOW = """CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM pg_sleep(4); RETURN NEW; END $$"""
+FAULTS: dict[str, tuple[str, Broken]] = {
+    "sign-in": ("auth-down", renamed("User", "passwordHash")),
+    "session": ("auth-down", renamed("Conversation", "userId")),
+    "refresh": ("auth-down", no_expire),
+    "migration-failed": (
+        "database-corruption",
+        by_sql(
+            (
+                'INSERT INTO "_prisma_migrations" (id, checksum, migration_name, started_at, applied_steps_count) '
+                "VALUES ('half', 'x', '20250101000000_half', now(), 0)",
+            ),
+            ("DELETE FROM \"_prisma_migrations\" WHERE id = 'half'",),
+        ),
+    ),
+    "integrity": (
+        "database-corruption",
+        by_sql(
+            (
+                'ALTER TABLE "User" ALTER COLUMN "email" DROP NOT NULL',
+                "UPDATE \"User\" SET email = NULL WHERE id = 'u0002999'",
+            ),
+            (
+                "UPDATE \"User\" SET email = 'person2999@example.com' WHERE id = 'u0002999'",
+                'ALTER TABLE "User" ALTER COLUMN "email" SET NOT NULL',
+            ),
+        ),
+    ),
+    "foreign-keys": (
+        "database-corruption",
+        by_sql(("SET session_replication_role = replica", ORPHAN), ("DELETE FROM \"Payment\" WHERE id = 'orphan'",)),
+    ),
+    "webhooks": ("payments-broken", renamed("Payment", "currency")),
+    "tier": (
+        "payments-broken",
+        by_sql(
+            ('UPDATE "User" SET tier = \'free\' WHERE id IN (SELECT "userId" FROM "Payment" LIMIT 5)',),
+            ('UPDATE "User" SET tier = \'pro\' WHERE id IN (SELECT "userId" FROM "Payment")',),
+        ),
+    ),
+    "duplicates": (
+        "payments-broken",
+        by_sql(
+            ('DROP INDEX "Payment_eventId_key"', DUPLICATED),
+            (
+                "DELETE FROM \"Payment\" WHERE id LIKE '%-again'",
+                'CREATE UNIQUE INDEX "Payment_eventId_key" ON "Payment"("eventId")',
+            ),
+        ),
+    ),
+    "error-rate": ("high-error-rate", renamed("User", "passwordHash")),
+    "p95": (
+        "performance",
+        by_sql(
+            (SLOW, 'CREATE TRIGGER slow BEFORE UPDATE ON "User" FOR EACH ROW EXECUTE FUNCTION slow()'),
+            ('DROP TRIGGER slow ON "User"',),
+        ),
+    ),
+    "db-pool": ("performance", locked),
+    "redis": ("redis-failing", redis_gone),
+}
+SAMPLE = ("sign-in", "migration-failed", "duplicates", "redis")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each takes half a minute: a sample of them, or all under the whole fault suite."""
+    if "fault" in metafunc.fixturenames:
+        metafunc.parametrize("fault", FAULTS if metafunc.config.getoption("--full") else SAMPLE)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_it_fires_on_its_fault_in_time_and_clears_after_it(room: Room, fault: str) -> None:
+    trigger, broken = FAULTS[fault]
+    await room.quiet()
+    own = room.engine.sensing.triggers.condition(fault)
+    async with broken(room):
+        took = await room.until(lambda: own.status == "firing", lambda: (own.status, own.words()), 2 * WINDOW + SLACK)
+        assert took >= own.windows.need - 1
+        await room.until(lambda: room.reading(trigger).status == "firing", lambda: room.reading(trigger), SLACK)
+    await room.quiet()
