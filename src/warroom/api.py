@@ -231,11 +231,15 @@ class Folder(Protocol):
     """Where a collector puts its files: 0600, written to ``.part`` and renamed, disk space checked."""
 
     def file(self, name: str, kind: str = "other") -> AbstractAsyncContextManager[Path]:
-        """``async with folder.file("db.dump") as part:`` – ``part`` is kept only if the block ends well."""
+        """``async with folder.file("db.dump") as part:`` – ``part`` is kept only if the block ends well.
+
+        Text is redacted then, unless ``kind`` is ``dump``. What is no text can't be: it becomes a dump, which is left
+        out of what is handed on, unless its ``kind`` is ``picture``.
+        """
         ...
 
     async def write(self, name: str, data: bytes, kind: str = "other") -> None:
-        """Text among ``data`` is redacted unless ``kind`` is ``dump``."""
+        """As ``file``, of ``data``."""
         ...
 
     def counts(self, rows: Mapping[str, int]) -> None:

@@ -22,12 +22,13 @@ from warroom.errors import BadInput, WarroomError
 from warroom.files import finish, need_room, open_private, private_folder, sync, write_private
 from warroom.model.base import sha256, stored
 from warroom.model.verification import Artifact
-from warroom.redact import Redactor
+from warroom.redact import ChunkCleaner, Redactor
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 LEAST_FREE = 64 * 1024 * 1024
 CHUNK = 1024 * 1024
+TEXT_CHUNK = 65_536
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class Bundle:
         private_folder(root)
         private_folder(self.path, must_be_new=True)
 
-    def for_collector(self, name: str) -> CollectorFolder:
-        return CollectorFolder(self, name, self._clock, self._cleaner)
+    def for_collector(self, name: str, *, cleaned: bool = False) -> CollectorFolder:
+        """``cleaned``: what it gives has passed the ingress already, as the spool's lines have."""
+        return CollectorFolder(self, name, self._clock, self._cleaner, cleaned=cleaned)
 
     def keep(self, artifact: Artifact) -> None:
         self._artifacts.append(artifact)
@@ -94,7 +96,10 @@ class Bundle:
 class CollectorFolder:
     """``warroom.api.Folder``: one collector's corner of a bundle."""
 
-    def __init__(self, bundle: Bundle, collector: str, clock: Clock, cleaner: Redactor) -> None:
+    def __init__(
+        self, bundle: Bundle, collector: str, clock: Clock, cleaner: Redactor, *, cleaned: bool = False
+    ) -> None:
+        self._cleaned = cleaned
         self._bundle = bundle
         self._collector = collector
         self._clock = clock
@@ -113,13 +118,13 @@ class CollectorFolder:
         os.close(open_private(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         try:
             yield part
+            if kind != "dump" and not self._cleaned and not await asyncio.to_thread(redacted, part, self._cleaner):
+                kind = kind if kind == "picture" else "dump"
             await self._finish(part, final, kind)
         finally:
             part.unlink(missing_ok=True)
 
     async def write(self, name: str, data: bytes, kind: str = "other") -> None:
-        if kind != "dump":
-            data = self._cleaner.clean(data.decode("utf-8", "replace")).encode()
         async with self.file(name, kind) as part:
             with _open(part) as out:
                 out.write(data)
@@ -132,7 +137,7 @@ class CollectorFolder:
         plain = all(part not in ("", ".", "..") and not part.startswith("-") for part in path.parts)
         if path.is_absolute() or not path.parts or not plain or not name.isprintable() or name.endswith(".part"):
             raise BadInput(f"{name!r} is no name for an evidence file", "a relative path without .. was expected", "")
-        final = self._bundle.path / self._collector / path
+        final = self._bundle.path / self._collector / self._cleaner.clean(name)
         if os.path.lexists(final):
             raise BadInput(f"{name!r} is there already", "each file of a bundle is written once", "")
         private_folder(self._bundle.path / self._collector)
@@ -150,6 +155,25 @@ class CollectorFolder:
         self._bundle.keep(
             Artifact(name=name, collector=self._collector, size=size, sha256=digest, at=self._clock.now(), kind=kind)
         )
+
+
+def redacted(part: Path, cleaner: Redactor) -> bool:
+    """A text file redacted in its place. False, and untouched, when it is none: that can't be redacted. Blocks."""
+    clean = part.with_name(f"{part.name.removesuffix('.part')}.clean.part")
+    chunks = ChunkCleaner(cleaner)
+    with _open(part, read=True) as file:
+        if b"\0" in file.read(CHUNK):
+            return False
+        file.seek(0)
+        try:
+            with open(open_private(clean, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as out:
+                while chunk := file.read(TEXT_CHUNK):
+                    out.write(chunks.feed(chunk).encode())
+                out.write(chunks.close().encode())
+            os.rename(clean, part)
+        finally:
+            clean.unlink(missing_ok=True)
+    return True
 
 
 def _flushed(part: Path) -> tuple[str, int]:

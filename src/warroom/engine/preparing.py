@@ -44,6 +44,8 @@ from warroom.model.release import Release, ReleaseDiff
 from warroom.plugins import isolated
 
 OWN = ("logs", "samples", "journal", "versions")
+CLEANED = ("logs", "samples")
+"""What the spool and the sample store hold passed the ingress before it was written."""
 OWN_TIMEOUT = 60.0
 PICTURE_WAIT = 3.0
 OUT_OF_REACH = (Unreachable, TimedOut, TryLater, PluginBroken, ProgramMissing)
@@ -107,7 +109,7 @@ class Preparing:
         missing: dict[str, str] = {}
 
         async def one(name: str) -> None:
-            folder = bundle.for_collector(name)
+            folder = bundle.for_collector(name, cleaned=name in CLEANED)
             try:
                 await self._collect(name, folder, collectors)
             except (WarroomError, OSError) as error:
