@@ -99,16 +99,15 @@ class Matcher:
         """The mask of the chunk's lines that pass. Raises TooSlow where a timer has been set, and OSError."""
         test = self._test
         packed = _read(chunk.idx, chunk.start * RECORD_SIZE, chunk.count * RECORD_SIZE)
-        candidates = list(range(len(packed) // RECORD_SIZE))
+        mask = (1 << len(packed) // RECORD_SIZE) - 1
         if test.folded:
-            repeats = packed[REPEAT_AT::RECORD_SIZE]
-            candidates = [n for n in candidates if not repeats[n]]
+            mask &= _mask(packed[REPEAT_AT::RECORD_SIZE], (0,))
         if test.levels:
-            levels = packed[LEVEL_AT::RECORD_SIZE]
-            candidates = [n for n in candidates if levels[n] in test.levels]
-        if test.reads_text and candidates:
-            candidates = self._read_text(_read(chunk.log, chunk.begin, chunk.end - chunk.begin), candidates)
-        return mask_of(candidates)
+            mask &= _mask(packed[LEVEL_AT::RECORD_SIZE], test.levels)
+        if test.reads_text and mask:
+            data = _read(chunk.log, chunk.begin, chunk.end - chunk.begin)
+            mask = mask_of(self._read_text(data, lines_in(mask)))
+        return mask
 
     def _read_text(self, data: bytes, candidates: list[int]) -> list[int]:
         test = self._test
@@ -154,6 +153,12 @@ class Matcher:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         return found
+
+
+def _mask(values: bytes, wanted: tuple[int, ...]) -> int:
+    """The mask of the bytes that are one of ``wanted``."""
+    digits = values.translate(bytes(0x31 if value in wanted else 0x30 for value in range(256)))
+    return int(digits[::-1], 2) if digits else 0
 
 
 def mask_of(lines: list[int]) -> int:

@@ -223,8 +223,15 @@ def found(folder: Path) -> Iterator[tuple[str, Segment]]:
 
 
 def recover(segment: Segment, next_seq: int) -> int:
-    """Makes a segment's index agree with its data after a crash. Returns the sequence number to go on from."""
+    """Makes a segment's index agree with its data after a crash. Returns the sequence number to go on from.
+
+    Where the last records say that nothing is missing, nothing else is read.
+    """
     size = segment.log.stat().st_size
+    if (last := _last(segment.idx)) is not None and last.offset + last.length + 1 == size:
+        errors_end = _last(segment.err)
+        if segment.err.exists() and (errors_end.seq <= last.seq if errors_end else not segment.err.stat().st_size):
+            return max(next_seq, last.seq + 1)
     packed = segment.idx.read_bytes() if segment.idx.exists() else b""
     records = [Record(*fields) for fields in RECORD.iter_unpack(packed[: len(packed) - len(packed) % RECORD.size])]
     while records and records[-1].offset + records[-1].length + 1 > size:
@@ -247,6 +254,16 @@ def recover(segment: Segment, next_seq: int) -> int:
         _append(path, 0, data)
         _cut(path, len(data))
     return next_seq
+
+
+def _last(path: Path) -> Record | None:
+    """The last record of an index; None where there is none, or it is torn."""
+    size = path.stat().st_size if path.exists() else 0
+    if not size or size % RECORD.size:
+        return None
+    with path.open("rb") as file:
+        file.seek(size - RECORD.size)
+        return Record(*RECORD.unpack(file.read(RECORD.size)))
 
 
 def _read_stamp(line: bytes) -> int:
