@@ -167,7 +167,11 @@ class Closing:
         if plan is not None and plan.status in ("failed", "cancelled", "unknown", "voided"):
             how = {"cancelled": "was stopped", "voided": "is void"}.get(plan.status, f"ended {plan.status}")
             words = f"{plan.plan.title} {how}: {plan.void_reason or plan.detail}"
-            return WaysPage(ways=await self._ways(again=False), words=words)
+            ways = await self._ways(again=False)
+            if plan.status in ("cancelled", "voided") and plan.plan.procedure in self._core.runbook.procedures:
+                title = f"Prepare it again: {plan.plan.title}"
+                ways = (NextWay(kind="procedure", title=title, procedure=plan.plan.procedure), *ways)
+            return WaysPage(ways=ways, words=words)
         if watch is not None and watch.quiet is False:
             return WaysPage(ways=await self._ways(again=True), words=watch.words)
         if checked is None or checked.verdict in (None, "pass"):

@@ -91,7 +91,7 @@ class WaysScreen(Dialog):
         about = f", about {span_text(page.plan.expected_s)}" if page.plan.expected_s else ""
         lines = [line((f"{page.plan.title}{goal}", "bold"), "  ", (risk, style), (about, "$text-muted"))]
         for number, step in enumerate(page.plan.steps, 1):
-            back = "" if step.preview.inverse else "  can't be taken back"
+            back = "" if step.preview.inverse or step.risk == "safe" else "  can't be taken back"
             lines.append(line((f"  {number} ", "$text-muted"), step.title, (back, "$warning")))
         for guard in page.held:
             lines += wrapped(guard.words, self._cells, "$error", "  ✖ ")
