@@ -303,11 +303,18 @@ def journal_export(incident: str, state: StateOption = None) -> None:
 
 
 @journal_app.command("verify")
-def journal_verify(incident: str, as_json: Json = False, state: StateOption = None) -> None:
+def journal_verify(
+    incident: str,
+    as_json: Json = False,
+    published: Annotated[
+        Path | None, typer.Option("--published", help="A file with heads that were published.", show_default=False)
+    ] = None,
+    state: StateOption = None,
+) -> None:
     """Hold the chain, the bytes and the head against each other. Exit 1 names the first bad entry."""
     from warroom.journal.verify import verify
 
-    found = verify(_folder(incident, state))
+    found = verify(_folder(incident, state), published)
     if as_json:
         print(found.model_dump_json())
     elif found.ok:

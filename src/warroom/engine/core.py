@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from warroom.engine.hub import Hub
 from warroom.engine.secrets import Secrets, hide_configuration, hide_environment
 from warroom.errors import JournalFull, JournalReadOnly, Refusal, WarroomError
 from warroom.journal.folder import StateFolder
+from warroom.journal.publishing import Publisher
 from warroom.journal.store import Journal
 from warroom.journal.writer import Disk
 from warroom.model.call import Call
@@ -69,6 +71,8 @@ class Options:
     open_on_firing: bool = True
     disk: Disk | None = None
     resume: bool = True
+    publish: str = field(default_factory=lambda: os.environ.get("WARROOM_PUBLISH", ""))
+    """Where the journal's heads are published, ``file:PATH`` or ``syslog:SOCKET``; empty: nowhere."""
 
 
 class Core:
@@ -87,6 +91,7 @@ class Core:
         self.stores = Stores()
         self.state = State()
         self.journal: Journal | None = None
+        self.publisher: Publisher | None = None
         self.marks = Marks(clock)
         self.running: Release | None = None
         self.hub = Hub(clock, self._snapshot)
@@ -138,6 +143,7 @@ class Core:
     async def attach(self, journal: Journal, state: State) -> None:
         """From here on ``journal`` is the truth. Watchers get a new Snapshot."""
         before = self.journal
+        self.publisher = self.publisher or self._publisher()
         self._unsubscribe()
         self.journal = journal
         self.state = state
@@ -149,11 +155,28 @@ class Core:
     async def close_journal(self) -> None:
         if self.journal is not None:
             await self.journal.close()
+        if self.publisher is not None:
+            await asyncio.to_thread(self.publisher.close)
 
     def _durable(self, events: Sequence[Event]) -> None:
         for event in events:
             self.state = fold(self.state, event)
         self.hub.publish(events)
+        if self.publisher is not None and self.journal is not None and self.journal.head is not None:
+            self.publisher.offer(self.journal.folder.name, self.journal.head)
+
+    def _publisher(self) -> Publisher | None:
+        """What can't be published is told to every console; it holds up no entry."""
+        if not self.options.publish:
+            return None
+
+        def failed(words: str) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(*((self.trouble, part, words) if words else (self.well, part)))
+
+        part = "published heads"
+        loop = asyncio.get_running_loop()
+        return Publisher(self.options.publish, failed)
 
     async def record(self, *bodies: Body, actor: Actor = ENGINE) -> int:
         """Durable, folded and published when it returns. Raises Refusal without an open incident."""

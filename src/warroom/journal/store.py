@@ -94,6 +94,11 @@ class Journal:
         return self._kept_seq if self._writer is None else self._writer.last.seq
 
     @property
+    def head(self) -> Mark | None:
+        """The newest entry that is on the disk, with the hash that vouches for all before it; None: not writing."""
+        return None if self._writer is None else self._writer.last
+
+    @property
     def read_only(self) -> str:
         return self._read_only or (self._writer.broken if self._writer is not None else "")
 
