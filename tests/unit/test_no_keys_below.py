@@ -17,7 +17,7 @@ BELOW = [
     *(ROOT / "src" / "warroom" / part for part in ("signals", "journal", "runbook", "session", "drills")),
     ROOT / "plugins",
 ]
-KEY = re.compile(r"(^|[ \w])\([a-zA-Z@?!]\)($|[ ,.;])")
+KEY = re.compile(r"(^| )\([a-zA-Z@?!]\)($|[ ,.;])")
 """``choose one first (g)``."""
 
 INTENTS = {kind.model_fields["type"].default for kind in get_args(get_args(it.Intent)[0])}
