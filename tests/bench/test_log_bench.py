@@ -152,4 +152,3 @@ def test_a_flood_is_written_as_fast_as_it_comes(
     record_property("lines_a_second", rate)
     print(f"written: {rate:,.0f} lines/s")
     assert spool.heads()["web"].lines == count
-    assert rate > 5_000
