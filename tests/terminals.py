@@ -165,11 +165,16 @@ class Terminal:
                 raise AssertionError(f"not within {seconds:g} s: {pattern}\n{words(self.data[since:])[-4000:]}")
         return len(self.data)
 
-    def ends(self, seconds: float = 30) -> int:
-        """The exit status; what it still writes is read."""
+    def read_to_end(self, seconds: float) -> None:
+        """What the program still writes, until it has ended or the time is over."""
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
             self._take(0.1)
-        status = self.process.wait(timeout=1)
+
+    def ends(self, seconds: float = 30) -> int:
+        """The exit status; what it still writes is read."""
+        self.read_to_end(seconds)
+        status = self.process.poll()
+        assert status is not None, f"it has not ended within {seconds:g} s\n{screen(self.data)[-3000:]}"
         self.read(0.2)
         return status
