@@ -16,6 +16,8 @@ from warroom.model import intent as it
 from warroom.model.event import Actor, Event
 from warroom.model.fold import fold
 from warroom.model.live import (
+    EmergencyPage,
+    EmergencyQuery,
     GuardsPage,
     GuardsQuery,
     MessagePage,
@@ -127,6 +129,7 @@ class Autopilot:
             "choose-target": self._target,
             "propose-plan": self._propose,
             "run": self._run,
+            "stop-writes": self._stop_writes,
             "verify": lambda action: self._do(it.Verify()),
             "choose-way": self._way,
             "notify-completed": lambda action: self._notify("completed", "completion-sent"),
@@ -209,6 +212,15 @@ class Autopilot:
         if plan is not None:
             waive = tuple(guard.id for guard in page.guards if not guard.hard)
             await self._do(it.RunPlan(hash=plan.hash, waive=waive, reason=WHY if waive else ""))
+
+    async def _stop_writes(self, action: NextAction) -> None:
+        """In the lane that a person would use; a procedure that only a person can do is left to one."""
+        page = await self._session.query(EmergencyQuery(purpose="stop-writes"))
+        assert isinstance(page, EmergencyPage)
+        if page.plan is None or page.held or any(step.manual for step in page.plan.steps):
+            self.stopped_because = page.problem or f"{action.sentence}: a person has to do this"
+            return
+        await self._do(it.RunEmergency(hash=page.hash, reason=WHY))
 
     async def _way(self, action: NextAction) -> None:
         """Looks again once when it was inconclusive. Anything else is a person's choice."""
