@@ -29,7 +29,7 @@ async def test_without_news_everything_is_stale_and_with_news_it_is_current_agai
         text = console.text()
         assert "NO NEWS for 0:12: all stale" in text
         assert re.search(r"\? 5xx .*stale 0.4 %.* 13 s", text)
-        assert re.search(r"\? redis +unknown stale: answers.* 14 s", text)
+        assert re.search(r"\? redis +stale answers.* 14 s", text)
         assert not re.search(r"● (5xx|redis|web|database|sign-in)", text)
         story.live()
         await console.settle()

@@ -200,7 +200,7 @@ def _aged(value: LiveValue, silent: float) -> LiveValue:
         old = "stale" if value.freshness == "fresh" else value.freshness
         return value.model_copy(update={"freshness": old, "age_s": _later(value.age_s, silent)})
     if isinstance(value, ComponentReading):
-        seen = {"status": "unknown", "words": f"stale: {value.words}"} if value.status == "ok" else {}
+        seen = {"status": "unknown"} if value.status == "ok" else {}
         return value.model_copy(update={**seen, "age_s": _later(value.age_s, silent)})
     if isinstance(value, TriggerReading | PlatformReading) and value.status == "ok":
         return value.model_copy(update={"status": "unknown", "words": "no news from the engine"})
