@@ -46,6 +46,7 @@ def test_errors_began_so_long_after_the_release_whatever_the_wall_clock_does(jum
     words = "errors began 40 s after v1.0.0-beta.3"
     assert seen.said()[0] == words
     reading = seen.triggers.readings()["t"]
+    assert reading.words.endswith(f" of 5:00; {words}")
     assert reading.began_at is not None
     assert (seen.clock.now() - reading.began_at) == timedelta(seconds=29)
     assert seen.said()[1] in (words, "it began 40 s after v1.0.0-beta.3")

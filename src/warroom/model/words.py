@@ -103,7 +103,8 @@ def _(body: ev.WheelReleased) -> str:
 @_says(ev.TriggerChanged)
 def _(body: ev.TriggerChanged) -> str:
     reading = body.reading
-    since = f"; {reading.since_release}" if reading.since_release and reading.status == "firing" else ""
+    said = not reading.since_release or reading.since_release in reading.words
+    since = "" if said or reading.status != "firing" else f"; {reading.since_release}"
     return (
         f"trigger {reading.title} ({reading.severity}): {body.was} → {reading.status}{_because(reading.words)}{since}"
     )

@@ -107,7 +107,8 @@ class TriggerBook:
             return reading.model_copy(update=about)
         began = self._clock.now() - timedelta(seconds=now - first)
         since = self._marks.since_release(first, "errors" if "error" in reading.signal else "it")
-        return reading.model_copy(update={**about, "began_at": began, "since_release": since})
+        words = f"{reading.words}; {since}" if since else reading.words
+        return reading.model_copy(update={**about, "began_at": began, "since_release": since, "words": words})
 
 
 def _rank(own: Tracker) -> tuple[int, float]:
