@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,29 +124,57 @@ class Told:
         assert wanted <= self.offers(ctx.config).keys()
         while True:
             said = json.loads((ctx.config.folder / "signals.json").read_text())
+            at = datetime.now(UTC) + timedelta(seconds=said.get("ahead", 0))
             for name in sorted(wanted):
-                yield Sample(signal=name, value=said.get(name), count=1, at=datetime.now(UTC), source="told")
+                yield Sample(signal=name, value=said.get(name), count=1, at=at, source="told")
             await ctx.clock.sleep(0.05)
 
 
-@pytest.mark.parametrize("name", NOT_IN_THE_LAB)
-async def test_the_engine_opens_an_incident_on_it(tmp_path: Path, name: str) -> None:
+def told(tmp_path: Path, name: str, **said: float) -> dict[str, Any]:
+    """A world whose signals are what the file says, and the runbook's sections for one condition of the default's."""
     trigger, condition = CONDITIONS[name]
     source = {"platform": "world", "signal": condition.signal}
     declared = {**DEFAULT.signals[condition.signal].model_dump(), "source": source}
     own = condition.model_copy(update={"over": 0.4, "for_": 0.3 if condition.for_ else 0, "clear_for": 0.3})
     about = DEFAULT.triggers[trigger].model_copy(update={"conditions": {name: own}})
-    sections: dict[str, Any] = {
+    world = tmp_path / "world"
+    world.mkdir()
+    for file, text in (("current", "v3"), ("id", "told"), ("errors", "v3 0.0")):
+        (world / file).write_text(text)
+    (world / "signals.json").write_text(json.dumps(said))
+    return {
         "signals": {condition.signal: declared},
         "components": {},
         "triggers": {trigger: about.model_dump(by_alias=True)},
         "verification": {},
     }
-    world = tmp_path / "world"
-    world.mkdir()
-    for file, text in (("current", "v3"), ("id", "told"), ("errors", "v3 0.0")):
-        (world / file).write_text(text)
-    (world / "signals.json").write_text(json.dumps({condition.signal: well(condition)}))
+
+
+@pytest.mark.parametrize(
+    ("value", "ahead", "words"),
+    [
+        (0.99, -3600, "could not be measured: measured 1:00:0"),
+        (0.99, 3600, "could not be measured: its source's clock is "),
+        (91.0, 0, "could not be measured: 91 is no ratio"),
+        (-0.5, 0, "could not be measured: -0.5 is no ratio"),
+    ],
+)
+async def test_what_can_not_be_true_reads_unknown_and_opens_nothing(
+    tmp_path: Path, value: float, ahead: float, words: str
+) -> None:
+    sections = told(tmp_path, "memory", **{"memory-used": value, "ahead": ahead})
+    async with a_running(tmp_path, plugin=replace(PLUGIN, signals=Told()), **sections) as running:
+        sensing = running.engine.sensing
+        await until(lambda: sensing.readings and "no data yet" not in sensing.readings["performance"].words)
+        seen = sensing.readings["performance"]
+        assert (seen.status, seen.words[: len(words)]) == ("unknown", words)
+        assert running.state.incident is None
+
+
+@pytest.mark.parametrize("name", NOT_IN_THE_LAB)
+async def test_the_engine_opens_an_incident_on_it(tmp_path: Path, name: str) -> None:
+    trigger, condition = CONDITIONS[name]
+    sections, world = told(tmp_path, name, **{condition.signal: well(condition)}), tmp_path / "world"
     async with a_running(tmp_path, plugin=replace(PLUGIN, signals=Told()), **sections) as running:
         readings = running.engine.sensing
         await until(lambda: readings.readings and readings.readings[trigger].status == "ok")
