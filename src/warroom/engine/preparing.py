@@ -15,6 +15,7 @@ from warroom.actions.evidence import Bundle, CollectorFolder, Sealed
 from warroom.actions.ingress import clean_fact
 from warroom.api import Collector
 from warroom.decision.target import best_target
+from warroom.engine import causes
 from warroom.engine.core import Core
 from warroom.engine.sensing import Sensing
 from warroom.errors import (
@@ -43,7 +44,7 @@ from warroom.model.live import ReleasesPage
 from warroom.model.release import Release, ReleaseDiff
 from warroom.plugins import isolated
 
-OWN = ("logs", "samples", "journal", "versions")
+OWN = ("logs", "samples", "journal", "versions", "causes")
 CLEANED = ("logs", "samples")
 """What the spool and the sample store hold passed the ingress before it was written."""
 OWN_TIMEOUT = 60.0
@@ -160,6 +161,7 @@ class Preparing:
             "samples": self._samples,
             "journal": self._journal,
             "versions": self._version_file,
+            "causes": lambda folder: causes.keep(self._core, self._sensing, self, folder),
             "console": self._console,
         }
         return await self._in_time(name, own[name](folder), OWN_TIMEOUT)
