@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -46,6 +47,7 @@ class Dialog(ModalScreen[None]):
         self.client = client
         self._sending = False
         self._sent = False
+        self._reads: dict[str, Coroutine[Any, Any, None]] = {}
 
     @property
     def store(self) -> Store:
@@ -184,7 +186,15 @@ class Dialog(ModalScreen[None]):
 
     def read(self, work: Coroutine[Any, Any, None], group: str = "reading") -> None:
         """A question's worker: the newest one of its group wins, and a failure is told in the dialog."""
-        self.run_worker(self._read(work), group=group, exclusive=True, exit_on_error=False)
+        before = self._reads.get(group)
+        if before is not None and inspect.getcoroutinestate(before) == inspect.CORO_CREATED:
+            before.close()  # its worker is cancelled before it has begun
+        self._reads[group] = work
+
+        async def ask() -> None:
+            await self._read(work)
+
+        self.run_worker(ask, group=group, exclusive=True, exit_on_error=False)
 
     async def _read(self, work: Coroutine[Any, Any, None]) -> None:
         try:

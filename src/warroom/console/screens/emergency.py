@@ -35,6 +35,7 @@ class EmergencyScreen(Dialog):
         self.page: EmergencyPage | None = None
         self.target = ""
         self.way = ""
+        self._reason = ""
         self._basis: object = None
         runbook = client.store.runbook
         named = runbook is not None and runbook.environment.kind != "drill"
@@ -112,6 +113,7 @@ class EmergencyScreen(Dialog):
     def refused(self, reason: str) -> None:
         """What stood against it may have changed the plan as well: it is worked out again under the reason."""
         super().refused(reason)
+        self._reason = f"{reason}."
         self._ask()
 
     def _ask(self) -> None:
@@ -123,7 +125,7 @@ class EmergencyScreen(Dialog):
         was, self.page = self.page, page
         if was is not None and was.hash and was.hash != page.hash:
             self.query_one(TypedName).value = ""
-            self.complain("What would run has changed: read it again.")
+            self.complain(f"{self._reason} What would run has changed: read it again.".strip())
         elif was is not None and (was.problem or was.held) and not page.problem:
             self.complain("")
         self.query_one("#go", Button).disabled = bool(page.held) or page.plan is None
