@@ -30,11 +30,12 @@ def main() -> NoReturn:
     One that nobody thought of is told in a sentence too; its traceback is in warroom's own log.
     """
     from warroom.cli.commands import app
-    from warroom.engine import own_log
+    from warroom.engine import crash_reports, own_log
 
     own_log.begin(_default_folder)
     _any_text()
     try:
+        crash_reports.begin()
         app()
     except WarroomError as error:
         _tell(error)
@@ -80,15 +81,15 @@ def _unexpected(error: Exception) -> WarroomError:
     """A group of errors that all have words is told by them; anything else is logged."""
     import logging
 
-    from warroom.engine import own_log
-    from warroom.redact import Redactor
+    from warroom.engine import crash_reports, own_log
 
     if isinstance(error, ExceptionGroup):
         known = _flat(error)
         if known and all(isinstance(one, WarroomError) for one in known):
             return WarroomError(str(known[0]), "; ".join(str(one) for one in known[1:]))
     logging.getLogger("warroom").error("an error that nobody thought of", exc_info=error)
-    words = Redactor().clean(f"{type(error).__name__}: {error}".splitlines()[0])
+    crash_reports.report(error, wait=True)
+    words = own_log.clean(f"{type(error).__name__}: {error}".splitlines()[0])
     log = own_log.path()
     return WarroomError("This went wrong in a way that nobody thought of", words, f"details: {log}" if log else "")
 

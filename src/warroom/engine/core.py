@@ -20,7 +20,7 @@ from warroom.actions.doors import Changing, HttpClient, Reading
 from warroom.actions.platform import ActivePlatform
 from warroom.actions.stores import Stores
 from warroom.api import Clock, Context
-from warroom.engine import own_log
+from warroom.engine import crash_reports, own_log
 from warroom.engine.hub import Hub
 from warroom.engine.secrets import Secrets, hide_configuration, hide_environment
 from warroom.errors import JournalFull, JournalReadOnly, Refusal, WarroomError
@@ -242,6 +242,7 @@ class Core:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s failed", task.get_name(), exc_info=error)
+            crash_reports.report(error)
             words = (
                 str(error) if isinstance(error, WarroomError) else f"it failed ({type(error).__name__}), see the log"
             )

@@ -19,6 +19,7 @@ from warroom.redact import Redactor
 NAME = "warroom.log"
 MOST = 1_000_000
 _redactors: WeakSet[Redactor] = WeakSet()
+_PATTERNS = Redactor()
 
 
 def begin(folder: Callable[[], Path]) -> None:
@@ -45,18 +46,21 @@ def hide_with(redactor: Redactor) -> None:
     _redactors.add(redactor)
 
 
+def clean(text: str) -> str:
+    """Redacted with all that any part of this program knows to be secret."""
+    for redactor in (*_redactors, _PATTERNS):
+        text = redactor.clean(text)
+    return text
+
+
 class _Clean(logging.Formatter):
     """One entry, its traceback included, redacted and with every control character drawn."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._patterns = Redactor()
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for redactor in (*_redactors, self._patterns):
-            text = redactor.clean(text)
-        return text
+        return clean(super().format(record))
 
 
 class _File(RotatingFileHandler):
