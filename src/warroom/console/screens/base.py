@@ -194,7 +194,8 @@ class Dialog(ModalScreen[None]):
         async def ask() -> None:
             await self._read(work)
 
-        self.run_worker(ask, group=group, exclusive=True, exit_on_error=False)
+        # mypy finds no one type among the kinds of work that Textual takes.
+        self.run_worker(ask, group=group, exclusive=True, exit_on_error=False)  # type: ignore[arg-type]
 
     async def _read(self, work: Coroutine[Any, Any, None]) -> None:
         try:
