@@ -195,7 +195,7 @@ class Dialog(ModalScreen[None]):
             await self._read(work)
 
         # mypy finds no one type among the kinds of work that Textual takes.
-        self.run_worker(ask, group=group, exclusive=True, exit_on_error=False)  # type: ignore[arg-type]
+        self.run_worker(ask, group=group, exclusive=True, exit_on_error=False)  # type: ignore[arg-type]  # as above
 
     async def _read(self, work: Coroutine[Any, Any, None]) -> None:
         try:
