@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from warroom.actions.ingress import clean_fact
 from warroom.actions.platform import ActivePlatform
@@ -46,6 +46,7 @@ class Sensing:
         self.tree = TreeReader(core.runbook, core.clock, _reached(core))
         self.readings: dict[str, TriggerReading] = {}
         self._away: set[str] = set()
+        self._seen_at: float | None = None
         self._unopened = ""
         self._open_at = float("-inf")
         self._opening: asyncio.Task[None] | None = None
@@ -138,16 +139,27 @@ class Sensing:
         core.running = now
         rolled = self._rolled_back_to(now)
         if was is not None and was.same_as(now) is False:
-            core.marks.add(now.name, kind="rollback" if rolled else "release")
+            core.marks.add(now.name, kind="rollback" if rolled else "release", at=self._changed_at(now))
             self.triggers.release_changed()
         elif was is None and now.deployed_at is not None:
             core.marks.add(now.name, at=now.deployed_at)
+        self._seen_at = core.clock.monotonic()
         core.hub.set("running", RunningRelease(release=now, since=self._since()))
         known = core.state.running
         same = known.same_as(now) if known is not None else False
         if self._open() and (same is False or (was is None and same is None)):
             with contextlib.suppress(JournalFull, JournalReadOnly):  # every console was told; it is tried again
                 await core.record(ReleaseChanged(was=known, now=now, seen_by=platform_id, rollback=rolled))
+
+    def _changed_at(self, now: Release) -> datetime:
+        """When it came: by its platform's word, within the time since the other was last seen; else that time's begin.
+
+        What it broke at once was broken before this look, and must not be put down to the release before it.
+        """
+        clock = self._core.clock
+        longest = clock.monotonic() - self._seen_at if self._seen_at is not None else 0.0
+        ago = (clock.now() - now.deployed_at).total_seconds() if now.deployed_at is not None else longest
+        return clock.now() - timedelta(seconds=min(max(0.0, ago), longest))
 
     def _rolled_back_to(self, now: Release) -> bool:
         """Was it a plan of this incident that brought this release about?"""
