@@ -51,6 +51,7 @@ def postgres() -> str:
 
 
 ENGINES: dict[str, Callable[[], str]] = {
+    "chromium": program("chromium"),
     "openssl": program("openssl"),
     "pgbouncer": program("pgbouncer", "/usr/sbin"),
     "postgres": postgres,
