@@ -1,4 +1,4 @@
-"""The main states, as pictures, at the smallest and at a large size."""
+"""The main states, as pictures, at three sizes, and each theme once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
+from tests.console.conftest import unhurried
 from tests.console.driving import Driver
 from tests.console.facts import GOOD
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
 from warroom.console.app import WarroomConsole
+from warroom.console.appearance import Appearance
+from warroom.console.palettes import THEMES
 from warroom.model import event as ev
 from warroom.model import intent as it
 
@@ -47,6 +50,18 @@ def planned(story: Story) -> None:
     story.sealed()
     story.on[it.ChooseTarget](it.ChooseTarget(text=GOOD.version))
     story.on[it.ProposePlan](it.ProposePlan(procedure="lab-rollback"))
+
+
+def deciding(story: Story) -> None:
+    firing(story)
+    story.push(ev.WheelTaken(), who=story.me)
+
+
+def capturing(story: Story) -> None:
+    deciding(story)
+    story.on[it.Decide](it.Decide(choice="rollback-now"))
+    story.pass_time(20)
+    story.on[it.CaptureEvidence](it.CaptureEvidence())
 
 
 def running(story: Story) -> None:
@@ -85,11 +100,25 @@ def closed(story: Story) -> None:
     story.on[it.CloseIncident](it.CloseIncident(outcome="recovered"))
 
 
-STATES = (calm, firing, planned, running, unknown_after_crash, failed, verified, closed)
+STATES: dict[str, tuple[Callable[[Story], None], tuple[str, ...]]] = {
+    "calm": (calm, ()),
+    "firing": (firing, ()),
+    "deciding": (deciding, ("d",)),
+    "capturing": (capturing, ()),
+    "planned": (planned, ()),
+    "running": (running, ()),
+    "unknown_after_crash": (unknown_after_crash, ()),
+    "failed": (failed, ()),
+    "verified": (verified, ()),
+    "emergency": (firing, ("exclamation_mark",)),
+    "closed": (closed, ()),
+}
+"""What came before, and the keys pressed then."""
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
 
 
-def compared(compare: Compare, story: Story, size: tuple[int, int], *keys: str) -> bool:
-    app = WarroomConsole(story, now=story.now, tick_s=0)
+def compared(compare: Compare, story: Story, size: tuple[int, int], *keys: str, theme: str = "warroom-dark") -> bool:
+    app = WarroomConsole(story, now=story.now, tick_s=0, look=Appearance(theme=theme), steady=unhurried())
 
     async def settle(pilot: Pilot[int]) -> None:
         driver = Driver(app, pilot, story)
@@ -99,12 +128,20 @@ def compared(compare: Compare, story: Story, size: tuple[int, int], *keys: str) 
     return compare(app, terminal_size=size, run_before=settle)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=["80x24", "200x60"])
-@pytest.mark.parametrize("state", STATES, ids=[state.__name__ for state in STATES])
-def test_the_main_states(snap_compare: Compare, state: Callable[[Story], None], size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("state", STATES)
+def test_the_main_states(snap_compare: Compare, state: str, size: str) -> None:
     story = Story()
-    state(story)
-    assert compared(snap_compare, story, size)
+    before, keys = STATES[state]
+    before(story)
+    assert compared(snap_compare, story, SIZES[size], *keys)
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+def test_each_theme(snap_compare: Compare, theme: str) -> None:
+    story = Story()
+    running(story)
+    assert compared(snap_compare, story, (120, 40), theme=theme)
 
 
 @pytest.mark.parametrize("kind", ["production", "staging"])
