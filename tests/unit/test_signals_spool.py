@@ -167,20 +167,20 @@ def test_beyond_its_size_the_largest_source_loses_its_oldest_and_says_how_many(t
     assert on_disk <= 400_000
 
 
-def test_files_are_for_the_owner_only_and_the_evidence_is_their_copy(tmp_path: Path) -> None:
+def test_files_are_for_the_owner_only_and_a_source_is_copied_whole(tmp_path: Path) -> None:
     mask = os.umask(0)
     try:
         spool = spool_in(tmp_path, segment_bytes=200)
         for i in range(20):
             spool.append([line(f"line {i}", "web-1"), line(f"row {i}", "../../etc/passwd")])
-        copied = spool.copy_to(tmp_path / "evidence")
     finally:
         os.umask(mask)
-    for folder in (tmp_path / "spool", tmp_path / "evidence"):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    assert sorted(path.name for path in copied) == ["..%2F..%2Fetc%2Fpasswd.log", "web-1.log"]
-    kept = (tmp_path / "evidence" / "web-1.log").read_text().splitlines()
+    assert stat.S_IMODE((tmp_path / "spool").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool").iterdir()} == {0o600}
+    copy = tmp_path / "copy.log"
+    copy.write_text("what stood there before " * 100)
+    spool.copy_source("web-1", copy)
+    kept = copy.read_text().splitlines()
     assert kept == [f"2026-03-02T03:00:00.000Z line {i}" for i in range(20)]
 
 

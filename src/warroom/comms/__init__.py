@@ -11,7 +11,6 @@ from warroom.comms.outbox import (
     carry,
     channels,
     deliver,
-    for_a_person,
     outstanding,
     queue,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "deliver",
     "due",
     "due_after",
-    "for_a_person",
     "outstanding",
     "queue",
     "render",

@@ -69,13 +69,6 @@ def outstanding(state: State) -> tuple[Message, ...]:
     return tuple(m for m in state.messages.values() if m.status == "queued" and m.channel != BY_HAND)
 
 
-def for_a_person(state: State) -> tuple[Message, ...]:
-    """Messages that only a person can send now: those by hand, and those that a channel did not take."""
-    return tuple(
-        m for m in state.messages.values() if m.status == "failed" or (m.status == "queued" and m.channel == BY_HAND)
-    )
-
-
 async def deliver(
     message: Message,
     send: Send,

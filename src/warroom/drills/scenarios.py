@@ -22,7 +22,6 @@ class Scenario:
 
     id: str
     title: str
-    teaches: str
     runbook: Path
     begin: Callable[[LabHandle], Awaitable[datetime]]
 
@@ -42,7 +41,6 @@ SCENARIOS = {
         Scenario(
             id="bad-release",
             title="A bad release",
-            teaches="beta.3 goes out, sign-in fails for some users, 5xx climbs past its limit: go back to beta.2",
             runbook=FOLDER / "bad-release.yaml",
             begin=_bad_release,
         ),

@@ -105,5 +105,4 @@ class LogHead(Fact):
     lines: int = 0
     errors: int = 0
     dropped: int = 0
-    last_at: Instant | None = None
     note: str = ""

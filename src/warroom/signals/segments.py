@@ -111,7 +111,6 @@ class Source:
         self.segments: list[Segment] = []
         self.unwritten = 0
         self.note = ""
-        self.last_at_us: int | None = None
         self._last = b""
         self._last_core = b""
 
@@ -177,7 +176,6 @@ class Source:
         segment.size = offset
         segment.lines += len(batch.records)
         segment.errors += len(errors) // RECORD.size
-        self.last_at_us = batch.records[-1][2]
 
     def drop_oldest(self) -> bool:
         """Deletes the oldest segment; never the one being written."""

@@ -245,17 +245,6 @@ class LogSpool:
         found_errors.sort(key=lambda line: (line.at or _EPOCH, line.index))
         return lines, errors, tuple(found_errors[:most])
 
-    def copy_to(self, folder: Path) -> tuple[Path, ...]:
-        """One text file per source, 0600, with every line that is kept. Returns what was written."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._lock:
-            names = list(self._sources)
-        written = [(name, folder / f"{quote(name, safe=' ')}.log") for name in names]
-        for name, path in written:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-            self.copy_source(name, path)
-        return tuple(path for _, path in written)
-
     def copy_source(self, name: str, path: Path) -> None:
         """Every kept line of one source into a file that is there already, from its beginning."""
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW), "wb") as out:
@@ -324,7 +313,6 @@ def _head(source: Source) -> LogHead:
         lines=source.lines + source.unwritten,
         errors=source.errors,
         dropped=source.dropped,
-        last_at=datetime.fromtimestamp(source.last_at_us / 1_000_000, UTC) if source.last_at_us is not None else None,
         note=source.note,
     )
 
