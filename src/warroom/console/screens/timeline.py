@@ -11,6 +11,7 @@ from textual.widgets import Input, OptionList, Static
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, button
+from warroom.console.screens.reading import Reading
 from warroom.console.text import clean_lines, cut, fit, line, wide, wrapped
 from warroom.console.words import utc
 from warroom.model.base import stored
@@ -34,7 +35,7 @@ SIGNS: dict[TimelineKind, tuple[str, str]] = {
 class TimelineScreen(Dialog):
     """Newest last. ``incident`` names an earlier one, which is only read."""
 
-    hint = "/ searches · k kind · b further back · enter details · end follows · esc goes back"
+    hint = "/ searches · k kind · b further back · enter details · end follows · esc"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search", show=False),
         Binding("k", "kind", "only one kind of entry", show=False),
@@ -172,34 +173,24 @@ class TimelineScreen(Dialog):
         self.app.push_screen(EntryScreen(self.client, self.events[event.option_index]))
 
 
-class EntryScreen(Dialog):
+class EntryScreen(Reading):
     """One entry, whole."""
 
     fills = True
-    hint = "arrows and page keys scroll · esc goes back"
 
     def __init__(self, client: Client, event: Event) -> None:
         super().__init__(client)
         self.event = event
         self.heading = f"entry {event.seq}"
 
-    def inside(self) -> ComposeResult:
+    def fill(self) -> None:
         event = self.event
         by = event.actor.name if event.actor.kind == "person" else f"{event.actor.name} ({event.actor.kind})"
         lines = [line((f"{event.at:%Y-%m-%d} {utc(event.at)} UTC  ", "$text-muted"), (by, "bold")), Content("")]
-        lines += wrapped(words(event), 90, "bold")
+        lines += wrapped(words(event), min(90, self.cells), "bold")
         lines.append(Content(""))
         lines += _fields(event)
-        yield Static(Content("\n").join(lines), markup=False)
-
-    def buttons(self) -> ComposeResult:
-        yield button("Close", "cancel")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        inside = self.query_one("#inside")
-        inside.can_focus = True
-        inside.focus()
+        self.show(lines)
 
 
 def _fields(event: Event) -> list[Content]:
