@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from warroom.api import TimedOut, WarroomError
 from warroom.model.base import clock_text
 from warroom.model.call import CallResult
+from warroom.model.units import many
 from warroom_http.asking import no_reply, why
 from warroom_http.config import Config
 from warroom_http.declared import Health, Measured, Number, Page
@@ -172,7 +173,7 @@ def measured(signal: Measured, window: Window, reply: Reply, ended: float, took:
         return unknown(why(reply))
     window.add(met)
     value, count = window.read(signal.kind)
-    words = f"{count} requests of warroom's own in {signal.window:g} s"
+    words = f"{many(count, 'request')} of warroom's own in {signal.window:g} s"
     new = int(signal.kind == "error-ratio" or met.seconds is not None)  # the others were counted by samples before
     return Value(value, new, words) if value is not None else unknown(f"{words}, none of them answered")
 

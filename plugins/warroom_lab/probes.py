@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from warroom.api import Context, Probed
 from warroom.model.base import Fact
+from warroom.model.units import many
 from warroom_lab.control import ask
 
 
@@ -21,4 +22,4 @@ class RowCounts:
 
     async def probe(self, ctx: Context, args: NoArgs) -> Probed:
         rows = {table: int(count) for table, count in (await ask(ctx, "/counts")).items()}
-        return Probed("pass", f"{sum(rows.values()):,} rows in {len(rows)} tables", rows)
+        return Probed("pass", f"{many(sum(rows.values()), 'row')} in {many(len(rows), 'table')}", rows)

@@ -25,6 +25,7 @@ class LabReleases:
             digest=said["digest"],
             created_at=await _created(ctx, said["commit"]),
             deployed_at=deployed["at"] if known else None,
+            deployed_by=deployed["by"] if known else "",
             note="by the app's own word",
         )
 
@@ -39,7 +40,7 @@ class LabReleases:
                 digest=record["digest"],
                 created_at=created.get(record["commit"]),
                 deployed_at=record["at"],
-                note=f"deployed by {record['by']}",
+                deployed_by=record["by"],
             )
             for record in reversed(found["deployments"])
             if record["outcome"] == "deployed"

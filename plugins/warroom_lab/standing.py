@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from warroom.api import Context, Ready, WarroomError
+from warroom.model.units import many
 from warroom_lab.config import Config
 from warroom_lab.control import ask, lab_of
 
@@ -77,7 +78,7 @@ def _database(state: dict[str, Any]) -> Ready:
     title = "The database answers"
     if state["migrations"] is None:
         return Ready("lab-database", title, "not-ready", "it can't be asked for its migrations", "restart postgres")
-    return Ready("lab-database", title, "ready", f"{len(state['migrations'])} migrations applied")
+    return Ready("lab-database", title, "ready", f"{many(len(state['migrations']), 'migration')} applied")
 
 
 async def _dump(ctx: Context, state: dict[str, Any]) -> Ready:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from warroom.api import Context, Ready, StoreRefused, WarroomError
+from warroom.model.units import many
 from warroom_postgres import statements
 from warroom_postgres.asking import ask, why
 from warroom_postgres.config import Config
@@ -66,7 +67,7 @@ def _rights(ctx: Context, about: Mapping[str, Any]) -> Ready:
 
 def _tables(ctx: Context, about: Mapping[str, Any]) -> Ready:
     row, title, role = "postgres-tables", f"{ctx.platform}: the tables can be read", about["role"]
-    words = f"{about['tables']} tables"
+    words = many(about["tables"], "table")
     if about["unreadable"]:
         fix = f"GRANT SELECT ON ALL TABLES IN SCHEMA … TO {role}"
         return Ready(row, title, "not-ready", f"{about['unreadable']} of {words} can't be read by {role}", fix)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.console.conftest import Start
-from tests.console.facts import OLDER
+from tests.console.facts import BAD, GOOD, OLDER
+from tests.console.pages import releases_page
 from tests.console.story import Story
 from warroom.model import live as lv
 from warroom.model.decision import TreeAnswer, TreeReading
@@ -81,6 +84,17 @@ async def test_another_target_is_picked_or_typed_and_a_wrong_one_is_refused_in_w
         assert console.last() == ChooseTarget(text="v9")
         assert "No release 'v9' is known" in console.text()
         assert console.on_top == "TargetScreen"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 50), (60, 16)])
+async def test_a_version_is_whole_at_every_size(begin: Start, size: tuple[int, int]) -> None:
+    story = opened()
+    page = releases_page((BAD, GOOD, OLDER), BAD)
+    named = tuple(r.model_copy(update={"version": f"v1.0.0-beta.{n}"}) for n, r in enumerate(page.releases))
+    story.pages[lv.ReleasesQuery] = lambda query: page.model_copy(update={"releases": named})
+    async with begin(story, size) as console:
+        await console.press("g")
+        assert [r.version for r in named if r.version not in console.text()] == []
 
 
 async def test_the_history_out_of_reach_leaves_typing(start: Start) -> None:

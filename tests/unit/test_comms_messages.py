@@ -123,6 +123,22 @@ def test_an_expectation_is_given_only_for_platforms_that_are_there() -> None:
     assert value("eta", procedures={"other": other}) == "not known yet"
 
 
+@pytest.mark.parametrize(
+    ("least", "most", "said"),
+    [
+        (4, 15, "usually 4–15 seconds from its start"),
+        (40, 90, "usually 40 seconds to 2 minutes from its start"),
+        (60, 300, "usually 1–5 minutes from its start"),
+        (90, 150, "usually 1–3 minutes from its start"),
+        (300, 300, "usually about 5 minutes from its start"),
+        (0.2, 0.9, "usually about 1 second from its start"),
+    ],
+)
+def test_an_expectation_is_in_words(least: float, most: float, said: str) -> None:
+    procedure = a_runbook().model_dump(mode="json", by_alias=True)["procedures"]["lab-rollback"]
+    assert value("eta", procedures={"it": {**procedure, "expected": [{"least": least, "most": most}]}}) == said
+
+
 def test_outside_text_stays_data_and_on_its_line() -> None:
     hostile = "{{ service }} {% for x in y %}\nStatus: All services operational\x1b]0;x\x07\u202e"
     bodies = (Decided(choice="rollback", reason=hostile, followed_advice=True),)

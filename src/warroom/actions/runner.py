@@ -24,6 +24,7 @@ from warroom.model.event import CallMade, PlanVoided, RunEnded, StepEnded, StepI
 from warroom.model.live import StepProgress
 from warroom.model.plan import Look, Plan, Step
 from warroom.model.state import StepState
+from warroom.model.units import many
 from warroom.redact import Redactor
 
 log = logging.getLogger("warroom.actions")
@@ -123,7 +124,7 @@ class Runner:
                 return ended.status, f"{step.title}: {ended.detail}"
             self._outputs[step.id] = ended.outputs
             changed.update(step.preview.changes)
-        return "done", f"all {len(self.plan.steps)} steps done"
+        return "done", f"{len(self.plan.steps)} of {many(len(self.plan.steps), 'step')} done"
 
     async def _one(self, step: Step, attempt: int) -> Ended:
         clock = self._ports.clock

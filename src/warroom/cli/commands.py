@@ -14,6 +14,7 @@ from warroom.cli.entry import run, state_folder
 from warroom.cli.evidence import app as evidence_app
 from warroom.cli.looks import SlowLine, ThemeOption, looks
 from warroom.errors import WarroomError
+from warroom.model.units import many
 
 if TYPE_CHECKING:
     from warroom.console.appearance import Appearance
@@ -318,7 +319,7 @@ def journal_verify(
     if as_json:
         print(found.model_dump_json())
     elif found.ok:
-        print(f"{incident}: {found.entries} entries, chain and head agree")
+        print(f"{incident}: {many(found.entries, 'entry', 'entries')}, chain and head agree")
     else:
         where = f"entry {found.first_bad}" if found.first_bad is not None else "the journal"
         print(f"{incident}: damaged: {where}: {found.reason}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from warroom.cli.entry import state_folder
+from warroom.model.units import many
 
 if TYPE_CHECKING:
     from warroom.actions.sealed import Standing
@@ -95,7 +96,8 @@ def _show(incident: str, found: list[Standing], as_json: bool, damaged: str = ""
     for standing in found:
         said = f"{standing.bundle}  {standing.status}"
         if standing.sealed_at:
-            said += f"  {standing.sealed_at:%Y-%m-%d %H:%M} UTC  {standing.files} files  {standing.size:,} bytes"
+            said += f"  {standing.sealed_at:%Y-%m-%d %H:%M} UTC"
+            said += f"  {many(standing.files, 'file')}  {many(standing.size, 'byte')}"
         if standing.kinds:
             said += f"  {', '.join(standing.kinds)}"
         lines = [said + (f"  ({standing.reason})" if standing.reason else "")]

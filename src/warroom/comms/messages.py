@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from warroom.errors import BadInput
 from warroom.model.base import span_text
 from warroom.model.runbook import Expected, Procedure, Runbook, Template
 from warroom.model.state import PlanState, State
+from warroom.model.units import many
 from warroom.model.words import one_line
 from warroom.runbook.template import TemplateProblem, compiled
 
@@ -113,12 +115,27 @@ def _usual(runbook: Runbook) -> str:
     if not ranges:
         return ""
     least, most = min(e.least for e in ranges), max(e.most for e in ranges)
-    return f"usually {least / 60:g}–{most / 60:g} minutes from its start"
+    return f"usually {_range(least, most)} from its start"
 
 
 def _application_only(procedure: Procedure) -> list[Expected]:
     plain = [e for e in procedure.expected if not e.when]
     return plain or list(procedure.expected)
+
+
+def _range(least: float, most: float) -> str:
+    """``3–5 minutes``, ``4–15 seconds``, ``40 seconds to 2 minutes``: as people say it, the end rounded up."""
+    low, high = _words(least, down=True), _words(most, down=False)
+    if low == high:
+        return f"about {high}"
+    number, unit = low.split(" ")
+    return f"{number}–{high}" if unit.rstrip("s") == high.split(" ")[1].rstrip("s") else f"{low} to {high}"
+
+
+def _words(seconds: float, *, down: bool) -> str:
+    size, unit = (1, "second") if seconds < 60 else (60, "minute")
+    whole = math.floor(seconds / size) if down else math.ceil(seconds / size)
+    return many(max(1, whole), unit)
 
 
 def _about(seconds: float) -> str:

@@ -30,6 +30,7 @@ from warroom.model.intent import AbortRun, ApprovePlan, ClaimStep, ProposePlan, 
 from warroom.model.live import GuardsPage
 from warroom.model.plan import Plan, Step
 from warroom.model.state import PlanState, StepState
+from warroom.model.units import many
 
 
 class Acting:
@@ -57,7 +58,7 @@ class Acting:
 
     async def _proposed(self, actor: Actor, plan: Plan) -> str:
         await self._core.record(PlanProposed(plan=plan, hash=plan.hash), actor=actor)
-        return f"{plan.title}: {len(plan.steps)} steps"
+        return f"{plan.title}: {many(len(plan.steps), 'step')}"
 
     async def situation(self) -> Situation:
         core = self._core

@@ -28,6 +28,7 @@ from warroom.model.event import (
 from warroom.model.intent import AnswerCheck, CloseIncident, Verify, WriteReport
 from warroom.model.live import WaysPage
 from warroom.model.release import Release
+from warroom.model.units import many
 from warroom.model.verification import CheckResult, Verdict
 from warroom.plugins import isolated
 
@@ -59,7 +60,7 @@ class Closing:
             self._verifying = False
             raise
         core.spawn("verification", self._verify(self._eyes()))
-        return f"{len(checks)} checks"
+        return many(len(checks), "check")
 
     def _eyes(self) -> Eyes:
         """Looks back to the end of the last run, or, where nothing ran, only from now on."""
@@ -294,7 +295,7 @@ class Closing:
             )
         owed = outstanding(state)
         if not (passed and watched and not owed) and not intent.reason.strip():
-            missing = f"{len(owed)} messages are still on their way"
+            missing = f"{many(len(owed), 'message')} still on the way"
             missing = missing if passed and watched else "the watch is not over" if passed else "recovery is not proven"
             raise Refusal("Closing now needs a reason", missing, "say why")
         await core.record(IncidentClosed(outcome=intent.outcome, reason=intent.reason), actor=actor)

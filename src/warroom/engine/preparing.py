@@ -42,6 +42,7 @@ from warroom.model.event import (
 from warroom.model.intent import Attach, CaptureEvidence, ChooseTarget
 from warroom.model.live import ReleasesPage
 from warroom.model.release import Release, ReleaseDiff
+from warroom.model.units import many
 from warroom.plugins import isolated
 
 OWN = ("logs", "samples", "journal", "versions", "causes")
@@ -89,7 +90,7 @@ class Preparing:
             self._ends = {}
             raise
         core.spawn("evidence", self._capture(bundle, names, collectors))
-        return f"capturing {len(names)} sources"
+        return f"capturing {many(len(names), 'source')}"
 
     def _id(self) -> str:
         assert self._core.state.incident is not None

@@ -16,6 +16,7 @@ from warroom.model.release import Release
 from warroom.model.runbook import Runbook
 from warroom.model.signal import TriggerReading
 from warroom.model.state import PlanState, State, StepState
+from warroom.model.units import many
 
 Action = Literal[
     "open-incident",
@@ -201,7 +202,7 @@ def _aside(runbook: Runbook, state: State) -> NextAction | None:
     plan = state.plan
     if plan is None or plan.plan.purpose == "rollback" or plan.status not in ("proposed", "approved"):
         return None
-    return _do("run", f"Run the plan: {plan.plan.title}", f"{len(plan.plan.steps)} steps")
+    return _do("run", f"Run the plan: {plan.plan.title}", many(len(plan.plan.steps), "step"))
 
 
 def _deciding(runbook: Runbook, state: State) -> NextAction | None:
@@ -273,14 +274,15 @@ def _planning(runbook: Runbook, state: State) -> NextAction | None:
     if plan.plan.purpose == "rollback" and not _same(plan.plan.target, target.release):
         return _do("propose-plan", f"Prepare the plan to {target.release.name}", "the target was changed")
     again = "Go on with" if plan.began_at is not None else "Run"
-    return _do("run", f"{again} the plan: {plan.plan.title}", f"{len(plan.plan.steps)} steps to {target.release.name}")
+    why = f"{many(len(plan.plan.steps), 'step')} to {target.release.name}"
+    return _do("run", f"{again} the plan: {plan.plan.title}", why)
 
 
 def _closing(runbook: Runbook, state: State) -> NextAction | None:
     checked, plan = state.verification, state.plan
     if "verified" not in state.proofs:
         if checked is not None and checked.ended_at is None:
-            return _do("none", f"Verifying: {len(checked.results)} of {len(checked.checks)} checks", "")
+            return _do("none", f"Verifying: {len(checked.results)} of {many(len(checked.checks), 'check')}", "")
         stale = (
             checked is not None and plan is not None and plan.ended_at is not None and checked.began_at < plan.ended_at
         )

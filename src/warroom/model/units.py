@@ -32,6 +32,11 @@ def count_text(count: int | None, unit: str) -> str:
     return f"of {count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def many(count: int, one: str, more: str = "") -> str:
+    """``1 entry``, ``1,234 entries``: a count with its noun. ``more`` where the plural is not only an s."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
 def listed(names: Sequence[str], most: int = 4) -> str:
     """``a, b and c``; ``a, b, c, d and 3 more`` where there are many."""
     if len(names) > most:

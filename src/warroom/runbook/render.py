@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from warroom.model.runbook import Runbook
-from warroom.model.units import listed
+from warroom.model.units import listed, many
 from warroom.runbook.coverage import Covered, Status, coverage, totals
 from warroom.runbook.cross_plugins import PluginSource
 from warroom.runbook.loader import default_runbook, load
@@ -79,8 +79,8 @@ def _problems(problems: Iterable[Problem]) -> list[str]:
 def _summary(path: Path, runbook: Runbook) -> list[str]:
     environment = f"{runbook.environment.kind} {plain(runbook.environment.name)}".strip()
     lines = [
-        f"{plain(str(path))}: OK. {plain(runbook.service)}, {environment}: {len(runbook.triggers)} triggers, "
-        f"{len(runbook.procedures)} procedures, {len(runbook.verification)} checks."
+        f"{plain(str(path))}: OK. {plain(runbook.service)}, {environment}: {many(len(runbook.triggers), 'trigger')}, "
+        f"{many(len(runbook.procedures), 'procedure')}, {many(len(runbook.verification), 'check')}."
     ]
     silent = [name for name, signal in runbook.signals.items() if signal.source is None]
     if silent:

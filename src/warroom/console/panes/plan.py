@@ -12,6 +12,7 @@ from warroom.console.words import bar, utc
 from warroom.model.base import clock_text, span_text
 from warroom.model.plan import Step
 from warroom.model.state import PlanState, StepState, Verification, Watch
+from warroom.model.units import many
 
 _STATUS = {
     "proposed": ("prepared, not run", "$accent"),
@@ -161,7 +162,7 @@ def _none(store: Store, cells: int) -> list[Content]:
 
 def _verification(verification: Verification, cells: int, ways: str) -> list[Content]:
     if verification.verdict is None:
-        count = f"{len(verification.results)} of {len(verification.checks)} checks"
+        count = f"{len(verification.results)} of {many(len(verification.checks), 'check')}"
         lines = [line(("⧗ ", "$accent bold"), ("Verifying", "bold"), f"  {count}")]
     else:
         sign, style = mark(verification.verdict)

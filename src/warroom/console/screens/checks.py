@@ -15,6 +15,7 @@ from warroom.model.intent import AnswerCheck, Verify
 from warroom.model.next import ASKED
 from warroom.model.runbook import CheckDecl
 from warroom.model.state import Answered
+from warroom.model.units import many
 from warroom.model.verification import CheckResult
 
 
@@ -22,7 +23,7 @@ class ChecksScreen(Dialog):
     """Every check of the runbook, also before anything was verified: what will be looked at is no secret."""
 
     heading = "verification"
-    hint = "arrows choose a check · tab to answer what only a person can see · esc goes back"
+    hint = "arrows choose · tab answers what only a person sees · esc goes back"
     fills = True
 
     def __init__(self, client: Client) -> None:
@@ -85,7 +86,9 @@ class ChecksScreen(Dialog):
         if checked is None:
             shown = line(("Nothing has been verified yet. This is what will be looked at.", "$text-muted"))
         elif checked.verdict is None:
-            shown = line(("⧗ ", "$accent bold"), f"verifying: {len(checked.results)} of {len(checked.checks)} checks")
+            shown = line(
+                ("⧗ ", "$accent bold"), f"verifying: {len(checked.results)} of {many(len(checked.checks), 'check')}"
+            )
         else:
             sign, style = mark(checked.verdict)
             shown = line((f"{sign} {checked.verdict.upper()}  ", style), (checked.words, "bold"))

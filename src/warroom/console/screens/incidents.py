@@ -13,6 +13,7 @@ from warroom.console.text import cut, fit, line
 from warroom.console.words import utc
 from warroom.model.base import clock_text
 from warroom.model.live import IncidentLine, IncidentsPage, IncidentsQuery
+from warroom.model.units import many
 
 LIMIT = 50
 
@@ -21,7 +22,7 @@ class IncidentsScreen(Dialog):
     """Newest first. What can't be read is in the list, with the reason."""
 
     heading = "incidents and drills"
-    hint = "arrows choose · enter reads its timeline · at the end more are read · esc goes back"
+    hint = "arrows choose · enter reads its timeline · esc goes back"
     fills = True
 
     def __init__(self, client: Client) -> None:
@@ -67,7 +68,7 @@ class IncidentsScreen(Dialog):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         each = self.found[event.option_index]
-        parts = [each.service, each.environment, each.scenario or "", f"{each.entries:,} entries"]
+        parts = [each.service, each.environment, each.scenario or "", many(each.entries, "entry", "entries")]
         if each.opened_at and each.closed_at:
             parts.append(f"took {clock_text((each.closed_at - each.opened_at).total_seconds())}")
         if each.severity:

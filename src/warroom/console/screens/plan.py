@@ -22,6 +22,7 @@ from warroom.model.intent import ApprovePlan
 from warroom.model.plan import Step
 from warroom.model.release import ReleaseDiff
 from warroom.model.state import PlanState, StepState
+from warroom.model.units import many
 
 
 class PlanScreen(Dialog):
@@ -37,7 +38,7 @@ class PlanScreen(Dialog):
         self.at = 0
         self._shown: object = None
         runs = client.store.key("run")
-        self.hint = f"arrows choose a step · tab to details · {runs} goes on to run · y copies its Calls · esc"
+        self.hint = f"arrows choose · tab to details · {runs} runs it · y copies its Calls · esc"
 
     def inside(self) -> ComposeResult:
         yield Choice(name="plan-steps")
@@ -132,7 +133,8 @@ def _headline(plan: PlanState, cells: int) -> Content:
     risk, style = RISK[plan.plan.risk]
     about = f"about {span_text(plan.plan.expected_s)}" if plan.plan.expected_s else ""
     left = line((plan.plan.title + goal, "bold"), f" · {plan.status}  ", (risk, style))
-    return spread(left, line((about, "$text-muted")), cells)
+    end = line((about, "$text-muted"))
+    return spread(left, end if left.cell_length + end.cell_length < cells else line(""), cells)
 
 
 def _rows(plan: PlanState, cells: int) -> Iterator[Content]:
@@ -175,10 +177,10 @@ def what_lies_between(diff: ReleaseDiff | None, cells: int, most: int = 12) -> l
     lines = [row for note in diff.notes for row in wrapped(note, cells, "$warning", "! ")]
     config = tuple(name for name in diff.files if _is_config(name))
     rest = tuple(name for name in diff.files if name not in config)
-    kinds = (("migrations", diff.migrations), ("settings", config), ("commits", diff.commits), ("files", rest))
-    for title, entries in kinds:
+    kinds = (("migration", diff.migrations), ("setting", config), ("commit", diff.commits), ("file", rest))
+    for one, entries in kinds:
         if entries:
-            lines.append(line((f"{len(entries)} {title} taken back", "underline")))
+            lines.append(line((f"{many(len(entries), one)} taken back", "underline")))
             lines += [line("  ", cut(entry, cells - 2)) for entry in entries[:most]]
             if len(entries) > most:
                 lines.append(line((f"  and {len(entries) - most} more", "$text-muted")))

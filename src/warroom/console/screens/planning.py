@@ -18,7 +18,7 @@ class ProcedureScreen(Dialog):
     """Which procedure, which of its "if needed" steps, and which steps are done by hand."""
 
     heading = "plan: choose the procedure"
-    hint = "arrows choose · enter prepares · tab to the steps, space takes one along · esc goes back"
+    hint = "arrows choose · enter prepares · tab, space take steps along · esc"
 
     def __init__(self, client: Client, wanted: str = "") -> None:
         super().__init__(client)

@@ -19,6 +19,7 @@ from warroom.model.intent import AbortRun, ClaimStep, ResolveStep, RunPlan
 from warroom.model.live import Guard, GuardsPage, GuardsQuery
 from warroom.model.plan import Step
 from warroom.model.state import PlanState
+from warroom.model.units import many
 
 
 class RunScreen(Dialog):
@@ -64,7 +65,7 @@ class RunScreen(Dialog):
             line((self.plan.plan.title + goal, "bold"), "  ", (risk, style)),
             line(
                 (
-                    f"{len(steps)} steps{about} · {self.plan.hash[:19]}…",
+                    f"{many(len(steps), 'step')}{about} · {self.plan.hash[:19]}…",
                     "$text-muted",
                 )
             ),
@@ -260,7 +261,7 @@ class ClaimScreen(Dialog):
     """A manual step: what to do elsewhere, ready to paste; then what came out of it."""
 
     heading = "a step by hand"
-    hint = "ctrl+y copies what to do · paste what came out · ctrl+s claims it · esc goes back"
+    hint = "ctrl+y copies what to do · ctrl+s claims it · esc goes back"
     calls: tuple[Call, ...] = ()
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+y", "copy_calls", "copy what to do", show=False, priority=True)

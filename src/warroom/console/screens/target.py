@@ -7,12 +7,13 @@ from datetime import datetime
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import Input, OptionList, Static
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, button
 from warroom.console.screens.plan import what_lies_between
-from warroom.console.text import cut, fit, line, right, spread, wrapped
+from warroom.console.text import fit, line, right, spread, wide, wrapped
 from warroom.console.theme import mark
 from warroom.model.base import span_text
 from warroom.model.intent import ChooseTarget
@@ -29,7 +30,7 @@ class TargetScreen(Dialog):
     """The history, newest first, the best one chosen beforehand. Or filtered, or typed when it can't be reached."""
 
     heading = "target"
-    hint = "arrows look at a release · enter takes it · tab to filter or type one · esc goes back"
+    hint = "arrows look · enter takes it · tab to filter or type one · esc"
     fills = True
 
     def __init__(self, client: Client) -> None:
@@ -74,8 +75,12 @@ class TargetScreen(Dialog):
             )
         self._list()
 
-    def _list(self) -> None:
-        """Those whose name, commit, digest or note has what was typed."""
+    def on_resize(self, event: Resize) -> None:
+        super().on_resize(event)
+        self.call_after_refresh(self._list, keep=True)
+
+    def _list(self, *, keep: bool = False) -> None:
+        """Those whose name, commit, digest, note or bringer has what was typed. ``keep`` stays on the same line."""
         page = self.page
         if page is None:
             return
@@ -83,13 +88,15 @@ class TargetScreen(Dialog):
         self.shown = tuple(
             index
             for index, r in enumerate(page.releases)
-            if wanted in f"{r.version} {r.commit or ''} {r.digest or ''} {r.note}".casefold()
+            if wanted in f"{r.version} {r.commit or ''} {r.digest or ''} {r.note} {r.deployed_by}".casefold()
         )
         choice = self.query_one("#releases", Choice)
+        at = choice.highlighted
         choice.clear_options()
         choice.add_options([self._prompt(page, index) for index in self.shown])
         if self.shown:
-            choice.highlighted = self.shown.index(page.best) if page.best in self.shown else 0
+            best = self.shown.index(page.best) if page.best in self.shown else 0
+            choice.highlighted = at if keep and at is not None else best
 
     def _prompt(self, page: ReleasesPage, index: int) -> Content:
         release = page.releases[index]
@@ -104,10 +111,9 @@ class TargetScreen(Dialog):
             said = "best"
         age = _ago(release.deployed_at, self.store.now())
         cells = max(30, self.query_one("#releases").size.width - 2)
-        name = line((f"{sign} ", style), (cut(release.name, cells - 20), "bold" if best else ""))
-        return spread(
-            name, line((fit(said, 9), "bold $accent" if best else style), (right(age, 9), "$text-muted")), cells
-        )
+        name = line((f"{sign} ", style), (release.name, "bold" if best else ""))
+        columns = ((fit(said, 9), "bold $accent" if best else style), (right(age, 9), "$text-muted"))
+        return spread(name, line(*columns[: _room(page, cells)]), cells)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         if self.page is not None and self.shown:
@@ -147,6 +153,12 @@ class TargetScreen(Dialog):
             self.query_one("#typed-target", Input).focus()
             return
         self.send(ChooseTarget(text=identity(self.page.releases[self.shown[choice.highlighted]])))
+
+
+def _room(page: ReleasesPage, cells: int) -> int:
+    """How many columns stand beside the names: what names a release is whole before anything else is shown."""
+    left = cells - 3 - max(wide(release.name) for release in page.releases)
+    return 2 if left >= 18 else 1 if left >= 9 else 0
 
 
 def about(page: ReleasesPage, index: int, now: datetime, cells: int) -> list[Content]:

@@ -18,6 +18,7 @@ from warroom.model.base import stored
 from warroom.model.event import Event
 from warroom.model.kinds import KINDS, kind_of
 from warroom.model.live import TimelineKind, TimelinePage, TimelineQuery
+from warroom.model.units import many
 from warroom.model.words import words
 
 LIMIT = 200
@@ -125,7 +126,7 @@ class TimelineScreen(Dialog):
         kind = self.kind or "all kinds"
         looked = f", “{self.contains}”" if self.contains else ""
         first = self.events[0].seq if self.events else 0
-        of = f"{len(self.events):,} shown of {page.total:,} entries"
+        of = f"{len(self.events):,} shown of {many(page.total, 'entry', 'entries')}"
         more = " · b goes further back" if page.looked > 1 else f" · from the first entry ({first})" if first else ""
         nothing = " · nothing matches" if not self.events else ""
         shown = line((f"{kind}{looked}", "bold"), (f" · {of}{more}{nothing}", "$text-muted"))

@@ -15,6 +15,7 @@ from warroom.console.text import clean_lines, cut, line, wrapped
 from warroom.console.words import utc
 from warroom.model.intent import AddNote, Notify, SentByHand
 from warroom.model.live import DraftPage, DraftQuery, MessagePage, MessageQuery
+from warroom.model.units import many
 
 About = Literal["note", "cause", "impact", "well", "wrong", "action", "post-mortem-at"]
 _ABOUTS: tuple[tuple[str, About], ...] = (
@@ -61,7 +62,7 @@ class Writing(Dialog):
             limit = self.limits()[name]
             said += wrapped(f"{name} takes {limit:,}: it is {count - limit:,} too long", 74, "$error", "✖ ")
         if page.text != text:
-            hidden = f", {page.hidden} parts hidden" if page.hidden else ""
+            hidden = f", {many(page.hidden, 'part')} hidden" if page.hidden else ""
             said.append(line((f"{self.verb} like this{hidden}:", "$warning")))
             said += [row for part in clean_lines(page.text)[:6] for row in wrapped(part, 74, "$text-muted", "  ")]
         return said
@@ -83,7 +84,7 @@ class MessageScreen(Writing):
     """Pick a template, see exactly what will be sent, change it, send it."""
 
     heading = "message"
-    hint = "tab to the text to change it · ctrl+z undoes · ctrl+s sends · esc keeps it as a draft"
+    hint = "tab to the text · ctrl+z undoes · ctrl+s sends · esc keeps a draft"
     field = "#text"
     verb = "sent"
 

@@ -9,6 +9,7 @@ from warroom.model.escalation import call_id
 from warroom.model.event import Event
 from warroom.model.fold.registry import NAMED, having, named, on, prove
 from warroom.model.state import KEPT, State
+from warroom.model.units import many
 
 
 @on(ev.IncidentOpened)
@@ -169,7 +170,8 @@ def _sealed(state: State, event: Event, body: ev.EvidenceSealed) -> State:
         }
     )
     after = having(state, evidence=sealed, sealed=(*state.sealed, sealed)[-KEPT:])
-    return prove(after, event, "evidence-sealed", f"{body.files} files, {body.size:,} bytes, sealed {body.seal[:19]}")
+    words = f"{many(body.files, 'file')}, {many(body.size, 'byte')}, sealed {body.seal[:19]}"
+    return prove(after, event, "evidence-sealed", words)
 
 
 @on(ev.EvidenceUnsealed)
