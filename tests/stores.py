@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,20 +15,10 @@ from warroom.actions.commands import CommandLog
 from warroom.actions.doors import HttpClient, Reading
 from warroom.actions.stores import Stores
 from warroom.api import Context, Signals
+from warroom.engine.core import SystemClock
 from warroom.errors import BadInput
 from warroom.model.signal import Sample
 from warroom.redact import Redactor
-
-
-class RealClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @dataclass
@@ -43,7 +31,7 @@ class Door:
     stores: Stores = field(default_factory=Stores)
 
     def __post_init__(self) -> None:
-        self.clock = RealClock()
+        self.clock = SystemClock()
         self.read = Reading(HttpClient(), self.log, self.clock, self.redactor, stores=self.stores, secret=self.secret)
 
     def secret(self, name: str) -> str:

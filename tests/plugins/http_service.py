@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
-from warroom.actions.commands import CommandLog
-from warroom.actions.doors import HttpClient, Reading
+from tests.http_door import http_context
 from warroom.api import Clock, Context
-from warroom.errors import BadInput
-from warroom.redact import Redactor
 from warroom_http.config import Config
-
-
-class RealClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 @dataclass
@@ -141,21 +124,9 @@ async def looking_at(
     base_url: str, *, secrets: Mapping[str, str] | None = None, clock: Clock | None = None, **config: Any
 ) -> AsyncIterator[Context]:
     """A context with the product's own read door. ``config`` is the plugin's, as a runbook file writes it."""
-    known = dict(secrets or {})
-
-    def secret(name: str) -> str:
-        if name not in known:
-            raise BadInput(f"the secret {name} is not set")
-        return known[name]
-
-    used = clock or RealClock()
-    http = HttpClient()
-    door = Reading(http, CommandLog(), used, Redactor())
     made = Config.model_validate({"base_url": base_url, "timeout": 2, **config})
-    try:
-        yield Context(platform="web", config=made, read=door, clock=used, secret=secret)
-    finally:
-        await http.close()
+    async with http_context("web", made, secrets or {}, clock) as ctx:
+        yield ctx
 
 
 FLOW: dict[str, Any] = {

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -21,12 +20,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from tests.plugins.http_service import RealClock
-from warroom.actions.commands import CommandLog
-from warroom.actions.doors import HttpClient, Reading
+from tests.http_door import http_context
+from tests.servers import free_port
 from warroom.api import Clock, Context
-from warroom.errors import BadInput
-from warroom.redact import Redactor
 from warroom_prometheus.config import Config
 
 PASSWORD = "of-the-test-only"
@@ -178,30 +174,12 @@ def basic(pair: str) -> str:
     return base64.b64encode(pair.encode()).decode()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def asking(
     base_url: str, *, secrets: Mapping[str, str] | None = None, clock: Clock | None = None, **config: Any
 ) -> AsyncIterator[Context]:
     """A context with the product's own read door, and the test server's password under ``env:PASSWORD``."""
-    known = {"env:PASSWORD": PASSWORD, **(secrets or {})}
-
-    def secret(name: str) -> str:
-        if name not in known:
-            raise BadInput(f"the secret {name} is not set")
-        return known[name]
-
-    used = clock or RealClock()
-    http_client = HttpClient()
-    door = Reading(http_client, CommandLog(), used, Redactor())
     auth = {"user": "warroom", "password": "env:PASSWORD"}
     made = Config.model_validate({"base_url": base_url, "auth": auth, **config})
-    try:
-        yield Context(platform="metrics", config=made, read=door, clock=used, secret=secret)
-    finally:
-        await http_client.close()
+    async with http_context("metrics", made, {"env:PASSWORD": PASSWORD, **(secrets or {})}, clock) as ctx:
+        yield ctx

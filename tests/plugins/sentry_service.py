@@ -13,12 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.plugins.http_service import RealClock
-from warroom.actions.commands import CommandLog
-from warroom.actions.doors import HttpClient, Reading
+from tests.http_door import http_context
 from warroom.api import Clock, Context
-from warroom.errors import BadInput
-from warroom.redact import Redactor
 from warroom_sentry.config import Config
 
 TOKEN = "sntryu_of-the-test-only-0123456789"
@@ -209,19 +205,7 @@ async def reading(
     base_url: str, *, secrets: Mapping[str, str] | None = None, clock: Clock | None = None, **config: Any
 ) -> AsyncIterator[Context]:
     """A context with the product's own read door, and the token under ``env:TOKEN``."""
-    known = {"env:TOKEN": TOKEN} if secrets is None else dict(secrets)
-
-    def secret(name: str) -> str:
-        if name not in known:
-            raise BadInput(f"the secret {name} is not set")
-        return known[name]
-
-    used = clock or RealClock()
-    http = HttpClient()
-    redactor = Redactor()
-    door = Reading(http, CommandLog(), used, redactor)
     raw = {"base_url": base_url, "organization": "acme", "project": "web", "token": "env:TOKEN", **config}
-    try:
-        yield Context(platform="errors", config=Config.model_validate(raw), read=door, clock=used, secret=secret)
-    finally:
-        await http.close()
+    known = {"env:TOKEN": TOKEN} if secrets is None else secrets
+    async with http_context("errors", Config.model_validate(raw), known, clock) as ctx:
+        yield ctx

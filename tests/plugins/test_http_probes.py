@@ -9,8 +9,9 @@ import pytest
 import pytest_asyncio
 from pydantic import ValidationError
 
-from tests.plugins.http_service import FLOW, RealClock, Service, looking_at, serving
+from tests.plugins.http_service import FLOW, Service, looking_at, serving
 from warroom.api import Context, Probed
+from warroom.engine.core import SystemClock
 from warroom.errors import DoorRefused, WarroomError
 from warroom.model.release import Release
 from warroom_http import plugin
@@ -55,7 +56,7 @@ async def test_get_with_nobody_there_fails() -> None:
     assert "no reply" in got.words
 
 
-class Instant(RealClock):
+class Instant(SystemClock):
     """Sleeping takes no time, but the clock sees it; ``then`` runs after each sleep."""
 
     def __init__(self, service: Service, heals_after: int) -> None:

@@ -15,13 +15,13 @@ import pytest
 import pytest_asyncio
 
 from tests.labs import until
-from tests.plugins.http_service import RealClock
 from warroom import process
 from warroom.actions.commands import CommandLog
 from warroom.actions.doors import Changing, HttpClient, Reading, expected
 from warroom.actions.evidence import Bundle, verify
 from warroom.api import Context, Facts
 from warroom.drills.lab import LabHandle, running_lab
+from warroom.engine.core import SystemClock
 from warroom.engine.secrets import Secrets
 from warroom.errors import BadInput, Unreachable
 from warroom.model.call import CallResult
@@ -84,7 +84,7 @@ class Room:
 
 
 def a_room(lab: LabHandle) -> Room:
-    http, log, clock, redactor = HttpClient(), CommandLog(), RealClock(), Redactor()
+    http, log, clock, redactor = HttpClient(), CommandLog(), SystemClock(), Redactor()
     reading = Reading(http, log, clock, redactor)
     config = Config(lab_file=str(lab.state_dir / "lab.json"))
     context = Context(platform="lab", config=config, read=reading, clock=clock, secret=Secrets(redactor))
@@ -352,7 +352,7 @@ async def _samples(room: Room) -> AsyncIterator[Sample]:
 
 
 async def test_no_lab_at_all_is_said_in_a_sentence(tmp_path: Path) -> None:
-    http, log, clock, redactor = HttpClient(), CommandLog(), RealClock(), Redactor()
+    http, log, clock, redactor = HttpClient(), CommandLog(), SystemClock(), Redactor()
     config = Config(lab_file=str(tmp_path / "lab.json"))
     context = Context("lab", config, Reading(http, log, clock, redactor), clock, Secrets(redactor))
     with pytest.raises(Unreachable, match="not running"):

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from tests.plugins.prisma_database import INTEGRITY, filled
 from tests.servers import PASSWORD, PostgresServer, running_postgres
-from tests.stores import Door, RealClock, first_samples, until_sample
+from tests.stores import Door, first_samples, until_sample
 from warroom.api import Context, Rows
+from warroom.engine.core import SystemClock
 from warroom.errors import BadInput, Unreachable
 from warroom.model.signal import Sample
 from warroom.testing.fakes import FakeReadDoor, FakeSecrets
@@ -376,7 +377,7 @@ async def test_counts_are_made_one_at_a_time_and_hold_up_nothing_else() -> None:
     counts = {"own": {"kind": "sql", "sql": "SELECT many"}}
     names = [f"s{number}" for number in range(4)]
     config = Config.model_validate({"every": "0.2s", "integrity": {name: {"counts": counts} for name in names}})
-    ctx = Context("database", config, Slow(), RealClock(), FakeSecrets({}))
+    ctx = Context("database", config, Slow(), SystemClock(), FakeSecrets({}))
     found = await looked(ctx, "reachable", *names)
     assert next(iter(found)) == "reachable"
     assert at_once == [1] * 4
