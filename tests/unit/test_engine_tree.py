@@ -67,6 +67,22 @@ def entries(world: World) -> list[Event]:
     return list(journal.events()) if journal is not None else []
 
 
+async def test_there_is_advice_from_the_moment_an_incident_opens(tmp_path: Path) -> None:
+    """Nobody meets an incident whose tree has not been read: its first reading stands beside the opening."""
+    async with warned(tmp_path) as world:
+        await until(lambda: world.state.incident is not None)
+        journal = world.engine.core.journal
+        assert journal is not None
+        assert [event.body.type for event in journal.events()[:3]] == [
+            "incident-opened",
+            "engine-started",
+            "tree-changed",
+        ]
+        tree = journal.events()[2].body
+        assert isinstance(tree, TreeChanged)
+        assert tree.reading.path[0].answer == "yes"
+
+
 async def test_monitored_then_asked_then_a_hotfix_that_runs_out_of_time(tmp_path: Path) -> None:
     async with warned(tmp_path) as world:
         waiting = await asked(world, "monitored")

@@ -5,15 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from warroom.model.base import clock_text, span_text
-from warroom.model.decision import Advice
 from warroom.model.signal import TriggerReading
-
-ADVICE: dict[Advice, str] = {
-    "monitor": "Monitor",
-    "rollback": "Roll back",
-    "rollback-now": "Roll back now",
-    "hotfix": "Hotfix",
-}
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 

@@ -7,6 +7,7 @@ from warroom.engine.opening import open_incident
 from warroom.engine.sensing import Sensing
 from warroom.errors import Refusal
 from warroom.model.checklist import lines
+from warroom.model.decision import ADVICE
 from warroom.model.event import (
     Acknowledged,
     Actor,
@@ -37,7 +38,8 @@ class Deciding:
     async def open(self, actor: Actor, intent: OpenIncident) -> str:
         if not intent.title.strip():
             raise Refusal("An incident needs a title", "", "say in a line what is wrong")
-        return await open_incident(self._core, intent.title, self._sensing.readings, actor)
+        sensing = self._sensing
+        return await open_incident(self._core, intent.title, sensing.readings, sensing.unanswered(), actor)
 
     async def take_wheel(self, actor: Actor, intent: TakeWheel) -> str:
         core = self._core
@@ -89,7 +91,7 @@ class Deciding:
             raise Refusal("Deciding otherwise needs a reason", words, "say why")
         reason = intent.reason or (tree.reason if tree is not None else "")
         await self._core.record(Decided(choice=intent.choice, reason=reason, followed_advice=followed), actor=actor)
-        return f"decided: {intent.choice}"
+        return f"decided: {ADVICE[intent.choice].lower()}"
 
     async def mark(self, actor: Actor, intent: MarkItem) -> str:
         core = self._core

@@ -313,7 +313,9 @@ class Emergency:
     async def _open(self, actor: Actor, plan: Plan) -> None:
         core = self._core
         firing = [reading.title for reading in self._sensing.readings.values() if reading.status == "firing"]
-        opened = await open_incident(core, listed(firing) if firing else plan.title, self._sensing.readings, actor)
+        opened = await open_incident(
+            core, listed(firing) if firing else plan.title, self._sensing.readings, self._sensing.unanswered(), actor
+        )
         if opened != plan.incident:
             raise Refusal("The plan changed since you saw it", f"it was made for {plan.incident}", "look at it again")
 

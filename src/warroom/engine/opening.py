@@ -11,13 +11,22 @@ import warroom
 from warroom.engine.core import ENGINE, Core
 from warroom.errors import JournalDamaged, JournalFull, JournalReadOnly, Refusal
 from warroom.journal.store import Journal
-from warroom.model.event import Actor, EngineStarted, IncidentOpened
+from warroom.model.decision import TreeReading
+from warroom.model.event import Actor, EngineStarted, IncidentOpened, TreeChanged
 from warroom.model.fold import fold_all
 from warroom.model.signal import TriggerReading
 
 
-async def open_incident(core: Core, title: str, readings: Mapping[str, TriggerReading], actor: Actor = ENGINE) -> str:
+async def open_incident(
+    core: Core,
+    title: str,
+    readings: Mapping[str, TriggerReading],
+    tree: TreeReading,
+    actor: Actor = ENGINE,
+) -> str:
     """Journals the whole runbook, the detection and its evidence, then makes that journal the truth. Returns its id.
+
+    ``tree`` is what it says of those readings: from the first moment there is advice to decide by.
 
     Only for who holds ``core.turn``: two at once would open two.
     """
@@ -48,7 +57,7 @@ async def open_incident(core: Core, title: str, readings: Mapping[str, TriggerRe
         Journal.create, core.folder.folder(incident), incident, now=core.clock.now, disk=core.options.disk
     )
     try:
-        events = await journal.append(actor, opened, started)
+        events = await journal.append(actor, opened, started, TreeChanged(reading=tree))
     except BaseException:
         await journal.close()  # what is not in it is not taken up by the next start
         raise

@@ -238,7 +238,7 @@ class Sensing:
         try:
             async with core.turn:
                 if not self._open():
-                    await open_incident(core, title, self.readings)
+                    await open_incident(core, title, self.readings, self.unanswered())
             self._unopened = ""
             core.well("opening an incident")
         except WarroomError as error:
@@ -246,6 +246,10 @@ class Sensing:
         finally:
             self._open_at = core.clock.monotonic() + OPEN_AGAIN
             self._opening = None
+
+    def unanswered(self) -> TreeReading:
+        """What the tree says now by what is measured alone: where an incident begins."""
+        return self.tree.read(self.readings, {}, self.signals.trend)
 
     def _news(self, firing: list[TriggerReading], before: dict[str, TriggerReading]) -> bool:
         """A trigger that only goes on firing after its incident was closed opens no second one."""

@@ -7,6 +7,12 @@ from typing import Literal
 from warroom.model.base import Fact, Instant
 
 Advice = Literal["monitor", "rollback", "rollback-now", "hotfix"]
+ADVICE: dict[Advice, str] = {
+    "monitor": "Monitor",
+    "rollback": "Roll back",
+    "rollback-now": "Roll back now",
+    "hotfix": "Hotfix",
+}
 
 
 class TreeAnswer(Fact):

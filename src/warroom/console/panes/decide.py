@@ -7,9 +7,8 @@ from textual.content import Content
 from warroom.console.panes.base import Drawn, Pane
 from warroom.console.store import Store
 from warroom.console.text import Part, cut, line, spread, wide, wrapped
-from warroom.console.words import ADVICE
 from warroom.model.base import clock_text
-from warroom.model.decision import TreeAnswer, TreeReading
+from warroom.model.decision import ADVICE, TreeAnswer, TreeReading
 from warroom.model.runbook import Runbook
 
 _BY = {"signals": "read", "timer": "clock", "person": "said", "open": "asks"}

@@ -8,9 +8,8 @@ from textual.widgets import Button, Input, OptionList, Static
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, Reason, TypedName, button, rows
 from warroom.console.text import clean, line, wrapped
-from warroom.console.words import ADVICE
 from warroom.model.base import clock_text, span_text
-from warroom.model.decision import Advice, TreeAnswer
+from warroom.model.decision import ADVICE, Advice, TreeAnswer
 from warroom.model.intent import (
     AnswerQuestion,
     Decide,
