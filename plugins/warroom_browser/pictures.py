@@ -1,8 +1,8 @@
 """One picture of each page, drawn by a browser that starts empty and can reach that page's host alone.
 
-The browser gets a folder of its own that is gone afterwards, none of warroom's environment, and no way to any other
-host: names and literal addresses that are not listed do not resolve, and a listed name goes to the address that was
-looked at first. A picture can't be redacted: it shows what the dashboard showed.
+The browser gets a temporary folder of its own that is gone afterwards, none of warroom's environment, and no way to
+any other host: names and literal addresses that are not listed do not resolve, and a listed name goes to the address
+that was looked at first. A picture can't be redacted: it shows what the dashboard showed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class PictureCollector:
             for name, url in config.pages.items():
                 about = told[name] = {"url": url, "at": ctx.clock.now().isoformat(), "sandbox": sandboxed()}
                 try:
-                    picture = await draw(ctx, url, part.with_name(f"browser-{name}"))
+                    picture = await draw(ctx, url, part.parent)
                 except WarroomError as error:
                     about["error"] = str(error)
                     last = error
@@ -53,14 +54,17 @@ class PictureCollector:
                 raise last
 
 
-async def draw(ctx: Context, url: str, place: Path) -> bytes:
-    """The page as a PNG. The browser makes ``place`` for all that it keeps, and it is gone afterwards.
+async def draw(ctx: Context, url: str, within: Path) -> bytes:
+    """The page as a PNG. What the browser keeps is in a folder in ``within``, which is gone afterwards.
 
     Raises WarroomError when the picture can't be had in time.
     """
     config: Config = ctx.config
     rules = await _rules(url, config.also)
+    # A process of the browser's that is still ending may write once more while its folder goes.
+    own = tempfile.TemporaryDirectory(prefix="browser-", suffix=".part", dir=within, ignore_cleanup_errors=True)
     try:
+        place = Path(own.name)
         done = await ctx.read.run(
             _argv(config, url, rules, place),
             timeout=config.page_timeout_s,
@@ -68,7 +72,7 @@ async def draw(ctx: Context, url: str, place: Path) -> bytes:
         )
         data = await asyncio.to_thread(_picture, place / "page.png")
     finally:
-        await ctx.read.run(["rm", "-rf", "--", str(place)], timeout=10)
+        await asyncio.to_thread(own.cleanup)
     if not data:
         raise Unreachable(f"{url} could not be drawn", f"the browser ended with {done.status}")
     if not data.startswith(PNG) or len(data) > LARGEST:

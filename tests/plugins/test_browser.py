@@ -92,17 +92,19 @@ async def test_the_plugin_conforms(page: Callable[[str], str], tmp_path: Path) -
 
 async def test_a_browser_that_hangs_is_ended_in_time(tmp_path: Path, page: Callable[[str], str]) -> None:
     slow = tmp_path / "slow"
-    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.write_text("#!/bin/sh\ntouch $HOME/profile\nexec sleep 60\n")
     slow.chmod(0o700)
+    place = tmp_path / "place"
+    place.mkdir()
     with pytest.raises(WarroomError):
-        await draw(
-            a_context(pages={"a": page("/white")}, program=str(slow), page_timeout_s=1), page("/white"), tmp_path / "b"
-        )
+        await draw(a_context(pages={"a": page("/white")}, program=str(slow), page_timeout_s=1), page("/white"), place)
+    assert list(place.iterdir()) == []
 
 
-async def test_a_browser_that_gives_no_picture_is_no_evidence(tmp_path: Path, page: Callable[[str], str]) -> None:
+async def test_a_browser_that_gives_no_picture_is_no_evidence(page: Callable[[str], str], tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="could not be drawn"):
-        await draw(a_context(pages={"a": page("/white")}, program="true"), page("/white"), tmp_path / "b")
+        await draw(a_context(pages={"a": page("/white")}, program="true"), page("/white"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

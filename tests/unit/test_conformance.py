@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -373,6 +374,30 @@ async def _around(self: Any, ctx: Context, folder: Folder) -> None:
         (part.parent / "unlisted").write_text("x")
 
 
+async def _removing(self: Any, ctx: Context, folder: Folder) -> None:
+    """By an open folder: the name alone looks like one in its own."""
+    await folder.write("state.json", b"{}", kind="config")
+    async with folder.file("b", kind="config") as part:
+        (part.parent.parent / "kept").mkdir()
+        outside = os.open(part.parent.parent, os.O_RDONLY)
+    try:
+        os.rmdir("kept", dir_fd=outside)
+    finally:
+        os.close(outside)
+
+
+async def _moving(self: Any, ctx: Context, folder: Folder) -> None:
+    async with folder.file("state.json", kind="config") as part:
+        os.rename(part, part.parent.parent / "moved")
+
+
+async def _tidy(self: Any, ctx: Context, folder: Folder) -> None:
+    async with folder.file("state.json", kind="config") as part:
+        (part.parent / "own" / "deep").mkdir(parents=True)
+        shutil.rmtree(part.parent / "own")
+        part.write_text("x")
+
+
 _TURNS = itertools.count()
 
 
@@ -415,6 +440,8 @@ async def _turning(self: Any, ctx: Context) -> str:
         ({"collectors": (giving(GoodCollector(), "collect", None),)}, "collect something"),
         ({"collectors": (with_part(GoodCollector(), kinds=("config", "dump")),)}, "every kind that it names .*dump"),
         ({"collectors": (with_part(GoodCollector(), collect=_stray),)}, "write in its folder only"),
+        ({"collectors": (with_part(GoodCollector(), collect=_removing),)}, "write in its folder only"),
+        ({"collectors": (with_part(GoodCollector(), collect=_moving),)}, "write in its folder only"),
         ({"collectors": (with_part(GoodCollector(), collect=_around),)}, "made through the folder .*unlisted"),
     ],
 )
@@ -424,6 +451,10 @@ async def test_a_wrong_capability_is_found(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(NonConformance, match=rule):
         await try_on(a_plugin(**changes), tmp_path, patience=0.05)
+
+
+async def test_a_collector_may_take_away_what_it_made_in_its_folder(tmp_path: Path) -> None:
+    await try_on(a_plugin(collectors=(with_part(GoodCollector(), collect=_tidy),)), tmp_path)
 
 
 @pytest.mark.parametrize("left_out", [{"cases": ()}, {"probes": {}}, {"folder": None}])

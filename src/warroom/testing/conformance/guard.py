@@ -6,6 +6,7 @@ An audit hook can't be taken out again, so one is put in at first use and looks 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ _NETWORK = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.
 _CHANGES = frozenset(
     {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown"}
 ) | {"os.kill", "os.killpg", "os.putenv", "os.unsetenv", "shutil.rmtree", "shutil.move", "shutil.copyfile"}
+_TWO_PATHS = frozenset({"os.rename", "os.link", "shutil.move"})
+_IN_FOLDER = frozenset({"os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.chown"})
+"""Events whose last argument is the open folder that a relative path starts from, or -1."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _IMPORTED = (".py", ".pyc", ".so", ".pyd", ".zip", ".pth")
 
@@ -47,7 +51,7 @@ class Guard:
     def look(self, event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
             told = self._opened(*args[:3])
-        elif event in _PROCESSES or event in _NETWORK or (event in _CHANGES and not self._allowed(args)):
+        elif event in _PROCESSES or event in _NETWORK or (event in _CHANGES and not self._allowed(event, args)):
             told = f"{event} {_short(args[:2])}"
         else:
             return
@@ -55,9 +59,12 @@ class Guard:
             self.seen.append(told)
             raise ForbiddenEffect(told)
 
-    def _allowed(self, args: tuple[Any, ...]) -> bool:
+    def _allowed(self, event: str, args: tuple[Any, ...]) -> bool:
         """Within the folder, or Python keeping what it compiled."""
-        return "__pycache__" in str(args[:1]) or self._inside(args[0] if args else None)
+        if "__pycache__" in str(args[:1]):
+            return True
+        places = args[:2] if event in _TWO_PATHS else args[:1]
+        return bool(places) and all(self._inside(_whole(event, args, place)) for place in places)
 
     def _opened(self, path: Any, mode: Any, flags: Any) -> str:
         name = os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
@@ -170,6 +177,21 @@ class WitnessedDoor:
             if line is None:
                 return
             yield line
+
+
+def _whole(event: str, args: tuple[Any, ...], path: Any) -> Any:
+    """``path`` from the open folder that the call was given, where it was given one, as ``shutil.rmtree`` does."""
+    handle = args[-1] if event in _IN_FOLDER else -1
+    if not isinstance(handle, int) or handle < 0 or not isinstance(path, str | bytes | os.PathLike):
+        return path
+    try:
+        if hasattr(fcntl, "F_GETPATH"):
+            folder = fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0").decode()
+        else:
+            folder = os.readlink(f"/proc/self/fd/{handle}")
+    except OSError:
+        return None
+    return os.path.join(folder, os.fsdecode(path))
 
 
 def _short(args: tuple[Any, ...]) -> str:
