@@ -98,7 +98,7 @@ class Terminal:
     """``env`` is the whole environment but for PATH and HOME. Leaving ends the program, if it has not ended."""
 
     def __init__(self, argv: Sequence[str], size: Size = (80, 24), env: Mapping[str, str] | None = None) -> None:
-        self.data = b""
+        self._data = bytearray()
         self._ours, theirs = pty.openpty()
         self._theirs = theirs
         self.resize(size)
@@ -124,6 +124,11 @@ class Terminal:
         os.close(self._ours)
         os.close(self._theirs)
 
+    @property
+    def data(self) -> bytes:
+        """Every byte so far."""
+        return bytes(self._data)
+
     def resize(self, size: Size) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
 
@@ -135,11 +140,11 @@ class Terminal:
 
     def read(self, seconds: float) -> bytes:
         """What comes within this time, all of it."""
-        begun = len(self.data)
+        begun = len(self._data)
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and self._take(left):
+        while (left := end - time.monotonic()) > 0 and self.take(left):
             pass
-        return self.data[begun:]
+        return bytes(self._data[begun:])
 
     def quiet(self, gap: float = 0.4, seconds: float = 20) -> None:
         """Reads until nothing has come for so long; a clock that ticks is no end of it."""
@@ -147,11 +152,12 @@ class Terminal:
         while self.read(gap) and time.monotonic() < end:
             pass
 
-    def _take(self, seconds: float) -> bool:
+    def take(self, seconds: float) -> bool:
+        """What has come, as soon as something has; False once nothing more can."""
         ready, _, _ = select.select([self._ours], [], [], seconds)
         if ready:
             try:
-                self.data += os.read(self._ours, 1 << 16)
+                self._data += os.read(self._ours, 1 << 16)
             except OSError:
                 return False
         return True
@@ -159,17 +165,17 @@ class Terminal:
     def until(self, pattern: str, seconds: float = 40, since: int = 0) -> int:
         """Reads until the words that came after ``since`` bytes hold the pattern. Answers with how much was read."""
         end = time.monotonic() + seconds
-        while re.search(pattern, words(self.data[since:])) is None:
+        while re.search(pattern, words(bytes(self._data[since:]))) is None:
             left = end - time.monotonic()
-            if left <= 0 or not self._take(min(left, 0.5)):
+            if left <= 0 or not self.take(min(left, 0.5)):
                 raise AssertionError(f"not within {seconds:g} s: {pattern}\n{words(self.data[since:])[-4000:]}")
-        return len(self.data)
+        return len(self._data)
 
     def read_to_end(self, seconds: float) -> None:
         """What the program still writes, until it has ended or the time is over."""
         end = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < end:
-            self._take(0.1)
+            self.take(0.1)
 
     def ends(self, seconds: float = 30) -> int:
         """The exit status; what it still writes is read."""
