@@ -47,13 +47,14 @@ class Acting:
     async def propose(self, actor: Actor, intent: ProposePlan) -> str:
         core = self._core
         self.not_while_running()
-        situation = await self.situation()
-        procedure = core.runbook.procedures.get(intent.procedure)
-        if procedure is not None and procedure.kind == "rollback" and situation.target is None:
-            raise Refusal("No target is chosen", "", "choose one first", helps="choose-target")
-        plan = await make_plan(
-            situation, intent.procedure, core.platforms, include=intent.include, manual=intent.manual
-        )
+        with core.turn.giving_way():
+            situation = await self.situation()
+            procedure = core.runbook.procedures.get(intent.procedure)
+            if procedure is not None and procedure.kind == "rollback" and situation.target is None:
+                raise Refusal("No target is chosen", "", "choose one first", helps="choose-target")
+            plan = await make_plan(
+                situation, intent.procedure, core.platforms, include=intent.include, manual=intent.manual
+            )
         return await self._proposed(actor, plan)
 
     async def _proposed(self, actor: Actor, plan: Plan) -> str:
@@ -104,7 +105,8 @@ class Acting:
         """Fingerprints and pinned facts, read again. A changed one voids the plan, and says which."""
         core = self._core
         done = [step_id for step_id, step in plan.steps.items() if step.status in SETTLED]
-        reason = await plan_moved(plan.plan, done, core.platforms, core.fingerprint)
+        with core.turn.giving_way():
+            reason = await plan_moved(plan.plan, done, core.platforms, core.fingerprint)
         if reason:
             await core.record(PlanVoided(hash=plan.hash, reason=core.redactor.clean(reason)))
             raise Refusal("The plan is void", core.redactor.clean(reason), "propose it again", helps="propose-plan")
@@ -124,7 +126,8 @@ class Acting:
         """Every guard again, here: what a screen showed does not count. INTENDED is durable before the first effect."""
         self.not_while_running()
         plan = self._plan(intent.hash)
-        page = await self.why_not(actor)
+        with self._core.turn.giving_way():
+            page = await self.why_not(actor)
         hard = [guard for guard in page.guards if guard.hard]
         if hard:
             raise Refusal(hard[0].words, *(("", f"and {len(hard) - 1} more") if len(hard) > 1 else ()))
@@ -217,7 +220,9 @@ class Acting:
         if intent.choice != "undo":
             await self._core.record(resolved, actor=actor)
             return f"{intent.step}: {intent.choice}; run the plan to go on"
-        undo = undo_plan(await self.situation(), self._captured(only=intent.step), f"Undo {intent.step}")
+        with self._core.turn.giving_way():
+            situation = await self.situation()
+        undo = undo_plan(situation, self._captured(only=intent.step), f"Undo {intent.step}")
         await self._core.record(resolved, PlanProposed(plan=undo, hash=undo.hash), actor=actor)
         return "the undo is prepared; look at it, then run it"
 
@@ -226,9 +231,9 @@ class Acting:
         plan = self._core.state.plan
         if plan is None:
             raise Refusal("Nothing has run", "", "")
-        return await self._proposed(
-            actor, undo_plan(await self.situation(), self._captured(), f"Undo {plan.plan.title}")
-        )
+        with self._core.turn.giving_way():
+            situation = await self.situation()
+        return await self._proposed(actor, undo_plan(situation, self._captured(), f"Undo {plan.plan.title}"))
 
     def _captured(self, only: str = "") -> list[tuple[Step, tuple[Call, ...]]]:
         """Steps of the plan whose inverse was captured when they were intended, in order; from the journal itself."""

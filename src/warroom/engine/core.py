@@ -23,6 +23,7 @@ from warroom.api import Clock, Context
 from warroom.engine import crash_reports, own_log
 from warroom.engine.hub import Hub
 from warroom.engine.secrets import Secrets, hide_configuration, hide_environment
+from warroom.engine.turn import Turn
 from warroom.errors import JournalFull, JournalReadOnly, Refusal, WarroomError
 from warroom.journal.folder import StateFolder
 from warroom.journal.publishing import Publisher
@@ -97,7 +98,7 @@ class Core:
         self.hub = Hub(clock, self._snapshot)
         self.platforms: dict[str, ActivePlatform] = {}
         self.broken: dict[str, WarroomError] = {}
-        self.turn = asyncio.Lock()
+        self.turn = Turn()
         self.ending = False
         self._held: Counter[Journal] = Counter()
         self._unsubscribe: Callable[[], None] = lambda: None

@@ -292,7 +292,8 @@ class Emergency:
         acting.not_while_running()
         prepared = self._prepared.get(intent.hash)
         incident = self._state.incident
-        if prepared is None or (incident is not None and incident.id != prepared.plan.incident):
+        here = incident.id if incident else await asyncio.to_thread(core.folder.new_incident_id)
+        if prepared is None or prepared.plan.incident != here:
             raise Refusal("The plan changed since you saw it", "", "look at it again")
         plan, aim = prepared.plan, prepared.aim
         service = core.runbook.service

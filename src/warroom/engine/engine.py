@@ -167,7 +167,8 @@ class Engine:
     async def _take(self, actor: Actor, intent: it.Intent) -> Reply:
         try:
             if isinstance(intent, ONE_AT_A_TIME):
-                async with self.core.turn:
+                turn = self.core.turn
+                async with turn.first() if isinstance(intent, it.RunEmergency) else turn:
                     words = await self._desk.take(actor, intent)
             else:
                 words = await self._desk.take(actor, intent)

@@ -237,10 +237,11 @@ class Preparing:
     async def choose_target(self, actor: Actor, intent: ChooseTarget) -> str:
         """Resolved by the platform that has releases; typed as it stands when that can't be reached."""
         core = self._core
-        release, typed = await self.resolve(intent.text)
         diff: ReleaseDiff | None = None
-        if core.running is not None and not typed:
-            diff = await self.diff(release)
+        with core.turn.giving_way():
+            release, typed = await self.resolve(intent.text)
+            if core.running is not None and not typed:
+                diff = await self.diff(release)
         reason = intent.reason or f"chosen by {actor.name}"
         await core.record(TargetChosen(release=release, reason=reason, typed=typed, diff=diff), actor=actor)
         return f"target: {release.name}"
