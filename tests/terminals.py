@@ -13,7 +13,7 @@ import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from rich.cells import cell_len
 
@@ -134,6 +134,10 @@ class Terminal:
 
     def attributes(self) -> list[object]:
         return termios.tcgetattr(self._theirs)
+
+    def set_attributes(self, modes: list[Any]) -> None:
+        """As a shell does that has the terminal back."""
+        termios.tcsetattr(self._theirs, termios.TCSANOW, modes)
 
     def press(self, keys: bytes) -> None:
         os.write(self._ours, keys)

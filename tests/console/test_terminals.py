@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 
 import pytest
 
@@ -161,6 +162,35 @@ def test_a_stop_from_outside_gives_the_terminal_back_and_going_on_draws_everythi
         terminal.until("search|Every key|help", since=len(terminal.data))
         leave(terminal)
         assert terminal.attributes() == terminal.before
+
+
+def test_a_stop_that_nobody_is_told_of_leaves_a_console_that_can_be_used() -> None:
+    """SIGSTOP can't be caught: whoever had the terminal meanwhile may have written on it, and set it otherwise."""
+    with Terminal([*ALONE, "firing"]) as terminal:
+        terminal.until("Decide.*Plan")
+        terminal.quiet()
+        raw = terminal.attributes()
+        for _ in range(3):
+            os.kill(terminal.process.pid, signal.SIGSTOP)
+            until_state(terminal.process.pid, "T")
+            terminal.set_attributes(terminal.before)
+            at = len(terminal.data)
+            os.kill(terminal.process.pid, signal.SIGCONT)
+            terminal.until("Decide.*Checklist.*Plan", since=at)
+            assert terminal.attributes() == raw
+        at = len(terminal.data)
+        terminal.press(b"?")
+        terminal.until("search|Every key|help", since=at)
+        leave(terminal)
+        assert terminal.attributes() == terminal.before
+
+
+def until_state(pid: int, wanted: str) -> None:
+    for _ in range(500):
+        if state(pid) == wanted:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{state(pid)}, not {wanted}")
 
 
 def test_ctrl_z_stops_nothing() -> None:

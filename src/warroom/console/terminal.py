@@ -9,6 +9,7 @@ with the loss of a terminal (SIGHUP) ends everything in order.
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -69,6 +70,7 @@ def outliving(driver: type[Driver], *, unicode: bool = True) -> type[Driver]:
             super().__init__(*args, **options)
             self._file: Any = Unbroken(self._file, str if unicode else plain)
             self._title = ""
+            self._modes: list[Any] | None = None
 
         def set_title(self, words: str) -> None:
             """The terminal's own title is put back at the end."""
@@ -82,18 +84,25 @@ def outliving(driver: type[Driver], *, unicode: bool = True) -> type[Driver]:
             if forget is not None:
                 forget()
             super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual has not typed it
+            self._modes = attributes(self.fileno)
             if self._title:
                 self.write(TITLE_KEPT)
                 self.write(title_bytes(self._title))
 
         def _sigcont_application(self, *_: object) -> None:
-            """Takes up what was suspended, and nothing else.
+            """Takes up what was suspended; after a stop that nobody was told of (SIGSTOP), only draws anew.
 
             A terminal that hangs up sends SIGCONT right after SIGHUP. Textual would then start its threads anew, over
             the ones it has or after they were ended, and nobody would ever end those: the process would stay.
             """
             if self._must_signal_resume:
                 super()._sigcont_application()
+                return
+            put_back(self.fileno, self._modes)
+            forget = getattr(self._app, "forget_frames", None)
+            if forget is not None and self._loop.is_running():
+                forget()
+                self._loop.call_soon_threadsafe(self._app.refresh)
 
         def stop_application_mode(self) -> None:
             if self._title:
@@ -101,6 +110,27 @@ def outliving(driver: type[Driver], *, unicode: bool = True) -> type[Driver]:
             super().stop_application_mode()
 
     return Outliving if driver is linux_driver.LinuxDriver else driver
+
+
+def attributes(terminal: int) -> list[Any] | None:
+    """The modes of a terminal; None of what is none."""
+    import termios
+
+    try:
+        return termios.tcgetattr(terminal)
+    except termios.error:
+        return None
+
+
+def put_back(terminal: int, modes: list[Any] | None) -> None:
+    """A shell that had the terminal meanwhile has set it to its own modes. Never from the background: that stops."""
+    import termios
+
+    try:
+        if modes is not None and os.tcgetpgrp(terminal) == os.getpgrp():
+            termios.tcsetattr(terminal, termios.TCSANOW, modes)
+    except (OSError, termios.error):  # it hung up
+        return
 
 
 def _lenient(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
