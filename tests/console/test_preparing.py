@@ -12,7 +12,7 @@ from tests.console.pages import releases_page
 from tests.console.story import Story
 from warroom.model import live as lv
 from warroom.model.decision import TreeAnswer, TreeReading
-from warroom.model.event import TreeChanged
+from warroom.model.event import MessageQueued, TreeChanged
 from warroom.model.intent import (
     Acknowledge,
     AddNote,
@@ -22,6 +22,7 @@ from warroom.model.intent import (
     Escalate,
     Notify,
     ProposePlan,
+    SentByHand,
 )
 
 
@@ -45,6 +46,18 @@ async def test_a_message_is_previewed_changed_and_sent(start: Start) -> None:
         assert sent.template == "started"
         assert sent.text.startswith("NOTE ROLLBACK IN PROGRESS\n")
         assert console.on_top == "MainScreen"
+
+
+async def test_without_a_channel_the_message_is_copied_and_then_said_to_be_sent(begin: Start) -> None:
+    story = opened()
+    story.on[SentByHand] = lambda intent: None
+    story.push(MessageQueued(message="m1", template="started", channel="by hand", text="ROLLBACK IN PROGRESS"))
+    async with begin(story, (120, 40)) as console:
+        await console.press("m")
+        assert "waits for you to send it" in console.text()
+        await console.focus("#by-hand")
+        await console.press("enter")
+        assert console.last() == SentByHand(message="m1")
 
 
 async def test_a_note_of_several_lines(start: Start) -> None:

@@ -214,6 +214,8 @@ def test_a_person_can_tick_what_was_done_elsewhere_and_the_cause_never_blocks() 
     told = ev.ItemMarked(item="notify", mark="ticked", reason="by phone")
     assert "notified" not in found(a_state(DECIDED, told, proposed(a_plan())))
     assert found(a_state(DECIDED, QUEUED, proposed(a_plan())))["notified"].words.endswith("still on its way")
+    carried = ev.MessageQueued(message="m1", template="started", channel="by hand", text="Rolling back")
+    assert "send it yourself" in found(a_state(DECIDED, carried, proposed(a_plan())))["notified"].words
 
 
 @pytest.mark.parametrize(
@@ -293,6 +295,7 @@ def following(*bodies: Body, runbook: Runbook | None = None, **live: Any) -> Nex
     return next_action(runbook or a_runbook(), a_state(*bodies), **live)
 
 
+CARRIED = ev.MessageQueued(message="m1", template="started", channel="by hand", text="Rolling back")
 PLAN = a_plan()
 RAN = (*READY, proposed(PLAN), *ended(PLAN))
 BY_HAND = a_plan(a_step("by-hand", manual=True))
@@ -312,6 +315,9 @@ REPORT = ev.ReportWritten(path="report.md", sha256="00")
     [
         ((), "decide", "Decide what to do"),
         (READY[:1], "notify-started", ""),
+        ((DECIDED, CARRIED), "notify-started", "Send the message yourself"),
+        ((DECIDED, CARRIED, SENT), "capture", ""),
+        ((DECIDED, CARRIED, ev.ItemMarked(item="notify", mark="ticked", reason="")), "capture", ""),
         (READY[:2], "capture", "Capture evidence"),
         (READY[:3], "capture", ""),
         (READY[:4], "choose-target", ""),

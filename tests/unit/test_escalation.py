@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from warroom.model.escalation import call_id, due, due_after, open_calls, said, who_decides
-from warroom.model.event import Acknowledged, Body, Escalated, IncidentClosed
+from warroom.model.event import Acknowledged, Body, Escalated, IncidentClosed, VerificationEnded, VerificationStarted
 from warroom.model.runbook import EscalationStep, Runbook
 from warroom.testing.builders import a_runbook, a_state, at
 
@@ -115,3 +115,9 @@ def test_nobody_is_called_any_more_when_it_is_over() -> None:
     book = a_runbook(escalation=PATH, contacts=REACHED)
     over = a_state(*called(0, 1), IncidentClosed(outcome="mitigated", reason="x"))
     assert open_calls(book, over) == []
+
+
+def test_once_recovery_is_verified_nobody_is_called_any_more() -> None:
+    passed = a_state(VerificationStarted(checks=()), VerificationEnded(verdict="pass", words="all well"))
+    assert who_decides(runbook(*PATH), 901, passed) == "recovery is verified"
+    assert who_decides(runbook(), 901, passed) == ""

@@ -26,7 +26,7 @@ def report_status(folder: StateFolder, incident: str | None) -> tuple[Sequence[s
     if name is None:
         drill = newest_open(folder.drills)
         said = ["No incident is open."]
-        said += [f"A drill is: `warroom status {drill}` tells of it."] if drill else []
+        said += [f"A drill is open: `warroom status {drill}` tells of it."] if drill else []
         return said, json.dumps({"incident": None, "drill": drill}), 0
     events, reading = read_events(here.existing(name))
     found = status(events, datetime.now(UTC), engine=here.holder(), damaged=reading.verified.reason)

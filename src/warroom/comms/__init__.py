@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from warroom.comms.messages import render, variables
 from warroom.comms.outbox import (
-    BY_HAND,
     Again,
     GivenUp,
     Sent,
@@ -15,6 +14,7 @@ from warroom.comms.outbox import (
     queue,
 )
 from warroom.model.escalation import due, due_after, who_decides
+from warroom.model.state import BY_HAND
 from warroom.runbook.template import check_template
 
 __all__ = [

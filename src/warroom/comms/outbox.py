@@ -16,10 +16,7 @@ from warroom.api import Clock
 from warroom.errors import TimedOut, TryLater, Unreachable, WarroomError
 from warroom.model.event import MessageFailed, MessageQueued, MessageSent
 from warroom.model.runbook import Runbook
-from warroom.model.state import Message, State
-
-BY_HAND = "by hand"
-"""The channel of a message in a house without notifiers: a person copies it, sends it, and says so."""
+from warroom.model.state import BY_HAND, Message, State
 
 FIRST_PAUSE = 2.0
 LONGEST_PAUSE = 300.0

@@ -225,7 +225,9 @@ def _told(runbook: Runbook, state: State) -> Iterator[Guard]:
     if settled(runbook, state, "stakeholders-notified"):
         return
     queued = [m for m in state.messages.values() if m.template == "started" and m.status == "queued"]
-    if queued:
+    if any(message.waits_for_a_person for message in queued):
+        yield _soft("notified", "The stakeholders' message waits for you: send it yourself, then say that you did")
+    elif queued:
         yield _soft("notified", "The stakeholders' message is still on its way")
     else:
         yield _soft(

@@ -43,7 +43,7 @@ class Talking:
         for body in queued:
             if body.channel != BY_HAND:
                 core.spawn(f"message {body.message}", self._deliver(core.state.messages[body.message]))
-        return "no channel is set up: copy it, send it, then say so" if by_hand else "queued"
+        return "written down: send it yourself, then say that you did" if by_hand else "queued"
 
     async def _deliver(self, message: Message) -> None:
         """Until the channel has taken it, or says that it never will: also past the end of its incident."""

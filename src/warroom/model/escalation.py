@@ -50,9 +50,11 @@ def open_calls(runbook: Runbook, state: State) -> list[tuple[int, EscalationStep
 def who_decides(runbook: Runbook, elapsed_s: float, state: State | None = None) -> str:
     """One line for a header: ``on-call engineer decides until 05:00``, then ``notify CTO; 15:00 full team escalation``.
 
-    With the state, what is due and not acknowledged goes first: ``CALL NOW: notify CTO (CTO +49 1)``. Empty where the
-    runbook has no escalation path.
+    With the state, what is due and not acknowledged goes first: ``CALL NOW: notify CTO (CTO +49 1)``; once recovery is
+    verified nobody is called any more. Empty where the runbook has no escalation path.
     """
+    if state is not None and "verified" in state.proofs:
+        return "recovery is verified" if runbook.escalation else ""
     calls = open_calls(runbook, state) if state is not None else []
     if calls:
         return "CALL NOW: " + "; ".join(f"{said(step)}{_people(runbook, step)}" for _, step in calls)

@@ -252,8 +252,10 @@ def _preparing(runbook: Runbook, state: State) -> NextAction | None:
         return None
     if state.plan is not None and state.plan.plan.purpose == "rollback" and state.plan.began_at is not None:
         return None
-    if not settled(runbook, state, "stakeholders-notified") and not _queued(state, "started"):
-        return _do("notify-started", "Notify the stakeholders", "the runbook tells them before anything is changed")
+    if not settled(runbook, state, "stakeholders-notified"):
+        why = "the runbook tells them before anything is changed"
+        if told := _telling(state, "notify-started", "started", "Notify the stakeholders", why):
+            return told
     collecting = state.evidence is not None and state.evidence.status == "collecting"
     if not settled(runbook, state, "evidence-sealed") and not collecting:
         return _do("capture", "Capture evidence", "a rollback destroys what is not captured")
@@ -296,8 +298,10 @@ def _closing(runbook: Runbook, state: State) -> NextAction | None:
     watch = state.watch
     if watch is not None and watch.quiet is False:
         return _do("choose-way", "The watch saw it come back: choose the way on", watch.words)
-    if not settled(runbook, state, "completion-sent") and not _queued(state, "completed"):
-        return _do("notify-completed", "Tell everybody that it is over", "recovery is verified")
+    if not settled(runbook, state, "completion-sent"):
+        over, why = "Tell everybody that it is over", "recovery is verified"
+        if told := _telling(state, "notify-completed", "completed", over, why):
+            return told
     if not settled(runbook, state, "post-mortem-scheduled"):
         return _do("schedule-post-mortem", "Schedule the post-mortem", "within 24 hours, while memory is fresh")
     if watch is not None and watch.quiet is None:
@@ -338,8 +342,12 @@ def _may_run(plan: PlanState | None) -> bool:
     return any(step.status == "planned" or step.resolved == "again" for step in plan.steps.values())
 
 
-def _queued(state: State, template: str) -> bool:
-    return any(m.template == template and m.status == "queued" for m in state.messages.values())
+def _telling(state: State, action: Action, template: str, sentence: str, why: str) -> NextAction | None:
+    """None while a channel has it: what is on its way holds nothing up. What a person carries is still to be done."""
+    queued = [m for m in state.messages.values() if m.template == template and m.status == "queued"]
+    if any(m.waits_for_a_person for m in queued):
+        return _do(action, "Send the message yourself, then say that you did", "no channel is set up for it")
+    return None if queued else _do(action, sentence, why)
 
 
 def _same(one: Release | None, other: Release) -> bool:

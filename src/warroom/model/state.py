@@ -19,6 +19,10 @@ KEPT = 50
 """How many of each kind of recent thing the state keeps; the journal has them all."""
 
 
+BY_HAND = "by hand"
+"""The channel of a message in a house without notifiers: a person copies it, sends it, and says so."""
+
+
 class Incident(Fact):
     id: str
     title: str
@@ -149,6 +153,8 @@ class Watch(Fact):
 
 
 class Message(Fact):
+    """``channel`` is ``BY_HAND`` where the runbook names none: a person passes it on, and says so."""
+
     id: str
     template: str
     channel: str
@@ -156,6 +162,10 @@ class Message(Fact):
     status: Literal["queued", "sent", "failed"]
     receipt: str = ""
     at: Instant
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        return self.status == "queued" and self.channel == BY_HAND
 
 
 class Escalation(Fact):

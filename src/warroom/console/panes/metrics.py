@@ -19,6 +19,8 @@ from warroom.errors import WarroomError
 from warroom.model.live import SamplesPage, SamplesQuery
 from warroom.model.signal import SignalReading, TriggerReading
 
+_SPARKS = 8
+"""Cells of the little curve that a name gives way to, and no more."""
 _LOUD = {"firing": 0, "pending": 1, "clearing": 2}
 
 
@@ -178,9 +180,10 @@ class MetricsPane(Pane):
     ) -> Content:
         status = trigger.status if trigger else {"fresh": "ok"}.get(signal.freshness, "unknown")
         sign, style = mark(status)
-        names = min(max(wide(s.title) for s in every), max(9, cells // (3 if cells > 48 else 4)))
         values = min(max(wide(_value(s)) for s in every), 18)
         limits = max(wide(_limit(s)) for s in every)
+        room = max(9, cells // (3 if cells > 48 else 4), cells - values - limits - 10 - _SPARKS)
+        names = min(max(wide(s.title) for s in every), room)
         sparks = max(0, min(48, cells - names - values - limits - 10))
         value_style = "bold" if trigger is None else f"{style} bold".replace("bold bold", "bold")
         if signal.value is None or signal.freshness != "fresh":

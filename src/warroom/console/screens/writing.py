@@ -102,9 +102,12 @@ class MessageScreen(Writing):
         yield Static("", id="outbox", markup=False)
 
     def buttons(self) -> ComposeResult:
-        yield button("Send", "send", "main")
-        if self._failed():
+        owed = self._failed()
+        if owed:
             yield button("I sent it by hand", "by-hand")
+        by_hand = self.store.runbook is not None and not self.store.runbook.channels
+        yield button("Write it down" if by_hand else "Send", "send", "main")
+        yield button("Copy", "copy")
         yield button("As the template has it", "again")
         yield button("Cancel", "cancel")
 
@@ -131,8 +134,11 @@ class MessageScreen(Writing):
             sign, style = {"sent": ("✔", "$success"), "queued": ("⧗", "$warning"), "failed": ("✖", "$error")}[
                 message.status
             ]
-            about = f"{message.template} to {message.channel} {utc(message.at)} "
-            lines.append(line((f"{sign} ", style), f"{message.status} ", (about, "$text-muted"), message.receipt))
+            by_hand = message.waits_for_a_person
+            about = f"{message.template} {utc(message.at)} " if by_hand else f"{message.template} to {message.channel} "
+            about += "" if by_hand else f"{utc(message.at)} "
+            status = "waits for you to send it" if by_hand else message.status
+            lines.append(line((f"{sign} ", style), f"{status} ", (about, "$text-muted"), message.receipt))
         self.query_one("#outbox", Static).update(Content("\n").join(lines))
 
     def limits(self) -> dict[str, int]:
@@ -186,7 +192,9 @@ class MessageScreen(Writing):
             self.read(self._fill(self.template, fresh=True), "template")
             return
         text = self.query_one("#text", Reason).said
-        if not self.template or not text:
+        if name == "copy":
+            self.copy(text + "\n", "the message")
+        elif not self.template or not text:
             self.complain("There is nothing to send yet.")
         elif why := self.too_long(text):
             self.complain(why)
