@@ -21,6 +21,7 @@ from warroom.signals import LogSpool, pump
 from warroom.signals.levels import level_of
 from warroom.signals.paging import TAIL
 from warroom.signals.segments import room_for
+from warroom.signals.spool import BATCH
 from warroom.testing.clock import START, VirtualClock
 
 
@@ -340,6 +341,36 @@ async def test_a_flood_is_taken_whole_in_bounded_memory(tmp_path: Path) -> None:
     assert spool.heads()["web-1"].lines == 40_000
     assert peak < 30_000_000
     assert spool.page(LogQuery(first=-1, limit=1)).lines[0].text.startswith("ERROR request 39999 ")
+
+
+async def test_a_source_waits_while_nothing_can_be_written(tmp_path: Path) -> None:
+    """It is asked for no more than is being written and as much again; later all of it is there, each line cleaned."""
+    writing, go_on = threading.Event(), threading.Event()
+    made = 0
+
+    def clean(text: str) -> str:
+        writing.set()
+        go_on.wait()
+        return text.replace("hunter2", "‹secret›")
+
+    async def lines() -> AsyncIterator[LogLine]:
+        nonlocal made
+        while made < 5 * BATCH:
+            made += 1
+            yield line(f"{made} hunter2")
+
+    spool = LogSpool(tmp_path / "spool", VirtualClock(), clean)
+    task = asyncio.create_task(pump(lines(), spool))
+    await asyncio.to_thread(writing.wait)
+    for _ in range(100):  # turns that the source could take
+        await asyncio.sleep(0)
+    assert made == 2 * BATCH
+    go_on.set()
+    await task
+    assert spool.heads()["web-1"].lines == made == 5 * BATCH
+    written = b"".join(path.read_bytes() for path in (tmp_path / "spool").glob("*.log"))
+    assert written.count("‹secret›".encode()) == made
+    assert b"hunter2" not in written
 
 
 @pytest.mark.parametrize(("free", "wanted"), [(10**15, 4 * 2**30), (4 * 2**30, 2**30), (0, 64 * 2**20)])
