@@ -137,7 +137,9 @@ class Releases:
         raise BadInput(f"there is no release {text}", "", "")
 
     async def diff(self, ctx: Context, older: Release, newer: Release) -> ReleaseDiff:
-        return ReleaseDiff(older=older.name, newer=newer.name, commits=("the faulty one",))
+        return ReleaseDiff(
+            older=older.name, newer=newer.name, commits=("the faulty one",), config_keys=("added GREETING",)
+        )
 
 
 class Dump:

@@ -66,6 +66,9 @@ class LabReleases:
             commits=tuple(f"{each['commit'][:7]} {each['subject']} ({each['author']})" for each in found["commits"]),
             files=tuple(f"{file['status']} {file['path']}" for file in found["files"]),
             migrations=tuple(found["migrations_added"]),
+            config_keys=tuple(
+                f"{how} {name}" for how in ("added", "removed", "changed") for name in found[f"config_{how}"]
+            ),
             notes=(*missing, *gone),
         )
 

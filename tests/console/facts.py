@@ -195,6 +195,7 @@ def the_diff() -> ReleaseDiff:
         commits=("9c1f9c1 Sign-in: look the session up by its token", "8d20aa1 Add Session.lastSeenAt"),
         files=("app/auth.py", "migrations/0003_session_last_seen.sql"),
         migrations=("0003_session_last_seen",),
+        config_keys=("added SESSION_SEEN_EVERY",),
         notes=("the schema stays as it is: beta.2 runs on it",),
     )
 

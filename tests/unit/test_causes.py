@@ -76,4 +76,5 @@ async def test_a_bundle_has_what_changed_and_which_errors_there_are(tmp_path: Pa
     assert changes["running"]["version"] == "v3"
     assert changes["target"]["version"] == "v2"
     assert changes["from_target_to_running"]["commits"] == ["the faulty one"]
+    assert changes["from_target_to_running"]["config_keys"] == ["added GREETING"]
     assert json.loads((folder / "errors.json").read_bytes())["kinds"] == []

@@ -46,6 +46,22 @@ async def test_the_fault_is_a_commit_of_its_own_with_its_own_migration(tmp_path:
     assert b"20251007143000_user_locale/migration.sql" in files
 
 
+async def test_settings_that_come_go_and_change_are_told_by_name_alone(tmp_path: Path) -> None:
+    repository = await build(tmp_path / "a")
+    changed = await repository.diff(TAGS[1], TAGS[2])
+    assert changed["config_added"] == ["LONGEST_MESSAGE"]
+    assert changed["config_removed"] == changed["config_changed"] == []
+    assert (await repository.diff(TAGS[2], TAGS[1]))["config_removed"] == ["LONGEST_MESSAGE"]
+    settings = repository.path / "ai_saas" / "settings.py"
+    settings.write_text(settings.read_text().replace('"LONGEST_MESSAGE", "8000"', '"LONGEST_MESSAGE", "9000"'))
+    (repository.path / ".env.example").write_text("# a comment\nexport CACHE_URL=redis://:5ecre7@cache\n")
+    await repository.git("add", "--all")
+    await repository.git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message=x")
+    changed = await repository.diff(TAGS[2], "main")
+    assert (changed["config_added"], changed["config_changed"]) == (["CACHE_URL"], ["LONGEST_MESSAGE"])
+    assert "5ecre7" not in str(changed)
+
+
 async def test_the_fault_reverted_leaves_neither_its_code_nor_its_migration(tmp_path: Path) -> None:
     repository = await build(tmp_path / "a", revert_fault=True)
     changed = await repository.diff(TAGS[1], TAGS[2])

@@ -76,7 +76,7 @@ def _why(running: Release | None, target: Release | None) -> str:
 
 
 def _said(diff: ReleaseDiff) -> dict[str, Any]:
-    """Also which of the files look like settings: their keys are in none of what a platform tells."""
+    """Also which of the files look like settings: where a platform tells no ``config_keys`` somebody has to look."""
     settings = [name for name in diff.files if _is_settings(name)]
     return {**diff.model_dump(mode="json"), "settings_files": settings}
 

@@ -36,11 +36,16 @@ class Release(Fact):
 
 
 class ReleaseDiff(Fact):
-    """What changed from ``older`` to ``newer``: commits (newest first), files and migrations by name."""
+    """What changed from ``older`` to ``newer``: commits (newest first), files and migrations by name.
+
+    ``config_keys`` are the names of settings, each after ``added``, ``removed`` or ``changed``; never their values.
+    None where nobody looked: that is not the same as none.
+    """
 
     older: str
     newer: str
     commits: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     migrations: tuple[str, ...] = ()
+    config_keys: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()

@@ -86,6 +86,7 @@ def root_cause(story: Story, section: Section) -> Lines:
     if len(diff.commits) > MOST_COMMITS:
         lines.append(f"- … {len(diff.commits) - MOST_COMMITS} more commits")
     lines += [f"- migration {escaped(migration)}" for migration in diff.migrations]
+    lines += [f"- configuration key {escaped(key)}" for key in diff.config_keys or ()]
     if not diff.commits and not diff.migrations:
         lines.append(f"- {UNKNOWN}")
     return lines

@@ -177,13 +177,18 @@ def what_lies_between(diff: ReleaseDiff | None, cells: int, most: int = 12) -> l
     lines = [row for note in diff.notes for row in wrapped(note, cells, "$warning", "! ")]
     config = tuple(name for name in diff.files if _is_config(name))
     rest = tuple(name for name in diff.files if name not in config)
-    kinds = (("migration", diff.migrations), ("setting", config), ("commit", diff.commits), ("file", rest))
+    kinds = (
+        *(("migration", diff.migrations), ("configuration key", diff.config_keys or ()), ("settings file", config)),
+        *(("commit", diff.commits), ("file", rest)),
+    )
     for one, entries in kinds:
         if entries:
             lines.append(line((f"{many(len(entries), one)} taken back", "underline")))
             lines += [line("  ", cut(entry, cells - 2)) for entry in entries[:most]]
             if len(entries) > most:
                 lines.append(line((f"  and {len(entries) - most} more", "$text-muted")))
+    if diff.config_keys is None:
+        lines += wrapped("which configuration keys changed is not known", cells, "$text-muted", "? ")
     return lines or [line(("nothing lies between", "$text-muted"))]
 
 

@@ -14,6 +14,9 @@ from warroom.drills.lab.layout import remove_tree
 from warroom.errors import BadInput, ProgramFailed
 
 MIGRATIONS = "prisma/migrations"
+_READ = re.compile(r"(?:environ(?:\.get\(|\[)|getenv\()\s*[\"']([A-Za-z_][A-Za-z0-9_]{0,99})[\"']([^)\]]*)")
+"""A name that code reads from its environment, and the default it has there."""
+_SET = re.compile(r"^(?:export )?([A-Za-z_][A-Za-z0-9_]{0,99})=(.*)")
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 
 
@@ -116,11 +119,15 @@ class Repository:
         await self.git("worktree", "prune")
 
     async def diff(self, old: str, new: str) -> dict[str, Any]:
-        """What is in ``new`` and not in ``old``, and the other way round: commits, files, migrations."""
+        """What is in ``new`` and not in ``old``, and the other way round: commits, files, migrations, settings' names.
+
+        ``config_changed`` are the names that both have, with another default or value.
+        """
         old, new = await self.resolve(old), await self.resolve(new)
         files = (await self.git("diff", "--no-renames", "--name-status", "-z", old, new)).decode().split("\0")[:-1]
         before = {migration.name for migration in await self.migrations(old)}
         after = {migration.name for migration in await self.migrations(new)}
+        had, has = await self.config_keys(old), await self.config_keys(new)
         return {
             "from": old,
             "to": new,
@@ -129,7 +136,28 @@ class Repository:
             "files": [{"status": status, "path": path} for status, path in zip(files[::2], files[1::2], strict=True)],
             "migrations_added": sorted(after - before),
             "migrations_removed": sorted(before - after),
+            "config_added": sorted(has.keys() - had.keys()),
+            "config_removed": sorted(had.keys() - has.keys()),
+            "config_changed": sorted(name for name in had.keys() & has.keys() if had[name] != has[name]),
         }
+
+    async def config_keys(self, commit: str) -> dict[str, frozenset[str]]:
+        """Names that the commit's code reads from its environment or its env files set → what stands behind them."""
+        found: dict[str, set[str]] = {}
+        for expression, places in ((_READ, ("*.py",)), (_SET, (".env*", "*/.env*", "*.env"))):
+            for line in await self._grep(expression.pattern, commit, *places):
+                for match in expression.finditer(line):
+                    found.setdefault(match[1], set()).add(match[2].strip())
+        return {name: frozenset(values) for name, values in found.items()}
+
+    async def _grep(self, expression: str, commit: str, *places: str) -> list[str]:
+        try:
+            shown = await self.git("grep", "-h", "-I", "-P", "-e", expression, commit, "--", *places)
+        except ProgramFailed as error:
+            if error.cause == "exit status 1":  # no line has it
+                return []
+            raise
+        return shown.decode("utf-8", "replace").splitlines()
 
     async def _log(self, span: str) -> list[dict[str, str]]:
         shown = (await self.git("log", "-z", "--format=%H%x09%aI%x09%an%x09%s", span)).decode()
