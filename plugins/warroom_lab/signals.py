@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from warroom.api import BadInput, Context, SignalOffer, WarroomError
@@ -45,7 +45,10 @@ Value = tuple[float | None, int | None, str]
 
 class LabSignals:
     def offers(self, config: Config) -> Mapping[str, SignalOffer]:
-        return OFFERS
+        return {
+            name: replace(offer, every=max(config.every, INTEGRITY_EVERY) if name in _INTEGRITY else config.every)
+            for name, offer in OFFERS.items()
+        }
 
     async def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncGenerator[Sample, None]:
         """A sample of each, again and again. What can't be known has no value; the first look only sets the start."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 from warroom.api import BadInput, Context, SignalOffer, WarroomError
@@ -37,7 +38,13 @@ Look = Callable[[], Awaitable[dict[str, Value]]]
 
 class PostgresSignals:
     def offers(self, config: Config) -> Mapping[str, SignalOffer]:
-        return _OFFERS | {name: SignalOffer(one.title or name, "count") for name, one in config.integrity.items()}
+        own = {
+            name: replace(offer, every=config.schema_every if name in SCHEMA else config.every)
+            for name, offer in _OFFERS.items()
+        }
+        return own | {
+            name: SignalOffer(one.title or name, "count", every=one.every) for name, one in config.integrity.items()
+        }
 
     async def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncGenerator[Sample, None]:
         """One loop for the vitals, one for the schema, one for each integrity signal: none holds up another."""

@@ -64,8 +64,8 @@ class Signal(Fact):
 
     A sample comes once for each scrape, and its time is that of the newest one that ``query`` reads; ``newest_of``
     names the series where another one tells it. Once that is older than ``stale_after`` the signal is unknown. A
-    condition of the runbook finds it old by a ``stale_after`` of its own (30 s by default), which has to be above the
-    interval of scrapes. An answer with warnings may lack a part, and is unknown too, unless ``accept_warnings``.
+    condition of the runbook finds it old by the same, unless it has a ``stale_after`` of its own, which has to be above
+    the interval of scrapes. An answer with warnings may lack a part, and is unknown too, unless ``accept_warnings``.
     """
 
     query: PromQL

@@ -20,7 +20,13 @@ AT_ONCE = 6
 class PrometheusSignals:
     def offers(self, config: Config) -> Mapping[str, SignalOffer]:
         return {
-            name: SignalOffer(signal.title or name, signal.unit, active=False, every=signal.every or config.every)
+            name: SignalOffer(
+                signal.title or name,
+                signal.unit,
+                active=False,
+                every=signal.every or config.every,
+                fresh_for=signal.stale_after or config.stale_after,  # scrapes come at a pace of their own
+            )
             for name, signal in config.signals.items()
         }
 

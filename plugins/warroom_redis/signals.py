@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 
 from warroom.api import BadInput, Context, SignalOffer, WarroomError
 from warroom.model.signal import Sample
@@ -23,7 +24,7 @@ OFFERS = {
 
 class RedisSignals:
     def offers(self, config: Config) -> Mapping[str, SignalOffer]:
-        return OFFERS
+        return {name: replace(offer, every=config.every) for name, offer in OFFERS.items()}
 
     async def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncGenerator[Sample, None]:
         """A sample of each, again and again. What can't be known has no value; rates begin with the second look."""

@@ -18,8 +18,9 @@
       errors-per-minute: {title: errors, unit: per-minute, source: {platform: errors, signal: errors}}
 
 The token is an internal integration's or a person's, with the scopes ``event:read``, ``project:read`` and ``org:read``.
-An organization's own token (``sntrys_…``) reads releases only. Errors come once a minute: a condition on them needs a
-``stale_after`` of at least ``3m``. They are counts without a whole: the share of failed requests comes from elsewhere.
+An organization's own token (``sntrys_…``) reads releases only. Errors come once a minute: a ``stale_after`` that the
+runbook gives such a signal itself has to be ``3m`` or more. They are counts without a whole: the share of failed
+requests comes from elsewhere.
 """
 
 from __future__ import annotations

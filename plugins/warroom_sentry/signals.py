@@ -48,7 +48,9 @@ class SentrySignals:
 
 def _offer(config: Config, name: str, signal: Errors | NewIssues) -> SignalOffer:
     unit: Literal["per-minute", "count"] = "per-minute" if isinstance(signal, Errors) else "count"
-    return SignalOffer(signal.title or name, unit, active=False, every=config.every)
+    # Errors come once a minute, some time after its end, and are only seen at the next look.
+    fresh_for = 120 + signal.lag + 2 * config.every if isinstance(signal, Errors) else None
+    return SignalOffer(signal.title or name, unit, active=False, every=config.every, fresh_for=fresh_for)
 
 
 @dataclass

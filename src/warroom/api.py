@@ -180,13 +180,15 @@ class Operation(Protocol):
 class SignalOffer:
     """``active`` True: measuring it tries what the service must refuse; False: it only looks; None: that depends on
     what it is used for. ``every`` is how often it is measured, in seconds, where that is known. Production needs leave
-    (``active_probes``) for an active one, and one that doesn't say how often is refused.
+    (``active_probes``) for an active one, and one that doesn't say how often is refused. ``fresh_for`` is how long,
+    in seconds, nothing new may come of it while all is well, where that is more than three times ``every``.
     """
 
     title: str
     unit: Literal["ratio", "ms", "s", "bytes", "count", "per-minute", "state"]
     active: bool | None = None
     every: float | None = None
+    fresh_for: float | None = None
 
 
 class Signals(Protocol):

@@ -65,11 +65,16 @@ class SignalSource(Fact):
 
 
 class SignalDecl(Fact):
-    """A signal by the name the triggers use; ``source`` None says nobody measures it yet, so it is UNKNOWN."""
+    """A signal by the name the triggers use; ``source`` None says nobody measures it yet, so it is UNKNOWN.
+
+    ``stale_after``: when its newest sample is old, for every condition that says none of its own. Left out, it follows
+    from how often its source measures: three times that, and no less than 30 s.
+    """
 
     title: str
     unit: Literal["ratio", "ms", "s", "bytes", "count", "per-minute", "state"]
     source: SignalSource | None = None
+    stale_after: Annotated[Duration, Field(gt=0)] | None = None
 
 
 class Component(Fact):
@@ -80,7 +85,8 @@ class Component(Fact):
 class Condition(Fact):
     """``signal`` strictly above or below a limit, or equal to it, over the rolling window ``over``, held for ``for``.
 
-    Fewer than ``at_least`` observations in the window is UNKNOWN, and so is a newest sample older than ``stale_after``.
+    Fewer than ``at_least`` observations in the window is UNKNOWN, and so is a newest sample older than ``stale_after``
+    (left out: the signal's own).
     Clearing takes the opposite held for ``clear_for``, below ``clear_below`` where one is given (hysteresis).
     ``above_baseline`` is a limit of so many times the signal's own normal: its median over ``baseline_over`` before the
     last release change, without what was measured while a trigger fired; UNKNOWN while there is none.

@@ -10,6 +10,7 @@ from pathlib import Path
 from warroom.model.runbook import Runbook
 from warroom.runbook.cross import Cross, cross_check
 from warroom.runbook.cross_automation import check_automation
+from warroom.runbook.cross_freshness import check_freshness, settled
 from warroom.runbook.cross_plugins import PluginSource, check_plugins
 from warroom.runbook.cross_templates import check_templates
 from warroom.runbook.cross_tree import check_tree
@@ -72,11 +73,12 @@ def _load(text: str, file: str, plugins: PluginSource | None) -> Loaded:
             check_tree(cross)
         check_templates(cross)
         check_plugins(cross, plugins or _installed())
+        check_freshness(cross)
         check_automation(cross)
         problems += cross.problems
     if problems or cross is None:
         raise RunbookInvalid(file, in_order(problems, file))
-    return Loaded(cross.runbook, warnings=tuple(in_order(cross.warnings, file)))
+    return Loaded(settled(cross), warnings=tuple(in_order(cross.warnings, file)))
 
 
 def _unsaid(own: Map) -> Iterator[Problem]:

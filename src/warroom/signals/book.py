@@ -16,7 +16,7 @@ from warroom.signals.windows import Point, Series
 
 RECENT = 240
 STALE_AFTER = 30.0
-"""Where no condition says when a signal is old."""
+"""Where nothing says when a signal is old."""
 SAME_BREACH = 60.0
 """Seconds without a value beyond its limit after which the next one is the first of another breach."""
 HISTORY = 900.0
@@ -158,7 +158,7 @@ def _plain(unit: str) -> str:
 
 def _entry(declared: SignalDecl, conditions: list[Condition], history: float) -> _Entry:
     limits = [x for c in conditions for x in (c.above, c.below, c.equals) if x is not None]
-    stale = min((c.stale_after for c in conditions), default=STALE_AFTER)
+    stale = min((c.stale_after for c in conditions), default=declared.stale_after or STALE_AFTER)
     down = declared.unit == "state" or (
         bool(conditions) and all(c.above is None and c.above_baseline is None for c in conditions)
     )
