@@ -20,9 +20,9 @@ class HttpIdentity:
         config: Config = ctx.config
         if config.identity is None:
             raise WarroomError(
-                "this service has no fingerprint",
-                "the platform's configuration names no identity",
-                "name a path and a field under identity that only this environment answers",
+                "no fingerprint",
+                "The platform's configuration names no identity",
+                "Name a path and a field under identity that only this environment answers",
             )
         reply = await ask(ctx, config.identity.path)
         found = pick(reply.data, config.identity.field)

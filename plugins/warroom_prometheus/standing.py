@@ -26,9 +26,9 @@ class PrometheusIdentity:
         config: Config = ctx.config
         if config.identity is None:
             raise WarroomError(
-                "this Prometheus has no fingerprint",
-                "the platform's configuration names no identity",
-                "name under identity a query and a label that only this environment has, such as cluster",
+                "no fingerprint",
+                "The platform's configuration names no identity",
+                "Name under identity a query and a label that only this environment has, such as cluster",
             )
         answer = await instant(ctx, config.identity.query)
         values = {one.labels.get(config.identity.label, "") for one in answer.series}

@@ -400,6 +400,9 @@ def test_a_new_run_is_verified_anew() -> None:
 
 def test_before_an_incident_what_fires_is_opened() -> None:
     assert next_action(a_runbook(), State()).action == "none"
+    calm, blind = a_trigger(status="ok"), a_trigger(status="unknown")
+    assert "Nothing fires" in next_action(a_runbook(), State(), {"errors": calm, "sign-in": blind}).sentence
+    assert "Nothing can be told" in next_action(a_runbook(), State(), {"errors": blind}).sentence
     assert next_action(a_runbook(), State(), {"error-rate": a_trigger()}).action == "open-incident"
 
 

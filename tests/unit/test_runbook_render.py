@@ -56,7 +56,7 @@ def test_init_writes_what_loads(tmp_path: Path) -> None:
     assert str(path) in said[0]
     lines, status = print_check(path)
     assert status == 0
-    assert lines[0].startswith(f"{path}: OK. my-service, staging staging: ")
+    assert lines[0].startswith(f"{path}: OK. my-service, staging: ")
     assert not [line for line in lines if line.startswith("warning")]
 
 

@@ -129,6 +129,8 @@ def _unopened(runbook: Runbook, state: State, triggers: Mapping[str, TriggerRead
     )
     if firing:
         return _do("open-incident", "Open an incident", f"{firing[0].title}: {firing[0].words}".removesuffix(": "))
+    if triggers and all(t.status == "unknown" for t in triggers.values()):
+        return _do("none", "Nothing can be told yet: no trigger is measured", "an incident can be opened at any time")
     return _do("none", "Nothing fires: go on watching", "an incident can be opened at any time")
 
 

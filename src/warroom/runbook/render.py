@@ -72,12 +72,12 @@ def print_schema() -> str:
 def _problems(problems: Iterable[Problem]) -> list[str]:
     told = [str(problem) for problem in problems]
     more = len(told) - MOST_PROBLEMS
-    many = f"{len(told)} mistakes" if len(told) > 1 else "1 mistake"
-    return [*told[:MOST_PROBLEMS], *([f"… and {more} more"] if more > 0 else []), f"{many}."]
+    return [*told[:MOST_PROBLEMS], *([f"… and {more} more"] if more > 0 else []), f"{many(len(told), 'mistake')}."]
 
 
 def _summary(path: Path, runbook: Runbook) -> list[str]:
-    environment = f"{runbook.environment.kind} {plain(runbook.environment.name)}".strip()
+    kind, name = runbook.environment.kind, plain(runbook.environment.name)
+    environment = kind if name in ("", kind) else f"{kind} {name}"
     lines = [
         f"{plain(str(path))}: OK. {plain(runbook.service)}, {environment}: {many(len(runbook.triggers), 'trigger')}, "
         f"{many(len(runbook.procedures), 'procedure')}, {many(len(runbook.verification), 'check')}."
