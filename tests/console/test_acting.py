@@ -136,8 +136,11 @@ async def test_abort_says_what_it_leaves_behind_and_keeping_on_is_the_default(st
         assert "is cut short after call 0 of 1" in console.text()
         assert "is not begun" in console.text()
         await console.press("enter")
-        assert story.intents == []
         await console.press("A", "right", "enter")
+        assert "Y stops it" in console.text()
+        await console.press("A", "A", "space", "escape", "Y")
+        assert story.intents == []
+        await console.press("A", "Y")
         assert isinstance(console.last(), AbortRun)
 
 

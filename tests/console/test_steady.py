@@ -196,6 +196,7 @@ KEYS += [
     "ctrl+u",
     "enter",
 ]
+"""All but the letter that stops a run when that is asked, which stands on nothing else."""
 KINDS: tuple[Kind, ...] = ("key", "held", "paste", "click", "size")
 PASTES = ("ai-saas-app", "ai-saas-app\n", "ai-saas-app\r", "R\nai-saas-app\n\n", "\x1b[A\n", "y\ny\n", "x" * 300)
 SIZES = ((80, 24), (200, 60), (60, 16), (40, 10), (120, 40))
@@ -237,16 +238,24 @@ def fired(story: Story) -> list[it.Intent]:
     return [intent for intent in story.intents if intent.type in ACTING]
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_random_events_fire_nothing_in_production(begin: Start, full: bool, seed: int) -> None:
-    """A plan is ready and somebody drives: the service's name, typed, is all that is missing. It is never typed."""
-    hand, story, dice = Hand(), ready("production"), random.Random(seed)
+@pytest.mark.parametrize("runs", [False, True], ids=["ready", "running"])
+@pytest.mark.parametrize("seed", range(3))
+async def test_random_events_fire_nothing_in_production(begin: Start, full: bool, seed: int, runs: bool) -> None:
+    """A plan is ready and somebody drives: the service's name, typed, is all that is missing. It is never typed.
+
+    Or that plan runs: one letter is missing that stops it. That is never pressed, nor is any other key, click, paste
+    or size enough.
+    """
+    hand, story, dice = Hand(), ready("production"), random.Random(f"{seed} {runs}")
     async with begin(story, (100, 32), steady=hand.steady) as console:
         for key in ("g", "enter", "p", "enter", "escape"):
             hand.now += 2
             await console.press(key)
         assert story.state.plan is not None
-        for _ in range(1500 if full else 30):
+        if runs:
+            story.push(ev.RunStarted(hash=story.state.plan.hash), who="op1")
+            story.step_begins("deploy")
+        for _ in range(1700 if full else 25):
             kind = dice.choices(KINDS, (50, 12, 12, 20, 6))[0]
             await random_event(console, hand, dice, kind, KEYS)
         assert fired(story) == []

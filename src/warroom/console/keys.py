@@ -35,6 +35,7 @@ FORBIDDEN: dict[str, str] = {
     "ctrl+q": "it leaves",
     "ctrl+p": "it opens the palette, whatever else does",
     "ctrl+s": "it sends what a dialog holds",
+    "Y": "it stops a running plan, once that is asked",
 }
 """Keys that no action may stand on, each with what it is for."""
 

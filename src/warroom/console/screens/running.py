@@ -153,9 +153,15 @@ class RunScreen(Dialog):
 
 
 class AbortScreen(Dialog):
-    """Says what state is left behind before it asks."""
+    """Says what state is left behind before it asks.
+
+    One letter stops the run, and only that: two keys in all, and none that a reflex, a click, a paste or a key held
+    down would press.
+    """
 
     heading = "ABORT"
+    hint = "Y stops it · enter or esc keeps it running"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("Y", "stop", "stop the run", show=False)]
 
     def inside(self) -> ComposeResult:
         plan = self.store.plan
@@ -171,13 +177,16 @@ class AbortScreen(Dialog):
 
     def buttons(self) -> ComposeResult:
         yield button("Keep it running", "cancel")
-        yield button("Stop it", "abort", "danger")
+        yield button("Stop it: Y", "abort", "danger")
 
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#cancel", Button).focus()
 
     def pressed(self, name: str) -> None:
+        self.complain("It goes on: Y stops it, and no other key does.")
+
+    def action_stop(self) -> None:
         plan = self.store.plan
         if plan is not None:
             self.send(AbortRun(hash=plan.hash))
