@@ -16,4 +16,5 @@ plugin = Plugin(
     signals=RedisSignals(),
     readiness=RedisReadiness(),
     identity=RedisIdentity(),
+    identity_lasts=False,  # of a single server it is the process's: written down, its next restart would block all
 )

@@ -217,7 +217,10 @@ class Releases(Protocol):
         ...
 
     async def resolve(self, ctx: Context, text: str) -> Release:
-        """A typed version, commit or digest → a release that exists. Raises ``WarroomError`` when there is none."""
+        """A typed version, commit or digest → a release that exists. Raises ``WarroomError`` when there is none.
+
+        ``Unreachable`` where that can't be told here: a person may then name one as they know it.
+        """
         ...
 
     async def diff(self, ctx: Context, older: Release, newer: Release) -> ReleaseDiff: ...
@@ -308,7 +311,11 @@ class Identity(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """What an entry point names. ``config`` is a pydantic model with ``extra="forbid"``."""
+    """What an entry point names. ``config`` is a pydantic model with ``extra="forbid"``.
+
+    ``identity_lasts`` False: the identity ends with a restart of what it names, so that nobody is asked to write it
+    down; it is still held against itself from an approval to the run.
+    """
 
     name: str
     version: str
@@ -324,6 +331,7 @@ class Plugin:
     readiness: Readiness | None = None
     notifier: Notifier | None = None
     identity: Identity | None = None
+    identity_lasts: bool = True
 
     def operation(self, name: str) -> Operation | None:
         return next((o for o in self.operations if o.name == name), None)

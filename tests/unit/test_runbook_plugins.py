@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests import runbooks
 from tests.runbooks import HEAD, PLATFORM, loaded, mistakes
 
 STEP = PLATFORM + "procedures: {p: {title: t, use_when: u, steps: {s: {title: t, op: "
@@ -132,6 +134,13 @@ def test_an_environment_that_can_be_told_should_be(kind: str, fingerprints: str,
 
 def test_a_platform_that_can_not_be_told_is_not_warned_of(tmp_path: Path) -> None:
     text = PLATFORM.replace("drill", "production").replace("here", "here, identity: ~")
+    assert loaded(tmp_path, text).warnings == ()
+
+
+def test_an_identity_that_ends_with_a_restart_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = PLATFORM.replace("drill", "production")
+    assert len(loaded(tmp_path, text).warnings) == 1
+    monkeypatch.setattr(runbooks, "SHOP", replace(runbooks.SHOP, identity_lasts=False))
     assert loaded(tmp_path, text).warnings == ()
 
 

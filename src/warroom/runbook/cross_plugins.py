@@ -77,7 +77,7 @@ def _fingerprint(cross: Cross, platform_id: str, plugin: Plugin, config: BaseMod
     if environment.kind == "drill" or platform_id in environment.fingerprints:
         return
     # A plugin whose identity is a matter of configuration has none while that is left out.
-    if plugin.identity is None or getattr(config, "identity", plugin) is None:
+    if plugin.identity is None or not plugin.identity_lasts or getattr(config, "identity", plugin) is None:
         return
     at = cross.key("platforms", platform_id)
     expected = "one: without it nothing tells this environment apart"
