@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -30,6 +30,10 @@ WINDOW = 12.0
 """Seconds in place of production's minutes, for every condition."""
 SLACK = 15.0
 """A window that looks back as far again, the slowest sampling interval (5 s), and this machine's own slowness."""
+
+
+QUIET = 480.0
+"""The users who waited for a lock all sign in at once after it; where this machine is busy, that takes its time."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Room:
             measured = [r for r in every if not r.words.startswith("nobody measures")]
             return {r.id: f"{r.status}: {r.words}" for r in measured if r.status != "ok"}
 
-        await self.until(lambda: bool(self.engine.sensing.readings) and not loud(), loud, 240)
+        await self.until(lambda: bool(self.engine.sensing.readings) and not loud(), loud, QUIET)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -206,22 +210,29 @@ FAULTS: dict[str, tuple[str, Broken]] = {
     "db-pool": ("performance", locked),
     "redis": ("redis-failing", redis_gone),
 }
-SAMPLE = ("sign-in", "migration-failed", "duplicates", "redis")
+SAMPLE = ("sign-in", "migration-failed", "duplicates")
+"""Faults that do not touch each other: in the sample they are there together, for the time of one."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each takes half a minute: a sample of them, or all under the whole fault suite."""
-    if "fault" in metafunc.fixturenames:
-        metafunc.parametrize("fault", FAULTS if metafunc.config.getoption("--full") else SAMPLE)
+    """Each takes half a minute: a sample of them at once, or one after the other under the whole fault suite."""
+    if "faults" in metafunc.fixturenames:
+        groups = [(fault,) for fault in FAULTS] if metafunc.config.getoption("--full") else [SAMPLE]
+        metafunc.parametrize("faults", groups, ids="+".join)
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_it_fires_on_its_fault_in_time_and_clears_after_it(room: Room, fault: str) -> None:
-    trigger, broken = FAULTS[fault]
+async def test_it_fires_on_its_fault_in_time_and_clears_after_it(room: Room, faults: tuple[str, ...]) -> None:
     await room.quiet()
-    own = room.engine.sensing.triggers.condition(fault)
-    async with broken(room):
-        took = await room.until(lambda: own.status == "firing", lambda: (own.status, own.words()), 2 * WINDOW + SLACK)
-        assert took >= own.windows.need - 1
-        await room.until(lambda: room.reading(trigger).status == "firing", lambda: room.reading(trigger), SLACK)
+    async with AsyncExitStack() as stack:
+        for fault in faults:
+            await stack.enter_async_context(FAULTS[fault][1](room))
+        await asyncio.gather(*(_fires(room, fault) for fault in faults))
     await room.quiet()
+
+
+async def _fires(room: Room, fault: str) -> None:
+    trigger, own = FAULTS[fault][0], room.engine.sensing.triggers.condition(fault)
+    took = await room.until(lambda: own.status == "firing", lambda: (own.status, own.words()), 2 * WINDOW + SLACK)
+    assert took >= own.windows.need - 1
+    await room.until(lambda: room.reading(trigger).status == "firing", lambda: room.reading(trigger), SLACK)
