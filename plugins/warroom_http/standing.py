@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from warroom.api import BadInput, Context, Ready, WarroomError
+from warroom.api import Context, Ready, Unreachable, WarroomError
 from warroom.model.base import span_text
 from warroom.model.call import Secret
 from warroom.model.release import Release, ReleaseDiff
@@ -51,11 +51,8 @@ class HttpReleases:
         return ()
 
     async def resolve(self, ctx: Context, text: str) -> Release:
-        raise BadInput(
-            "a release can't be looked up over HTTP",
-            "the service only says what it runs now",
-            "choose the target on a platform that keeps releases",
-        )
+        """Never: but that says nothing about the release, which a person may still name as they know it."""
+        raise Unreachable("Releases can't be looked up over HTTP", "The service only says what it runs now")
 
     async def diff(self, ctx: Context, older: Release, newer: Release) -> ReleaseDiff:
         return ReleaseDiff(older=older.name, newer=newer.name, notes=("what changed is not known over HTTP",))

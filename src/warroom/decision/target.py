@@ -17,7 +17,7 @@ def best_target(
     What was created after the running release is newer, wherever a rollback has put it in the history.
     """
     if not history:
-        return None, "The release history is empty or cannot be read: type a version, commit or digest"
+        return None, "no history of releases is kept or can be read: type a version, commit or digest"
     if running is not None:
         at = next((i for i, release in enumerate(history) if same(release, running)), None)
         base, first = running, 0 if at is None else at + 1

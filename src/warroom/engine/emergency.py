@@ -142,7 +142,7 @@ class Emergency:
         page = await self._preparing.releases()
         if page.best is None:
             why = page.problem or page.reason
-            return _Aim(problem=f"No release to go back to is known: {why}. Type a version, commit or digest")
+            return _Aim(problem=f"No release to go back to is known. {why[:1].upper()}{why[1:]}")
         return _Aim(release=page.releases[page.best], reason=page.reason)
 
     async def _typed(self, text: str) -> _Aim:
@@ -150,7 +150,7 @@ class Emergency:
             release, typed = await self._preparing.resolve(text)
         except Refusal as error:
             return _Aim(problem=str(error))
-        said = "as it was typed: what knows releases can't be reached" if typed else "typed by hand"
+        said = "as it was typed: nothing that could be asked knows releases" if typed else "typed by hand"
         return _Aim(release=release, reason=said, typed=typed)
 
     async def _seen(self, aim: _Aim) -> _Aim:
@@ -244,7 +244,7 @@ class Emergency:
         if aim.missing:
             found = (Guard(id="target-missing", words=f"{named} is not there: {aim.missing}", hard=True), *found)
         elif aim.typed:
-            words = f"Nothing has shown that {named} is there: what knows releases can't be reached"
+            words = f"Nothing has shown that {named} is there: nothing that could be asked knows it"
             found = (*found, Guard(id="target-unseen", words=words, hard=False))
         return tuple(clean_fact(core.redactor, guard) for guard in found)
 

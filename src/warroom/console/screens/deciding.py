@@ -144,8 +144,9 @@ class DecideScreen(Dialog):
         lines = []
         if tree is not None and tree.advice is not None:
             lines.append(line(("The tree advises: ", "$text-muted"), (tree.title or ADVICE[tree.advice], "bold")))
-            lines += wrapped(tree.reason, 70, "")
-            lines += wrapped(tree.would_change, 70, "$text-muted italic")
+            cells = max(40, min(94, int(self.app.size.width * 0.96) - 6))
+            lines += wrapped(tree.reason, cells, "")
+            lines += wrapped(tree.would_change, cells, "$text-muted italic")
         else:
             lines.append(
                 line(

@@ -61,7 +61,11 @@ class TargetScreen(Dialog):
         self.read(self._history(), "history")
 
     async def _history(self) -> None:
-        page = self.page = await self.client.ask(ReleasesQuery(), ReleasesPage)
+        self.page = await self.client.ask(ReleasesQuery(), ReleasesPage)
+        self._say_why(self.page)
+        self._list()
+
+    def _say_why(self, page: ReleasesPage) -> None:
         why = self.query_one("#why", Static)
         cells = max(40, self.query_one("#inside").size.width - 2)
         if page.problem:
@@ -73,11 +77,16 @@ class TargetScreen(Dialog):
             why.update(
                 Content("\n").join(wrapped(f"best: {said}" if page.best is not None else said, cells, "$accent"))
             )
-        self._list()
 
     def on_resize(self, event: Resize) -> None:
         super().on_resize(event)
-        self.call_after_refresh(self._list, keep=True)
+        self.call_after_refresh(self._again)
+
+    def _again(self) -> None:
+        """Drawn for the room that there is now."""
+        if self.page is not None:
+            self._say_why(self.page)
+            self._list(keep=True)
 
     def _list(self, *, keep: bool = False) -> None:
         """Those whose name, commit, digest, note or bringer has what was typed. ``keep`` stays on the same line."""
