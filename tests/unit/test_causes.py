@@ -38,6 +38,21 @@ def test_two_kinds_have_two() -> None:
     assert len({fingerprint(text) for text in said}) == len(said)
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (
+            'failed error="AttributeError(\'x\')" traceback="Traceback\\n File 7\\nAttributeError: x"',
+            "AttributeError: failed error=‹…› traceback=‹…›",
+        ),
+        ("KeyError: 'plan'", "KeyError: ‹…›"),
+        ("no such user", "no such user"),
+    ],
+)
+def test_what_raised_it_is_part_of_the_kind_though_it_stands_in_quotes(text: str, kind: str) -> None:
+    assert fingerprint(text) == kind
+
+
 def a_spool(tmp_path: Path, lines: list[tuple[int, str]]) -> LogSpool:
     spool = LogSpool(tmp_path / "logs", VirtualClock(), lambda text: text)
     spool.append([LogLine(source="web", text=text, at=START + timedelta(seconds=at)) for at, text in lines])

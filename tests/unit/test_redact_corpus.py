@@ -1,4 +1,4 @@
-"""Redaction over a hundred thousand real-looking lines: what is ordinary stays, what is secret goes, wherever it is."""
+"""Redaction over many real-looking lines: what is ordinary stays, what is secret goes, wherever it is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from tests import loglines
 from tests.canaries import CANARIES, known, said
 from warroom.redact import ChunkCleaner, LineCleaner, Redactor
 
-COUNT, SEED = 100_000, 20260302
-MOST_TOUCHED = COUNT // 1000
+SEED = 20260302
 
 
 def _knowing() -> Redactor:
@@ -22,11 +21,12 @@ def _knowing() -> Redactor:
     return redactor
 
 
-def test_of_a_hundred_thousand_ordinary_lines_at_most_one_in_a_thousand_is_touched() -> None:
-    lines = list(loglines.lines(COUNT, SEED))
+def test_of_a_thousand_ordinary_lines_at_most_one_is_touched(full: bool) -> None:
+    """Of 24 kinds, each some four hundred (four thousand) times: a kind that is touched is far beyond the limit."""
+    lines = list(loglines.lines(100_000 if full else 10_000, SEED))
     cleaned = LineCleaner(_knowing()).clean_all(lines)
     touched = [(a, b) for a, b in zip(lines, cleaned, strict=True) if a != b]
-    assert len(touched) <= MOST_TOUCHED, touched[:5]
+    assert len(touched) <= len(lines) // 1000, touched[:5]
 
 
 def test_sixty_canaries_of_twenty_kinds_leave_no_trace_in_a_flood_of_lines() -> None:

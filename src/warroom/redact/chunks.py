@@ -27,6 +27,7 @@ class ChunkCleaner:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self._hiding = False
+        self._tried = 0
 
     def feed(self, chunk: bytes | str) -> str:
         text = self._decoder.decode(chunk) if isinstance(chunk, bytes) else chunk
@@ -37,7 +38,9 @@ class ChunkCleaner:
             self._hiding = not newline
             if self._hiding:
                 return ""
-        return self._given() if len(self._held) > 2 * self._keep else ""
+        # Where no place to cut was found, one is looked for again when there is twice as much.
+        enough = max(2 * self._keep, min(2 * self._tried, MOST - 1))
+        return self._given() if len(self._held) > enough else ""
 
     def close(self) -> str:
         self._held += self._decoder.decode(b"", True)
@@ -54,11 +57,12 @@ class ChunkCleaner:
         for cut in self._cuts(text):
             head = self._redactor.clean(text[:cut])
             if head + self._redactor.clean(text[cut:]) == whole:
-                self._held = text[cut:]
+                self._held, self._tried = text[cut:], 0
                 return head
         if len(text) < MOST:
+            self._tried = len(text)
             return ""
-        self._held, self._hiding = "", True
+        self._held, self._hiding, self._tried = "", True, 0
         return whole + self._redactor.redact("unbroken")
 
     def _cuts(self, text: str) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 # Colours carry no meaning in evidence, and splitting a word with them must not hide it.
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)[0-9;:]*m")
@@ -25,7 +26,7 @@ def visible(text: str, keep: str = "\n\t") -> str:
     return _UNSEEN.sub(lambda m: m[0] if m[0] in keep else _picture(m[0]), text)
 
 
-def all_visible(lines: list[str], joined: str) -> bool:
+def all_visible(lines: Sequence[str], joined: str) -> bool:
     """Whether ``lines``, joined by newlines, are plain ASCII with nothing to draw: one look at all of them."""
     if not joined.isascii() or joined.count("\n") != len(lines) - 1:
         return False

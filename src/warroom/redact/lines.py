@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from warroom.redact.control import visible
+from warroom.redact.control import all_visible, visible
 from warroom.redact.patterns import SECRET_KEY, mark
 from warroom.redact.redactor import Redactor
 
@@ -65,7 +65,8 @@ class LineCleaner:
         """Each without its newline, and cleaned as by ``Redactor.clean(line, keep="\\t")`` at least."""
         if not lines:
             return []
-        raw = [line if line.isprintable() else visible(line, "\t") for line in lines]
+        plain = all_visible(lines, "\n".join(lines))
+        raw = list(lines) if plain else [line if line.isprintable() else visible(line, "\t") for line in lines]
         whole = self._without_cut_values(raw)
         cleaned = self._redactor.clean_lines(whole)
         if self._in_key or self._name or any(line[-1:] in _ENDINGS or "PRIVATE KEY" in line for line in raw):

@@ -14,6 +14,8 @@ from warroom.signals.spool import LogSpool
 MOST_LINES = 50_000
 PAGE = 2000
 LONGEST = 300
+_CLASS = re.compile(r"\b[A-Z]\w{0,60}(?:Error|Exception|Fault|Warning|Timeout|Interrupt)\b")
+"""What raised it, wherever it is said: most logs have it within quotes."""
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\d\d:\d\d:\d\d(?:[.,]\d+)?")
 _QUOTED = re.compile(r"\"[^\"\n]{0,400}\"|(?<!\w)'[^'\n]{0,400}'(?!\w)|`[^`\n]{0,400}`")
 _ID = re.compile(
@@ -44,11 +46,17 @@ class Errors:
 
 
 def fingerprint(text: str) -> str:
-    """The message with times, quotes, ids and numbers masked: two of one kind have the same."""
+    """The message with times, quotes, ids and numbers masked, after the error's class: two of one kind have the same.
+
+    Of several classes in a chain the last one counts: it is what came out.
+    """
+    text = text[:16_384]
+    raised = _CLASS.findall(text)
     text = _STAMP.sub("‹time›", text[:2000])
     text = _QUOTED.sub("‹…›", text)
     text = _ID.sub("‹id›", text)
-    return " ".join(_NUMBER.sub("‹n›", text).split())[:LONGEST]
+    said = " ".join(_NUMBER.sub("‹n›", text).split())
+    return (f"{raised[-1]}: {said}" if raised and raised[-1] not in said[:LONGEST] else said)[:LONGEST]
 
 
 def error_kinds(spool: LogSpool, deployed: datetime | None) -> Errors:
