@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import urljoin, urlsplit
 
 from pydantic import JsonValue
 
 from warroom.api import Context, DoorRefused, TimedOut, Unreachable, WarroomError
+from warroom.model.address import refused_host
 from warroom.model.call import CallResult, Secret
 from warroom_http.config import Config
 from warroom_http.steps import Headers, harmless
@@ -38,13 +40,30 @@ async def ask(
     url = config.base_url + path
     reply = await ctx.read.http(method, url, timeout=config.timeout, headers=sent, body=body, cookies=cookies)
     if reply.status in REDIRECTS and reply.status not in expected and method != "POST":
-        hint = "name the path that it leads to, if that is the one that is meant"
-        raise DoorRefused("a redirect was not followed", f"HTTP {reply.status} leads to {_shown(reply.location)}", hint)
+        where, hint = _leads(config.base_url, url, reply.location)
+        raise DoorRefused("a redirect was not followed", f"HTTP {reply.status} leads to {where}; {hint}", hint)
     return reply
 
 
-def _shown(location: str) -> str:
-    return " ".join(location.split())[:150] or "nowhere"
+def _leads(base: str, url: str, location: str) -> tuple[str, str]:
+    """Where a redirect leads, without what may be a secret in it; and what to write in the runbook to go there."""
+    try:
+        to = urlsplit(urljoin(url, location.strip()))
+        own, host, port = urlsplit(base), to.hostname or "", to.port
+    except ValueError:
+        return "no address that may be asked", "see what the service sends"
+    if not location.strip() or to.scheme not in ("http", "https") or not host or refused_host(host):
+        return "no address that may be asked", "see what the service sends"
+    at = f"{to.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    path = " ".join(to.path.split())[:150] or "/"
+    prefix = own.path.rstrip("/")
+    here = (to.scheme, host, port) == (own.scheme, own.hostname, own.port)
+    if here and (path == prefix or path.startswith(f"{prefix}/")):
+        path = path.removeprefix(prefix) or "/"
+        return path, f"if that is the page that is meant, write its path: {path}"
+    if path == urlsplit(url).path:
+        return f"{at}{path}", f"if that is the service, write base_url: {at}{prefix}"
+    return f"{at}{path}", f"if that is the page that is meant, write base_url: {at} and the path {path}"
 
 
 def resolved(ctx: Context, headers: Headers) -> dict[str, str]:
@@ -62,4 +81,4 @@ def no_reply(error: WarroomError) -> bool:
 
 def why(error: WarroomError) -> str:
     """The error on one line, cut: for a sample's or a check's words."""
-    return ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:200]
+    return ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:300]

@@ -159,6 +159,33 @@ async def test_no_redirect_is_followed(service: Service, location: str) -> None:
     assert [path for _, path, _ in service.asked] == ["/moved"]
 
 
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("/moved/?token=hunter2", "leads to /moved/; if that is the page that is meant, write its path: /moved/"),
+        ("health", "leads to /health; if that is the page that is meant, write its path: /health"),
+        (
+            "https://me:hunter2@shop.example.com/moved",
+            "leads to https://shop.example.com/moved; if that is the service, write base_url: https://shop.example.com",
+        ),
+        (
+            "https://shop.example.com:8443/live#hunter2",
+            "leads to https://shop.example.com:8443/live; if that is the page that is meant, write base_url: "
+            "https://shop.example.com:8443 and the path /live",
+        ),
+        ("http://169.254.169.254/moved", "leads to no address that may be asked; see what the service sends"),
+        ("https://[", "leads to no address that may be asked; see what the service sends"),
+        ("", "leads to no address that may be asked; see what the service sends"),
+    ],
+)
+async def test_where_a_redirect_leads_is_said_as_it_would_be_written(
+    service: Service, location: str, said: str
+) -> None:
+    service.location = location
+    found = await first(service.url, "moved", signals={"moved": {"path": "/moved"}})
+    assert found["moved"].words == f"a redirect was not followed: HTTP 302 {said}"
+
+
 async def test_one_request_serves_all_signals_of_a_page(service: Service) -> None:
     await first(service.url, "health-web", "health-db", "slow", "failures")
     assert len(service.asked) == 1
