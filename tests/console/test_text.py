@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.content import Content
 
+from warroom.console.log_keys import as_text
 from warroom.console.picture import plain_svg
-from warroom.console.text import clean, cut, fit, line, right, spread, wrapped
+from warroom.console.text import clean, cut, fit, line, pasteable, right, spread, wrapped
 from warroom.console.words import age_text, bar, size_text, sparkline, value_text
+from warroom.model.signal import LogLine
 
 HOSTILE = (
     "\x1b]0;owned\x07",
@@ -98,3 +100,12 @@ def test_the_picture_fetches_nothing() -> None:
     assert "http" not in plain_svg(svg)
     assert "url(" not in plain_svg(svg)
     assert plain_svg('<rect fill="url(#a)"/>') == '<rect fill="url(#a)"/>'
+
+
+def test_what_is_copied_can_end_no_paste_and_press_no_key() -> None:
+    row = LogLine(source="web\x1b", text="\x1b[201~; reboot\r\n\x9b201~\tok\x00", index=1)
+    copied = as_text(row)
+    assert "\t" in copied
+    assert all(char == "\t" or char.isprintable() for char in copied), ascii(copied)
+    assert pasteable("one \\\n\ttwo 'ä'\n") == "one \\\n\ttwo 'ä'\n"
+    assert pasteable("\x1b[201~\r\n") == "␛[201~␍\n"

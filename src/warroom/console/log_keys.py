@@ -11,6 +11,7 @@ from warroom.console.panes.log import LogPane
 from warroom.console.panes.logmoment import zone
 from warroom.console.panes.logseek import ERRORS, MOST_COPIED, chosen, seek
 from warroom.console.screens.logs import JumpScreen, PassingScreen
+from warroom.console.text import pasteable
 from warroom.errors import WarroomError
 from warroom.model.live import LogFilter
 from warroom.model.signal import LogLine
@@ -129,9 +130,9 @@ class LogKeys:
 
 
 def as_text(row: LogLine) -> str:
-    """Time, source and text, as the evidence has them."""
+    """Time, source and text, on one line. What a terminal would obey is a picture: a shell is where it is pasted."""
     when = row.at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if row.at is not None else "-"
-    return f"{when} {row.source} {row.text}"
+    return pasteable(" ".join((when, row.source, row.text)).replace("\n", " ⏎ "))
 
 
 def counted(count: int) -> str:

@@ -38,6 +38,11 @@ def clean_lines(text: str) -> list[str]:
     return [clean(line) for line in text.replace("\r\n", "\n").split("\n")]
 
 
+def pasteable(text: str) -> str:
+    """What goes to the clipboard: it is pasted into a terminal, and nothing in it may end the paste or press a key."""
+    return "\n".join("\t".join(map(clean, row.split("\t"))) for row in text.split("\n"))
+
+
 def cut(text: str, cells: int) -> str:
     """At most ``cells`` wide, ending in … where something was left out. Cleans too."""
     text = clean(text)

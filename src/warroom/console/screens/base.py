@@ -18,7 +18,7 @@ from textual.widgets import Button, Input, OptionList, Static, TextArea
 from warroom.console.client import Client
 from warroom.console.panes.header import badge
 from warroom.console.store import Store
-from warroom.console.text import clean, clean_lines, line
+from warroom.console.text import clean, clean_lines, line, pasteable
 from warroom.errors import WarroomError
 from warroom.model.intent import Intent
 from warroom.session import Refused
@@ -135,6 +135,7 @@ class Dialog(ModalScreen[None]):
 
     async def _copy(self, text: str, what: str) -> None:
         """Copied is only said where somebody has confirmed it; a terminal never does."""
+        text = pasteable(text)
         copier: Callable[[str], Awaitable[str]] | None = getattr(self.app, "copier", None)
         try:
             if copier is not None:
