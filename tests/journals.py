@@ -52,11 +52,13 @@ def rewritten(folder: Path, change: Callable[[Rows], Rows], incident: str = "INC
     """The entries are changed, and chain and head made to agree: what only a reader of the entries can notice."""
     connection = sqlite3.connect(folder / DB, isolation_level=None)
     rows = change(dict(connection.execute("SELECT seq, bytes FROM entry ORDER BY seq").fetchall()))
+    connection.execute("BEGIN")
     connection.execute("DELETE FROM entry")
     mark = Mark(0, genesis(incident))
     for seq, data in sorted(rows.items()):
         mark = Mark(seq, link(mark.hash, seq, data))
         connection.execute("INSERT INTO entry (seq, bytes, hash) VALUES (?, ?, ?)", (seq, data, mark.hash))
+    connection.execute("COMMIT")
     connection.close()
     (folder / HEAD).unlink()
     Head.create(folder / HEAD, mark)

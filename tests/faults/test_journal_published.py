@@ -38,13 +38,24 @@ def heads(folder: Path) -> str:
 
 def tampered(rows: Rows, draw: random.Random) -> tuple[Rows, int]:
     """One change as an insider would make it, and the first entry that is not as it was."""
-    seq = draw.randint(1, COUNT)
-    if draw.random() < 0.2:
-        return {n: data for n, data in rows.items() if n < seq}, seq
-    data = bytearray(rows[seq])
-    at = data.index(b"number") if b"number" in data else data.index(b"it")
-    data[at] = ord(draw.choice("ABCDEFGHXYZ"))
-    return {**rows, seq: bytes(data)}, seq
+    seq = draw.randint(1, COUNT - 1)
+    held = [rows[n] for n in sorted(rows)]
+    match draw.choice(("cut off", "taken out", "slipped in", "swapped", "a byte", "a byte", "a word")):
+        case "cut off":
+            del held[seq - 1 :]
+        case "taken out":
+            del held[seq - 1]
+        case "slipped in":
+            held.insert(seq - 1, rows[draw.choice([n for n in rows if n != seq])])
+        case "swapped":
+            held[seq - 1], held[seq] = held[seq], held[seq - 1]
+        case "a byte":
+            data = bytearray(rows[seq])
+            data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+            held[seq - 1] = bytes(data)
+        case "a word":
+            held[seq - 1] = rows[seq].replace(b"e", b"a", 1) + b" "
+    return dict(enumerate(held, 1)), seq
 
 
 def test_random_tamperings_are_named_at_the_first_bad_entry(tmp_path: Path, full: bool) -> None:
@@ -63,32 +74,10 @@ def test_random_tamperings_are_named_at_the_first_bad_entry(tmp_path: Path, full
             changed, first = tampered(rows, draw)
             return changed
 
-        rewritten_with_head(folder, change)
+        rewritten(folder, change)
         found = held_against(read(folder), published)
-        assert (found.ok, found.first_bad) == (False, first), found
+        assert (found.ok, found.first_bad) == (False, first), (number, found)
         shutil.rmtree(folder)
-
-
-def rewritten_with_head(folder: Path, change: object) -> None:
-    from warroom.journal.chain import HEAD
-    from warroom.journal.head import Head
-
-    rewritten(folder, change)  # type: ignore[arg-type] # a function of the rows
-    mark = Mark(0, genesis("INC-0001"))
-    for seq, data in sorted(_rows(folder).items()):
-        mark = Mark(seq, link(mark.hash, seq, data))
-    (folder / HEAD).unlink()
-    Head.create(folder / HEAD, mark)
-
-
-def _rows(folder: Path) -> Rows:
-    import sqlite3
-    from contextlib import closing
-
-    from warroom.journal.chain import DB
-
-    with closing(sqlite3.connect(folder / DB)) as connection:
-        return dict(connection.execute("SELECT seq, bytes FROM entry").fetchall())
 
 
 def test_a_file_of_another_journal_proves_nothing(tmp_path: Path) -> None:
