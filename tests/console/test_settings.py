@@ -79,6 +79,15 @@ colour: red
         assert words in flat
 
 
+@pytest.mark.parametrize("page", ["README.md", "KEYS.md"])
+def test_the_examples_in_the_documents_are_taken(write: Write, page: str) -> None:
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    examples = re.findall(r"^`?(keys: \{.*?\})", text, re.MULTILINE)
+    assert examples
+    for example in examples:
+        load_settings(write(example + "\n"))
+
+
 def test_keys_may_change_places(write: Write) -> None:
     settings = load_settings(
         write('keys: {target: p, plan: g, help: F1, filter: ",", palette: "slash"}\nmouse: false\n')

@@ -25,7 +25,7 @@ To put an action on another key, name its id in the settings file (`settings.yam
 `warroom`, or the file that `--settings` or `WARROOM_SETTINGS` names):
 
 ```yaml
-keys: {target: t, palette: F1, plan: g}
+keys: {target: p, plan: g, palette: F1}
 ```
 
 Everything that shows a key follows. Two actions on one key, an unknown id and a key that may not be used are refused at
