@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 import warroom
-from warroom.cli.entry import run, state_folder
+from warroom.cli.entry import run, settle, state_folder
 from warroom.cli.evidence import app as evidence_app
 from warroom.cli.looks import SlowLine, ThemeOption, looks
 from warroom.errors import WarroomError
@@ -117,6 +117,7 @@ async def _sit(settings: Settings, look: Appearance, engine: Engine) -> int:
     from warroom.console.app import WarroomConsole
 
     console = WarroomConsole(engine.session(person()), settings=settings, look=look, copier=copier())
+    settle()
     return await console.run_async(mouse=settings.mouse) or console.return_code or 0
 
 

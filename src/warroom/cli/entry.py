@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import os
 import signal
@@ -115,6 +116,17 @@ def state_folder(path: Path | None) -> StateFolder:
     folder = StateFolder(path)
     own_log.begin(lambda: folder.path)
     return folder
+
+
+def settle() -> None:
+    """For a program that stays up from here on: what it has loaded is never looked through again for garbage.
+
+    Such a look takes longer than a frame, on the thread that answers keys. What is new is looked through less often:
+    drawing makes many objects, and few of them need it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:

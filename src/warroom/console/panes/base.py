@@ -72,8 +72,9 @@ class Pane(VerticalScroll, can_focus=True):
             self._title = title
             self.border_title = title
         if not same(drawn.lines, self._lines):
+            taller = len(drawn.lines) != len(self._lines)
             self._lines = tuple(drawn.lines)
-            self.query_one("#body", Static).update(Content("\n").join(self._lines))
+            self.query_one("#body", Static).update(Content("\n").join(self._lines), layout=taller)
         self._follow(drawn.focus, rows)
 
     def _follow(self, focus: int | None, rows: int) -> None:

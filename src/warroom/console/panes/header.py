@@ -18,7 +18,7 @@ from warroom.model.signal import TriggerReading
 
 
 class _Bar(Static):
-    """A Static that is updated only when its words changed."""
+    """A Static that is updated only when its words changed. Its height is the style sheet's: nothing else moves."""
 
     def __init__(self, store: Store, name: str) -> None:
         super().__init__("", id=name, markup=False)
@@ -28,7 +28,7 @@ class _Bar(Static):
     def show(self, content: Content) -> None:
         if not content.is_same(self._shown):
             self._shown = content
-            self.update(content)
+            self.update(content, layout=False)
 
 
 def badge(store: Store) -> tuple[Part, ...]:
@@ -48,6 +48,15 @@ def _silence(store: Store) -> tuple[Part, ...]:
     if silent is None:
         return ()
     return ((f" NO NEWS for {clock_text(silent)}: all stale ", "bold reverse $warning"), " ")
+
+
+def _by_itself(store: Store) -> tuple[Part, ...]:
+    """What warroom is about to do with nobody's leave stands before all else, with its clock and the key against it."""
+    now = store.state.automatic
+    if now is None or now.status != "announced" or now.until is None:
+        return ()
+    left = clock_text(max(0.0, (now.until - store.now()).total_seconds()))
+    return ((f" ROLLS BACK BY ITSELF in {left}: {store.key('veto')} vetoes ", "bold reverse $error"), " ")
 
 
 def _worst(store: Store) -> tuple[Part, ...]:
@@ -101,7 +110,7 @@ class Header(_Bar):
         if store.snapshot is not None and (not store.writable or undriven(store)):
             first += [" ", (" READ-ONLY ", "reverse bold")]
         incident, dot = store.incident, (" · ", "$text-muted")
-        rest: list[Part] = [*_silence(store), *_worst(store)]
+        rest: list[Part] = [*_silence(store), *_by_itself(store), *_worst(store)]
         name = cut(incident.id, 24) if incident is not None else ""
         room = cells - line(*first, *rest).cell_length - (wide(name) + 3 if name else 0) - 4
         service = store.runbook.service if store.runbook else store.problem
