@@ -21,6 +21,7 @@ from warroom.model.signal import LogLine, Sample, TriggerReading
 from warroom.plugins import isolated, supervise
 from warroom.redact import LogCleaner
 from warroom.signals.book import SignalBook
+from warroom.signals.following import Following
 from warroom.signals.sane import sane
 from warroom.signals.spool import LogSpool, pump
 from warroom.signals.store import SampleStore
@@ -104,14 +105,16 @@ class Sensing:
     async def _log_lines(self, platform: ActivePlatform) -> AsyncIterator[LogLine]:
         logs = platform.plugin.logs
         assert logs is not None
-        name = f"the logs of {platform.id}"
+        name, following = f"the logs of {platform.id}", Following()
 
         def start() -> AsyncIterator[LogLine]:
+            following.begins()
             return logs.follow(platform.context)
 
         async for line in supervise(name, start, of=LogLine, clock=self._core.clock, failed=self._failed(platform)):
             self._came(platform)
-            yield line
+            for each in following.take(line, self._core.clock.now()):
+                yield each
 
     async def _follow_release(self, platform: ActivePlatform) -> None:
         while True:
