@@ -21,7 +21,7 @@ from tests.engines import OP1, World, a_running
 from tests.loglines import lines
 from tests.world import PLUGIN
 from warroom.api import Context
-from warroom.cli.entry import Ended, run
+from warroom.cli.entry import Ended, run, settle
 from warroom.console.app import WarroomConsole
 from warroom.console.appearance import appearance, environment
 from warroom.model.signal import LogLine
@@ -122,6 +122,7 @@ async def main(folder: Path, rate: int, seconds: float) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, flood.begin.set)
     async with a_running(folder, plugin=replace(PLUGIN, logs=flood)) as world:
         figures = asyncio.create_task(measured(world, flood, folder / "figures.json"))
+        settle()
         try:
             return await WarroomConsole(world.engine.session(OP1), look=appearance(environment())).run_async() or 0
         finally:
