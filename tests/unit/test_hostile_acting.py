@@ -48,8 +48,11 @@ NO_JSON = {
 
 @pytest.mark.parametrize("body", NO_JSON.values(), ids=NO_JSON)
 async def test_a_reply_that_is_no_json_is_an_answer_all_the_same(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    reply = httpx.Response(503, headers={"content-type": "application/json"}, content=body)
-    client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: reply))
+    def reply(request: httpx.Request) -> httpx.Response:
+        """A body that is still to come, as from a real server."""
+        return httpx.Response(503, headers={"content-type": "application/json"}, stream=httpx.ByteStream(body))
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(reply))
     http = HttpClient()
     monkeypatch.setattr(http, "_client", client)
     result = await http.request("GET", "http://app.test/", timeout=5)
