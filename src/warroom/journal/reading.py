@@ -76,12 +76,12 @@ def read(folder: Path) -> Reading:
 def _plain_files(folder: Path) -> None:
     if (found := kind(folder)) != "folder":
         raise _BadError(
-            "the folder is missing" if found == "missing" else f"the folder is a {found}, which is not followed"
+            "the folder is missing" if found == "missing" else f"the folder is {_a(found)}, which is not followed"
         )
     for name in (DB, HEAD):
         if (found := kind(folder / name)) != "file":
             raise _BadError(
-                f"{name} is missing" if found == "missing" else f"{name} is a {found}, which is not followed"
+                f"{name} is missing" if found == "missing" else f"{name} is {_a(found)}, which is not followed"
             )
     for name in (f"{DB}-wal", f"{DB}-shm"):
         if kind(folder / name) not in ("file", "missing"):
@@ -232,3 +232,7 @@ def _structure(connection: sqlite3.Connection) -> None:
     found = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if found != ("ok",):
         raise _BadError(f"the database around the entries is damaged: {str(found[0])[:200] if found else 'no answer'}")
+
+
+def _a(found: str) -> str:
+    return "neither a file nor a folder" if found == "other" else f"a {found}"
