@@ -314,6 +314,7 @@ REPORT = ev.ReportWritten(path="report.md", sha256="00")
     ("bodies", "action", "part"),
     [
         ((), "decide", "Decide what to do"),
+        ((CHOSEN, proposed(PLAN), *ended(PLAN)), "verify", ""),
         (READY[:1], "notify-started", ""),
         ((DECIDED, CARRIED), "notify-started", "Send the message yourself"),
         ((DECIDED, CARRIED, SENT), "capture", ""),

@@ -209,6 +209,8 @@ def _aside(runbook: Runbook, state: State) -> NextAction | None:
 
 def _deciding(runbook: Runbook, state: State) -> NextAction | None:
     tree, decision = state.tree, state.decision
+    if decision is None and _rolled_back(state):
+        return None  # it was waived, and has been done since
     if decision is None:
         open_question = next((step for step in tree.path if step.answer is None), None) if tree is not None else None
         if open_question is not None:

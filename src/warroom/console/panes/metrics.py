@@ -208,6 +208,8 @@ class MetricsPane(Pane):
                 ("unknown ", "$warning"),
                 (signal.words, "$text-muted"),
             )
+            if signal.age_s is None and left.cell_length + age.cell_length >= cells:
+                return left.truncate(cells, ellipsis=True)
         return spread(left, age, cells)
 
     def _held(self, trigger: TriggerReading, cells: int) -> Content:
