@@ -40,6 +40,7 @@ async def test_the_countdown_stands_in_the_next_line_and_one_key_vetoes(start: S
     async with start(story, (160, 45)) as console:
         assert "Veto the automatic rollback to v1.0.0-beta.2, or let it begin at" in console.flat()
         assert f" {BY_ID['veto'].key} 2:00 Veto" in console.flat()
+        assert f"ROLLS BACK BY ITSELF in 2:00: {BY_ID['veto'].key} vetoes" in console.flat()
         await console.press(BY_ID["veto"].key)
         assert console.sent("veto") == [Veto()]
         assert "Veto the automatic rollback" not in console.flat()

@@ -22,6 +22,8 @@ def standing(store: Store) -> str:
         return "FIRING" if store.firing() else "calm"
     if incident.closed:
         return f"CLOSED {incident.closed}"
+    if state.automatic is not None and state.automatic.status == "announced":
+        return "ROLLS BACK BY ITSELF"
     verdict = state.verification.verdict if state.verification else None
     if state.plan is not None and state.plan.status in _PLAN and (state.plan.status != "done" or verdict is None):
         return _PLAN[state.plan.status]
@@ -63,6 +65,8 @@ def _facts(store: Store) -> set[str]:
         facts.add(f"run {state.plan.hash} {state.plan.status}")
     if state.verification is not None and state.verification.verdict is not None:
         facts.add(f"verification {state.verification.verdict} {state.verification.began_at}")
+    if state.automatic is not None:
+        facts.add(f"automatic {state.automatic.status} {state.automatic.at}")
     if state.driver and state.driver != store.me:
         facts.add(f"driver {state.driver}")
     return facts

@@ -69,6 +69,7 @@ class Status(Fact):
     advice: str
     advice_reason: str
     decided: str
+    automatic: str
     decides: str
     checklists: tuple[Progress, ...]
     evidence: str
@@ -128,6 +129,7 @@ def status(events: Sequence[Event], now: datetime, *, engine: str = "", damaged:
         advice=_CHOICES.get(state.tree.advice or "", "") if state.tree else "",
         advice_reason=state.tree.reason if state.tree else "",
         decided=f"{_CHOICES[state.decision.choice]}, by {state.decision.by}" if state.decision else "",
+        automatic="" if incident.closed else _by_itself(state),
         decides="" if incident.closed else who_decides(runbook, elapsed, state),
         checklists=tuple(_progress(runbook, state, name) for name in runbook.checklists),
         evidence=evidence.status if evidence else "",
@@ -142,6 +144,16 @@ def status(events: Sequence[Event], now: datetime, *, engine: str = "", damaged:
         engine=engine,
         damaged=damaged,
     )
+
+
+def _by_itself(state: State) -> str:
+    """What becomes of the automatic rollback; empty where there is none."""
+    now = state.automatic
+    if now is None:
+        return ""
+    if now.status == "announced" and now.until is not None:
+        return f"to {now.target} at {now.until:%H:%M:%S} UTC, unless somebody vetoes it in a console"
+    return f"{now.status}{f' by {now.by}' if now.by else ''}{f': {now.reason}' if now.reason else ''}"
 
 
 def _with(state: State, wanted: str) -> list[TriggerReading]:
@@ -215,6 +227,8 @@ def _alarms(found: Status) -> Iterator[str]:
 
 
 def _deciding(found: Status) -> Iterator[str]:
+    if found.automatic:
+        yield f"Automatic rollback: {found.automatic}."
     if found.advice:
         yield f"The runbook advises: {found.advice}" + (
             f", because {found.advice_reason}." if found.advice_reason else "."
