@@ -18,6 +18,7 @@ from warroom.engine.acting import Acting
 from warroom.engine.core import Core
 from warroom.engine.preparing import Preparing
 from warroom.engine.sensing import Sensing
+from warroom.engine.talking import ANNOUNCED
 from warroom.errors import JournalFull, JournalReadOnly, Refusal, WarroomError
 from warroom.model import intent as it
 from warroom.model.automation import AutomaticRollback
@@ -131,6 +132,7 @@ class Policy:
             return await self._stop(policy, why)
         self._ends = core.clock.monotonic() + policy.countdown
         reading = self._sensing.readings[policy.trigger]
+        until = core.clock.now() + timedelta(seconds=policy.countdown)
         await core.record(
             AutomaticAnnounced(
                 trigger=policy.trigger,
@@ -139,10 +141,16 @@ class Policy:
                 target=best.name,
                 hash=plan.hash,
                 countdown_s=policy.countdown,
-                until=core.clock.now() + timedelta(seconds=policy.countdown),
+                until=until,
             ),
             actor=POLICY,
         )
+        if core.runbook.channels:
+            text = (
+                f"{core.runbook.service}: warroom will roll back by itself to {best.name} at {until:%H:%M:%S} UTC.\n\n"
+            )
+            text += f"Reason: {reading.title}: {reading.words[:1000]}\n\nAnyone at a console can veto it until then."
+            await self._take(POLICY, it.Notify(template=ANNOUNCED, text=text))
 
     async def _count(self, policy: AutomaticRollback, now: Automatic) -> None:
         """The countdown: every look asks again whether anything stands against it."""

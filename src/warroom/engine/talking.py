@@ -16,6 +16,9 @@ from warroom.model.live import MessagePage, MessageQuery
 from warroom.model.state import Message
 from warroom.plugins import isolated
 
+ANNOUNCED = "announced"
+"""The automatic rollback's own message: it has no template, and nobody else may send under its name."""
+
 
 class Talking:
     def __init__(self, core: Core) -> None:
@@ -32,7 +35,7 @@ class Talking:
     async def notify(self, actor: Actor, intent: Notify) -> str:
         """Queues what the person saw, once for each channel; without channels it is for a person to pass on."""
         core = self._core
-        if intent.template not in core.runbook.templates:
+        if intent.template not in core.runbook.templates and (actor.kind, intent.template) != ("policy", ANNOUNCED):
             raise Refusal(f"There is no template {intent.template}", "", "")
         if not intent.text.strip():
             raise Refusal("The message is empty", "", "write something")
