@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.engines import OP1, a_running
-from tests.world import PLUGIN, Dump, until
+from tests.world import PLUGIN, Deploy, Dump, until
 from warroom import process
 from warroom.actions import evidence
 from warroom.actions.evidence import Bundle
@@ -21,6 +22,7 @@ from warroom.errors import WarroomError
 from warroom.model import event as ev
 from warroom.model import intent as it
 from warroom.model.live import EvidencePage, EvidenceQuery, GuardsPage, GuardsQuery
+from warroom.model.plan import Preview
 
 ROOT = Path(__file__).parents[2]
 
@@ -118,3 +120,83 @@ async def test_a_bundle_that_cannot_be_sealed_is_no_evidence_and_nobody_waits_fo
         await world.ok(it.CaptureEvidence())
         await until(lambda: world.state.evidence.status == "sealed")
         assert plan_hash == world.state.plan.hash
+
+
+class Around:
+    """Leaves beside its one file all that a folder can hold, and one file that claims a terabyte."""
+
+    name = "around"
+    kinds: tuple[str, ...] = ()
+    timeout_s = 20.0
+
+    async def collect(self, ctx: Context, folder: Folder) -> None:
+        async with folder.file("good.txt") as part:
+            beside = part.parent
+            part.write_text("good")
+            (beside / "left.part").mkdir()
+            (beside / "left.part" / "deep").write_text("x")
+            (beside / "link").symlink_to("/etc")
+            (beside / "dangling.part").symlink_to("/no/such/place")
+            os.mkfifo(beside / "fifo")
+            for number in range(500):
+                (beside / f"stray-{number}").write_bytes(b"")
+        with pytest.raises(WarroomError, match=r"huge\.dump is no evidence"):
+            async with folder.file("huge.dump", kind="dump") as part:
+                os.truncate(part, 1 << 50)
+        for name in ("../out", "/etc/passwd", "a/../../b", "", "x.part", "a\nb", "-rf", "good.txt"):
+            with pytest.raises(WarroomError):
+                await folder.write(name, b"x")
+
+
+async def test_what_a_collector_leaves_beside_its_files_is_no_evidence(tmp_path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        async with a_running(tmp_path, plugin=dataclasses.replace(PLUGIN, collectors=(Around(),))) as world:
+            await world.ok(it.OpenIncident(title="it burns"))
+            await world.ok(it.CaptureEvidence())
+            await until(lambda: world.state.evidence.status == "sealed")
+            sealed = Path(world.state.evidence.path)
+    finally:
+        os.umask(mask)
+    assert evidence.verify(sealed) == []
+    assert [path.name for path in (sealed / "world.around").iterdir()] == ["good.txt"]
+    assert Path("/etc/passwd").exists()
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (sealed, *sealed.rglob("*")))
+
+
+class Destroying(Deploy):
+    risk: Any = "destructive"
+
+    def preview(self, config: Any, args: Any, facts: Any) -> Preview:
+        return super().preview(config, args, facts).model_copy(update={"destroys": ("dump",)})
+
+
+def a_swap(role: str) -> dict[str, Any]:
+    step = {"title": "Go", "op": "world.deploy", "with": {"release": "${target.version}"}, "role": role}
+    return {"swap": {"title": "Swap", "use_when": "always", "needs": ["world"], "steps": {"deploy": step}}}
+
+
+@pytest.mark.parametrize("role", ["database", "application"])
+async def test_a_destructive_step_waits_for_what_it_destroys_to_be_sealed(tmp_path: Path, role: str) -> None:
+    """A database's is never waived, another's with a reason. That the item is waived lifts neither."""
+    plugin = dataclasses.replace(PLUGIN, operations=(Destroying(),))
+    async with a_running(tmp_path, plugin=plugin, procedures=a_swap(role)) as world:
+        plan = await world.planned()
+        await world.ok(it.MarkItem(item="capture", mark="waived", reason="it takes too many minutes"))
+        page = await world.engine.session(OP1).query(GuardsQuery())
+        assert isinstance(page, GuardsPage)
+        ids = tuple(guard.id for guard in page.guards)
+        (held,) = (guard for guard in page.guards if guard.id == "evidence-deploy")
+        assert held.hard is (role == "database")
+        without = tuple(each for each in ids if each != "evidence-deploy")
+        words = await world.refused(it.RunPlan(hash=plan, waive=without, reason="in a hurry", confirm="v2"))
+        assert "destroys dump" in words
+        await world.refused(it.RunPlan(hash=plan, waive=ids, reason="", confirm="v2"))
+        if role == "database":
+            await world.refused(it.RunPlan(hash=plan, waive=ids, reason="in a hurry", confirm="v2"))
+        assert world.state.plan.began_at is None
+        await world.ok(it.CaptureEvidence())
+        await until(lambda: world.state.evidence.status == "sealed")
+        page = await world.engine.session(OP1).query(GuardsQuery())
+        assert isinstance(page, GuardsPage)
+        assert "evidence-deploy" not in {guard.id for guard in page.guards}

@@ -7,9 +7,11 @@ file that did not end well is not offered as evidence.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -73,8 +75,7 @@ class Bundle:
 
     def seal(self, missing: Mapping[str, str], versions: Mapping[str, str]) -> Sealed:
         """Writes the manifest and returns its hash. Raises WarroomError when the disk will not take it."""
-        for left in self.path.rglob("*.part"):
-            left.unlink(missing_ok=True)  # written on by a collector whose time was over
+        _without_strays(self.path, {self.path / artifact.name for artifact in self._artifacts})
         artifacts = tuple(sorted(self._artifacts, key=lambda artifact: artifact.name))
         manifest = {
             "format": FORMAT,
@@ -118,6 +119,8 @@ class CollectorFolder:
         os.close(open_private(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         try:
             yield part
+            if part.lstat().st_size > shutil.disk_usage(self._bundle.path).total:
+                raise WarroomError(f"{final.name} is no evidence", "it says it is larger than the disk it is on", "")
             if kind != "dump" and not self._cleaned and not await asyncio.to_thread(redacted, part, self._cleaner):
                 kind = kind if kind == "picture" else "dump"
             await self._finish(part, final, kind)
@@ -174,6 +177,22 @@ def redacted(part: Path, cleaner: Redactor) -> bool:
         finally:
             clean.unlink(missing_ok=True)
     return True
+
+
+def _without_strays(folder: Path, kept: set[Path]) -> None:
+    """Takes away what never became an artifact, left by a collector that failed, went around its folder, or writes on.
+
+    Links are taken away, not followed. What resists is found by ``verify``, as added. Blocks.
+    """
+    on_the_way = {parent for path in kept for parent in path.parents}
+    for each in folder.iterdir():
+        if each in on_the_way and not each.is_symlink():
+            _without_strays(each, kept)
+        elif each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
+        elif each not in kept:
+            with contextlib.suppress(OSError):
+                each.unlink()
 
 
 def _flushed(part: Path) -> tuple[str, int]:
