@@ -188,7 +188,7 @@ async def test_earlier_incidents_are_listed_and_read_without_being_opened(tmp_pa
         assert [each.id for each in rest.incidents] == [page.incidents[1].id]
         read = await timeline(world, incident=older.id, limit=1)
         assert read.events[0].body.type in ("incident-closed", "report-written")
-        assert (await timeline(world, incident=older.id, kinds=("decisions",))).events == ()
+        assert (await timeline(world, incident=older.id, kinds=("evidence",))).events == ()
         assert world.state.incident.title == "the second"
         with pytest.raises(BadInput, match="There is no"):
             await timeline(world, incident="INC-9999")
