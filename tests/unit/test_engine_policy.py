@@ -16,10 +16,12 @@ import pytest
 from tests.engines import OP1, OP2, World, a_running
 from tests.world import PLUGIN, effects, until, world_runbook
 from warroom.actions.evidence import Bundle
+from warroom.decision.policy import against
 from warroom.engine import policy as policy_module
 from warroom.engine.policy import POLICY, Policy
 from warroom.errors import WarroomError
 from warroom.model import intent as it
+from warroom.model.decision import TreeReading
 from warroom.model.event import (
     AutomaticAnnounced,
     AutomaticStopped,
@@ -276,6 +278,27 @@ async def test_without_evidence_nothing_is_done(tmp_path: Path, monkeypatch: pyt
     async with burning(tmp_path) as world:
         await announced(world)
         assert await stopped(world) == "No evidence is sealed: capture it"
+
+
+async def test_it_goes_by_the_tree_s_advice_alone(tmp_path: Path) -> None:
+    async with burning(tmp_path, policy=LONG) as world:
+        await announced(world)
+        core, tree = world.engine.core, world.state.tree
+        policy = core.runbook.automatic_rollback
+        assert policy is not None
+        assert tree is not None
+
+        def why(advised: TreeReading | None) -> str:
+            state = world.state.model_copy(update={"tree": advised})
+            readings, now = world.engine.sensing.readings, core.clock.now()
+            return against(
+                core.runbook, policy, state, readings, now=now, running=core.running, deploying="", earlier=()
+            )
+
+        assert why(tree) == ""
+        assert why(tree.model_copy(update={"advice": "monitor"})) == "the decision tree advises monitor"
+        assert why(tree.model_copy(update={"advice": None})) == "the decision tree advises nothing yet"
+        assert why(None) == "the decision tree advises nothing yet"
 
 
 async def test_quiet_hours_keep_it_quiet(tmp_path: Path) -> None:
