@@ -16,7 +16,7 @@ import pytest
 from tests.engines import OP1, OP2, World, a_running
 from tests.world import PLUGIN, effects, until, world_runbook
 from warroom.actions.evidence import Bundle
-from warroom.decision.policy import against
+from warroom.decision.policy import against, too_much
 from warroom.engine import policy as policy_module
 from warroom.engine.policy import POLICY, Policy
 from warroom.errors import WarroomError
@@ -280,7 +280,7 @@ async def test_without_evidence_nothing_is_done(tmp_path: Path, monkeypatch: pyt
         assert await stopped(world) == "No evidence is sealed: capture it"
 
 
-async def test_it_goes_by_the_tree_s_advice_alone(tmp_path: Path) -> None:
+async def test_it_goes_by_the_tree_s_advice_and_by_operations_alone(tmp_path: Path) -> None:
     async with burning(tmp_path, policy=LONG) as world:
         await announced(world)
         core, tree = world.engine.core, world.state.tree
@@ -295,6 +295,11 @@ async def test_it_goes_by_the_tree_s_advice_alone(tmp_path: Path) -> None:
                 core.runbook, policy, state, readings, now=now, running=core.running, deploying="", earlier=()
             )
 
+        plan = world.state.plan.plan if world.state.plan is not None else None
+        assert plan is not None
+        by_hand = tuple(step.model_copy(update={"manual": True}) for step in plan.steps)
+        assert too_much(plan) == ""
+        assert too_much(plan.model_copy(update={"steps": by_hand})).endswith("is done by a person")
         assert why(tree) == ""
         assert why(tree.model_copy(update={"advice": "monitor"})) == "the decision tree advises monitor"
         assert why(tree.model_copy(update={"advice": None})) == "the decision tree advises nothing yet"

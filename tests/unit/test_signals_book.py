@@ -19,6 +19,7 @@ from warroom.model.signal import Sample
 from warroom.model.units import count_text, listed, value_text
 from warroom.signals import SampleStore, SignalBook, since_release
 from warroom.signals.trend import trend
+from warroom.signals.windows import Series
 from warroom.testing.builders import a_runbook, a_sample, at
 from warroom.testing.clock import START, VirtualClock
 
@@ -164,6 +165,25 @@ def test_is_it_getting_worse(values: list[float], said: str | None, part: str) -
     answer, words = bench.book.trend("errors", 300)
     assert answer == said
     assert part in words
+
+
+def test_a_rise_that_may_be_chance_is_neither_yes_nor_no() -> None:
+    bench = Bench()
+    for value in (0.02, 0.09, 0.03, 0.10, 0.02, 0.09, 0.12, 0.03, 0.11, 0.06):
+        bench.clock.tick(28)
+        bench.give("errors", value)
+    answer, words = bench.book.trend("errors", 300)
+    assert answer is None
+    assert words.startswith("5xx rose by ")
+    assert words.endswith("% sure): that may be chance")
+
+
+def test_a_negative_count_is_no_news_that_nothing_happened() -> None:
+    series = Series("ratio", 60)
+    series.add(a_sample(None, count=0), 1.0)
+    assert series.known
+    series.add(a_sample(0.1, 1, count=-1), 2.0)
+    assert not series.known
 
 
 def test_worse_is_down_for_a_state_and_unknown_where_nothing_is_known() -> None:
