@@ -116,6 +116,11 @@ def test_a_bad_release_is_rolled_back_to_a_proven_recovery(tmp_path: Path) -> No
     found = {path.relative_to(sealed).parts[0] for path in sealed.rglob("*")}
     assert {"logs", "samples", "journal", "versions", "manifest.json"} <= found
     assert all(path.stat().st_mode & 0o077 == 0 for path in sealed.rglob("*"))
+    changes, errors = (json.loads((sealed / "causes" / f"{name}.json").read_bytes()) for name in ("changes", "errors"))
+    assert changes["from_target_to_running"]["migrations"] == ["20251007143000_user_locale"]
+    assert changes["from_target_to_running"]["config_keys"] == ["added LONGEST_MESSAGE"]
+    assert "AttributeError" in errors["first_error"]["text"]
+    assert any(kind["new"] and kind["kind"].startswith("AttributeError") for kind in errors["kinds"])
 
     report = Path(result["report"]).read_text()
     headings = re.findall(r"^## (.*)", report, re.MULTILINE)
