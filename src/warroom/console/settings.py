@@ -119,7 +119,7 @@ def screens() -> tuple[tuple[type, str], ...]:
     from warroom.console.screens.commands import CommandsScreen
     from warroom.console.screens.helping import HelpScreen
     from warroom.console.screens.plan import PlanScreen
-    from warroom.console.screens.running import ClaimScreen
+    from warroom.console.screens.running import AbortScreen, ClaimScreen
     from warroom.console.screens.timeline import TimelineScreen
 
     return (
@@ -128,6 +128,7 @@ def screens() -> tuple[tuple[type, str], ...]:
         (TimelineScreen, "the timeline"),
         (PlanScreen, "the whole plan"),
         (ClaimScreen, "a step by hand"),
+        (AbortScreen, "stopping a run"),
         (HelpScreen, "the help"),
     )
 
