@@ -79,8 +79,8 @@ CROSS = {
     ),
     "drill window of nothing": (
         HEAD + "drill_windows: {watch: 1m, monitored: 5s, error-rat: 5s}",
-        '5:43: found the unknown name "error-rat", expected the name of a condition, of a question by timer or trend, or watch; '
-        'did you mean "error-rate"?',
+        '5:43: found the unknown name "error-rat", expected the name of a condition, of a question by timer or trend, '
+        'or watch; did you mean "error-rate"?',
     ),
     "neither": (
         HEAD + "procedures: {p: {title: t, use_when: u, steps: {s: {title: t}}}}",
