@@ -36,6 +36,11 @@ LINT = (
 NOTHING_COLLECTED = 5
 
 
+WORKERS = ("-n", "4", "--dist", "worksteal")
+"""More than a small machine has cores: many tests wait for real processes, and those that share a server stay together.
+"""
+
+
 def tool(name: str) -> str:
     return str(ROOT / ".venv" / "bin" / name)
 
@@ -82,7 +87,7 @@ def pytest(arguments: list[str]) -> int:
 
 def test(arguments: list[str]) -> int:
     failed = lint([])
-    if pytest(["-n", "2", *arguments]) != 0:
+    if pytest([*WORKERS, *arguments]) != 0:
         failed.append("pytest")
     if failed:
         say(f"Failed: {', '.join(failed)}.")
