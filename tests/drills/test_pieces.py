@@ -104,7 +104,7 @@ def test_no_scenario_but_those_there_are() -> None:
 def a_drill(begin: Any, pid: int) -> Drill:
     """With nothing behind it but a process that stands for the lab."""
     lab: Any = type("Lab", (), {"pid": pid, "state_dir": Path("/drills/lab")})()
-    told = Scenario("told", "A scenario", "nothing", BAD_RELEASE.runbook, begin)
+    told = Scenario("told", "A scenario", BAD_RELEASE.runbook, begin)
     nothing: Any = None
     return Drill(told, lab, nothing, a_runbook(), quiet=0)
 

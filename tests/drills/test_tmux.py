@@ -67,10 +67,11 @@ class Pair:
 
     async def take(self, key: str) -> None:
         self.taken.append(key)
+        asked = row_of(await asyncio.to_thread(self.tmux.screen))
         self.press(key)
         await self._answer(key)
         await self.tmux.until(
-            lambda seen: "esc goes back" not in seen and key_of(seen) != key, f"{key} is done and closed", 60
+            lambda seen: "esc goes back" not in seen and row_of(seen) != asked, f"{key} is done and closed", 60
         )
 
     async def _answer(self, key: str) -> None:
@@ -80,8 +81,11 @@ class Pair:
                 await self.tmux.shows(r"· decide")
                 self.press("\r")
             case "m":
-                await self.tmux.shows(r"ROLLBACK (IN PROGRESS|COMPLETED)")
-                self.press("\x13")
+                screen = await self.tmux.shows(r"ROLLBACK (IN PROGRESS|COMPLETED)")
+                if "I sent it by hand" in screen:
+                    await self._type("\t", "\r")
+                else:
+                    self.press("\x13")
             case "g":
                 await self.tmux.shows(r"best")
                 self.press("\r")
@@ -103,8 +107,13 @@ class Pair:
                 pass
 
 
+def row_of(screen: str) -> str:
+    """The line that names the next right action; empty while a dialog covers it."""
+    return next((row for row in screen.splitlines()[:4] if NEXT.search(row)), "")
+
+
 def key_of(screen: str) -> str:
-    """The key of the next right action; empty while there is nothing to press, or a dialog covers the line."""
+    """The key of the next right action; empty while there is nothing to press."""
     for row in screen.splitlines()[:4]:
         found = NEXT.search(row)
         if found and len(found[1]) == 1 and found[1].isalpha() and "not been read yet" not in row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -14,7 +16,8 @@ def test_only_what_was_suspended_is_taken_up_again(suspended: bool, monkeypatch:
     taken_up: list[bool] = []
     monkeypatch.setattr(LinuxDriver, "_sigcont_application", lambda self, *_: taken_up.append(True))
     made = outliving(LinuxDriver)
-    driver = made.__new__(made)
+    driver: Any = made.__new__(made)
+    driver.fileno, driver._modes, driver._app = -1, None, None
     vars(driver)["_must_signal_resume"] = suspended
     vars(made)["_sigcont_application"](driver)
     assert taken_up == [True] * suspended

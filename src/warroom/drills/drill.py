@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from warroom import process
-from warroom.actions.evidence import write_private
 from warroom.drills.autopilot import AUTOPILOT, Autopilot
 from warroom.drills.lab import LabHandle, running_lab
 from warroom.drills.lab.layout import remove_tree
@@ -26,6 +25,7 @@ from warroom.drills.scenarios import Scenario, scenario
 from warroom.engine.core import ENGINE, Options
 from warroom.engine.engine import Engine
 from warroom.errors import WarroomError
+from warroom.files import write_private
 from warroom.journal.folder import StateFolder
 from warroom.journal.store import Journal
 from warroom.model.event import IncidentClosed
