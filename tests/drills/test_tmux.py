@@ -71,7 +71,7 @@ class Pair:
         self.press(key)
         await self._answer(key)
         await self.tmux.until(
-            lambda seen: "esc goes back" not in seen and row_of(seen) != asked, f"{key} is done and closed", 60
+            lambda seen: "esc " not in seen and row_of(seen) not in ("", asked), f"{key} is done and closed", 60
         )
 
     async def _answer(self, key: str) -> None:
@@ -81,7 +81,7 @@ class Pair:
                 await self.tmux.shows(r"· decide")
                 self.press("\r")
             case "m":
-                screen = await self.tmux.shows(r"ROLLBACK (IN PROGRESS|COMPLETED)")
+                screen = await self.tmux.shows(r"to no channel")
                 if "I sent it by hand" in screen:
                     await self._type("\t", "\r")
                 else:
@@ -102,7 +102,7 @@ class Pair:
                 self.press("\x13")
             case "X":
                 await self.tmux.shows(r"Recovered")
-                await self._type("\t", "\r")
+                await self._type("\t", "\t", "\r")
             case _:
                 pass
 
