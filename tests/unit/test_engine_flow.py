@@ -11,7 +11,7 @@ import pytest
 from tests.engines import OP1, OP2, World, a_running
 from tests.world import effects, until
 from warroom.errors import BadInput
-from warroom.journal.folder import IncidentSummary, StateFolder
+from warroom.journal.folder import StateFolder
 from warroom.model import intent as it
 from warroom.model.kinds import KINDS, kind_of
 from warroom.model.live import (
@@ -24,6 +24,7 @@ from warroom.model.live import (
     WaysPage,
     WaysQuery,
 )
+from warroom.model.pages import IncidentSummary
 from warroom.session import Accepted
 
 ASKED = {

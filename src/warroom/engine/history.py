@@ -64,9 +64,7 @@ class History:
         stamp = _stamp(folder.folder(name))
         known = self._known.get(name)
         if known is None or known[0] != stamp:
-            summary = folder.summary(name)
-            fields = {**summary.model_dump(exclude={"newer"}), "damaged": summary.damaged or summary.newer}
-            known = self._known[name] = (stamp, IncidentLine.model_validate(fields))
+            known = self._known[name] = (stamp, IncidentLine.model_validate(folder.summary(name).model_dump()))
         journal = self._core.journal
         return known[1].model_copy(update={"here": journal is not None and journal.folder.name == name})
 

@@ -19,35 +19,14 @@ from warroom.journal.chain import INCIDENT_ID
 from warroom.journal.codec import decode, why_unreadable
 from warroom.journal.reading import read
 from warroom.model import event as ev
-from warroom.model.base import Fact, Instant
 from warroom.model.event import Event
+from warroom.model.pages import IncidentSummary
 from warroom.model.signal import Severity
 
 INCIDENTS = "incidents"
 DRILLS = "drills"
 LOCK = "lock"
 _HALF_MADE = re.compile(rf"\.{INCIDENT_ID.pattern}\.new")
-
-
-class IncidentSummary(Fact):
-    """One line of the list. ``severity`` is the worst that fired.
-
-    ``damaged`` says what is wrong with its journal, ``newer`` why it is read-only though whole; both are empty when all
-    is well.
-    """
-
-    id: str
-    title: str = ""
-    service: str = ""
-    environment: str = ""
-    scenario: str | None = None
-    opened_at: Instant | None = None
-    closed: Literal["recovered", "mitigated", "false-alarm", "unresolved"] | None = None
-    closed_at: Instant | None = None
-    severity: Severity | None = None
-    entries: int = 0
-    damaged: str = ""
-    newer: str = ""
 
 
 class Lock:

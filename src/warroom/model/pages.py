@@ -85,8 +85,12 @@ class IncidentsQuery(Fact):
     before: str | None = None
 
 
-class IncidentLine(Fact):
-    """``damaged`` says what is wrong with its journal; ``here`` marks the one that this engine has open."""
+class IncidentSummary(Fact):
+    """One line of the list. ``severity`` is the worst that fired.
+
+    ``damaged`` says what is wrong with its journal, ``newer`` why it is read-only though whole; both are empty when all
+    is well.
+    """
 
     id: str
     title: str = ""
@@ -99,6 +103,12 @@ class IncidentLine(Fact):
     severity: Severity | None = None
     entries: int = 0
     damaged: str = ""
+    newer: str = ""
+
+
+class IncidentLine(IncidentSummary):
+    """``here`` marks the one that this engine has open."""
+
     here: bool = False
 
 

@@ -63,7 +63,7 @@ class IncidentsScreen(Dialog):
         sign, word, style = _state(each)
         opened = f"{each.opened_at:%Y-%m-%d} {utc(each.opened_at)}" if each.opened_at else "unknown"
         first = f"{fit(each.id, 11)} {fit(opened, 19)} "
-        title = cut(each.title or each.damaged, max(10, cells - len(first) - 16))
+        title = cut(each.title or each.damaged or each.newer, max(10, cells - len(first) - 16))
         return line((f"{sign} ", style), (first, "$text-muted"), (fit(word, 13), style), title)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -73,8 +73,8 @@ class IncidentsScreen(Dialog):
             parts.append(f"took {clock_text((each.closed_at - each.opened_at).total_seconds())}")
         if each.severity:
             parts.append(each.severity)
-        if each.damaged and each.title:
-            parts.append(each.damaged)
+        if each.title and (wrong := each.damaged or each.newer):
+            parts.append(wrong)
         said = " · ".join(part for part in parts if part)
         self.query_one("#about-incident", Static).update(line((said, "$text-muted")))
         if event.option_index == len(self.found) - 1 and len(self.found) < self.total:
@@ -88,6 +88,8 @@ class IncidentsScreen(Dialog):
 def _state(each: IncidentLine) -> tuple[str, str, str]:
     if each.damaged:
         return "✖", "damaged", "$error bold"
+    if each.newer:
+        return "?", "read-only", "$warning bold"
     if each.closed is None:
         return "▶", "open here" if each.here else "open", "$warning bold"
     return ("✔", each.closed, "$success") if each.closed == "recovered" else ("–", each.closed, "$text-muted")
