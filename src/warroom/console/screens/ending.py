@@ -11,6 +11,7 @@ from warroom.console.screens.base import Dialog, Reason, button, rows
 from warroom.console.text import line, wrapped
 from warroom.model.checklist import lines
 from warroom.model.intent import CloseIncident
+from warroom.model.units import many
 
 Outcome = Literal["recovered", "mitigated", "false-alarm", "unresolved"]
 _OUTCOMES: tuple[tuple[Outcome, str], ...] = (
@@ -37,7 +38,7 @@ class CloseScreen(Dialog):
         still = [entry for entry in left if entry.status == "open" and entry.depth == 0]
         shown = [line(("Everything on the checklist is settled.", "$success"))]
         if still:
-            shown = [line((f"{len(still)} checklist lines are still open:", "$warning"))]
+            shown = [line((f"still open: {many(len(still), 'checklist line')}", "$warning"))]
             shown += [row for entry in still[:8] for row in wrapped(entry.sentence, 66, "", f"  ○ {entry.number} ")]
         verification = state.verification
         if verification is None or verification.verdict != "pass":
