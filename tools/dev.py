@@ -95,7 +95,7 @@ def test(arguments: list[str]) -> int:
 
 
 def suite(folder: str, arguments: list[str]) -> int:
-    status = pytest([folder, "--full", *arguments])
+    status = pytest([folder, "--full", "--timeout=0", *arguments])
     if status == NOTHING_COLLECTED:
         say(f"{folder} holds nothing to run with these arguments.")
     return status
