@@ -7,6 +7,7 @@ done by the runner, which executes the Calls that ``Operation.preview`` returned
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -64,6 +65,21 @@ class Rows:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
+class Connection(Protocol):
+    """One that the read door opened. Who was given it closes it."""
+
+    socket: socket.socket
+    """Connected, a stream. Over with ``close``, not by closing it."""
+
+    def said(self) -> str:
+        """What the program that carries it has said on its standard error so far, raw; empty where none does."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the program too. A second time does nothing."""
+        ...
+
+
 class ReadDoor(Protocol):
     """Everything read from outside goes through here: bounded in time and size, redacted, and in the command log."""
 
@@ -117,6 +133,15 @@ class ReadDoor(Protocol):
         """One command that only reads, such as ``"INFO"``: its reply as plain JSON, bytes as text.
 
         ``DoorRefused`` for any other command; ``StoreRefused``, ``Unreachable`` and ``TimedOut`` as with ``sql``.
+        """
+        ...
+
+    async def dial(self, to: str | Sequence[str], *, timeout: float) -> Connection:
+        """A connection for a protocol that the plugin speaks itself, and that it only reads with.
+
+        ``to`` is ``unix:/PATH``, ``tcp:HOST:PORT``, or the words of a program whose standard input and output are the
+        connection: one that can ask nobody anything, such as ssh in BatchMode. ``Unreachable``, ``TimedOut``,
+        ``ProgramMissing``; ``DoorRefused`` for an address that ``warroom.model.address`` refuses.
         """
         ...
 

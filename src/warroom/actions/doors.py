@@ -16,7 +16,7 @@ from warroom import process
 from warroom.actions import bodies
 from warroom.actions.commands import CommandLog
 from warroom.actions.stores import Stores
-from warroom.api import Clock, Rows, SecretResolver
+from warroom.api import Clock, Connection, Rows, SecretResolver
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
 from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret
 from warroom.redact import Redactor
@@ -224,6 +224,11 @@ class Reading:
         self._hide(secret, stores.redis.address(secret, url).password or "")
         line = f"redis-cli -u {_pasted(secret)} {shlex.join(command)}"
         return await self._logged(line, stores.redis.read(secret, url, command, timeout))
+
+    async def dial(self, to: str | Sequence[str], *, timeout: float) -> Connection:
+        from warroom.actions import dialing
+
+        return await self._logged(dialing.shown(to), dialing.dial(to, timeout))
 
     def _store(self, secret: str) -> tuple[Stores, str]:
         if self._stores is None or self._secret is None:

@@ -15,12 +15,12 @@ from typing import Any, Literal, Self
 
 from pydantic import JsonValue
 
-from warroom.api import Clock, Context, ReadDoor, Rows
+from warroom.api import Clock, Connection, Context, ReadDoor, Rows
 from warroom.errors import WarroomError
 from warroom.model.call import CallResult
 from warroom.testing.clock import VirtualClock
 
-Kind = Literal["run", "http", "stream", "sql", "redis"]
+Kind = Literal["run", "http", "stream", "sql", "redis", "dial"]
 
 
 class UnexpectedCall(AssertionError):
@@ -120,6 +120,12 @@ class FakeReadDoor:
         self._expected.append(_Expected("redis", (secret, *command), answer, times, _any))
         return self
 
+    def on_dial(self, to: str | Sequence[str], answer: Connection | WarroomError, *, times: int | None = 1) -> Self:
+        """The answer is what a test connects itself, such as one end of ``socket.socketpair()``."""
+        what = (to,) if isinstance(to, str) else tuple(to)
+        self._expected.append(_Expected("dial", what, answer, times, _any))
+        return self
+
     async def run(
         self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> CallResult:
@@ -161,6 +167,11 @@ class FakeReadDoor:
 
     async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
         answer: JsonValue = self._answer(Made("redis", (secret, *command), timeout=timeout))
+        return answer
+
+    async def dial(self, to: str | Sequence[str], *, timeout: float) -> Connection:
+        what = (to,) if isinstance(to, str) else tuple(to)
+        answer: Connection = self._answer(Made("dial", what, timeout=timeout))
         return answer
 
     def verify(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from warroom.api import ReadDoor, Rows
+from warroom.api import Connection, ReadDoor, Rows
 from warroom.model.call import CallResult
 
 _PROCESSES = frozenset(
@@ -169,6 +169,12 @@ class WitnessedDoor:
     async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
         with _unwatched():
             return await self._door.redis(secret, *command, timeout=timeout)
+
+    async def dial(self, to: str | Sequence[str], *, timeout: float) -> Connection:
+        if not isinstance(to, str):
+            self.argvs.append(tuple(to))
+        with _unwatched():
+            return await self._door.dial(to, timeout=timeout)
 
     async def _lines(self, lines: AsyncIterator[str]) -> AsyncIterator[str]:
         while True:

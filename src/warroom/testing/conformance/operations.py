@@ -198,3 +198,6 @@ class _Refusing:
 
     async def redis(self, secret: str, *command: str, **_: Any) -> Any:
         raise WarroomError("Nothing is read here")
+
+    async def dial(self, to: str | Sequence[str], **_: Any) -> Any:
+        raise WarroomError("Nothing is read here")
