@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.docker_engine import DockerEngine, no_compose, no_dockerd, shared_engine
+
 REQUIRED = "WARROOM_CI_REQUIRE"
 
 # A shell that starts this in the background ignores Ctrl+C for it, and every program would inherit that.
@@ -52,10 +54,14 @@ def postgres() -> str:
 
 ENGINES: dict[str, Callable[[], str]] = {
     "chromium": program("chromium"),
+    "compose": no_compose,
+    "docker-registry": program("docker-registry"),
+    "dockerd": no_dockerd,
     "openssl": program("openssl"),
     "pgbouncer": program("pgbouncer", "/usr/sbin"),
     "postgres": postgres,
     "prometheus": works("prometheus", "--version"),
+    "sshd": program("sshd", "/usr/sbin"),
     "strace": works("strace", "-f", "-o", "/dev/null", "true"),
     "tmpfs": works("unshare", "-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt"),
     "tmux": program("tmux"),
@@ -115,6 +121,12 @@ def private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("WARROOM_") and name != REQUIRED]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> DockerEngine:
+    """The one that all of this run's workers share. A test that uses it needs "dockerd"."""
+    return shared_engine()
 
 
 @pytest.fixture
