@@ -1,0 +1,15 @@
+"""A Docker Compose project: what runs in it, what ran, and how it is brought back to an earlier image.
+
+Only Compose v2, the ``docker compose`` command, is spoken.
+"""
+
+from __future__ import annotations
+
+from warroom.api import Plugin
+from warroom_compose.config import Config
+
+plugin = Plugin(
+    name="compose",
+    version="1",
+    config=Config,
+)

@@ -1,0 +1,339 @@
+"""The Compose project as its containers' labels tell of it: never guessed from a folder's name."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from warroom.api import Context, WarroomError
+from warroom_compose.client import Engine, NotThere, engine
+from warroom_compose.config import Config
+
+LABEL = "com.docker.compose."
+_RENAMED = re.compile(r"^[0-9a-f]{12}_")
+"""What Compose puts before a container's name while it makes the next one in its place."""
+_FRACTION = re.compile(r"\.(\d+)")
+
+Health = Literal["healthy", "unhealthy", "starting", "none"]
+
+
+class NoProject(WarroomError):
+    """No container of the project is on the engine."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container. ``image_id`` is what really runs in it, ``image`` the reference it was made from.
+
+    ``health`` is "none" where nothing checks it. ``memory_limit`` is in bytes, 0 for none; ``cpus`` are cores, 0 for
+    all. ``restarts`` are those by its restart policy, since it was made. What an engine's list doesn't tell
+    (from ``started_at`` on) is empty unless the container was inspected.
+    """
+
+    id: str
+    name: str
+    service: str
+    number: int
+    image: str
+    image_id: str
+    state: str
+    created_at: datetime | None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    health: Health = "none"
+    checked: bool = False
+    exit_code: int = 0
+    oom_killed: bool = False
+    restarts: int = 0
+    memory_limit: int = 0
+    cpus: float = 0
+    tty: bool = False
+    log_driver: str = ""
+    one_off: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def being_replaced(self) -> bool:
+        return bool(_RENAMED.match(self.name))
+
+    @property
+    def config_hash(self) -> str:
+        """Compose's hash of the definition that it was made from; empty where it wrote none."""
+        return self.labels.get(f"{LABEL}config-hash", "")
+
+    @property
+    def shown(self) -> str:
+        """``web-1``: the service and the number, whatever the container's own name."""
+        return f"{self.service}-{self.number}"
+
+
+@dataclass(frozen=True)
+class Project:
+    """``directory``, ``files`` and ``env_files`` are the project's own, as warroom's command lines name them.
+
+    ``files`` never holds ``pin_file``, which is the last of them on a command line while it is there (``pinned``).
+    ``services`` are all that have a container, by name, each with its containers, by number; none of ``docker compose
+    run``. ``notes`` say what does not fit together.
+    """
+
+    name: str
+    engine_id: str
+    docker: tuple[str, ...]
+    directory: str
+    files: tuple[str, ...]
+    env_files: tuple[str, ...]
+    profiles: tuple[str, ...]
+    services: Mapping[str, tuple[Container, ...]]
+    pin_file: Path
+    compose_versions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the override is there now."""
+        return self.pin_file.is_file()
+
+    def argv(self, *words: str, pins: bool | None = None) -> tuple[str, ...]:
+        """``docker compose`` as this project is run: its folder, its files in their order, its env files and profiles.
+
+        ``pins``: with the override that pins images as the last file; None takes it where it is there now. A preview
+        says which, so that its lines do not depend on when they are made.
+        """
+        line = [*self.docker, "compose", "--project-name", self.name]
+        if self.directory:
+            line += ["--project-directory", self.directory]
+        for file in self.files:
+            line += ["--file", file]
+        if self.pinned if pins is None else pins:
+            line += ["--file", str(self.pin_file)]
+        for env_file in self.env_files:
+            line += ["--env-file", env_file]
+        for profile in self.profiles:
+            line += ["--profile", profile]
+        return (*line, *words)
+
+    def of(self, service: str) -> tuple[Container, ...]:
+        return self.services.get(service, ())
+
+    def running(self, service: str) -> tuple[Container, ...]:
+        return tuple(one for one in self.of(service) if one.running)
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        return tuple(one for those in self.services.values() for one in those)
+
+    def unreadable(self) -> tuple[str, ...]:
+        """Those of its files that can't be read here, each with why."""
+        found = []
+        for file in (*self.files, *self.env_files):
+            try:
+                with open(file, "rb") as opened:
+                    opened.read(1)
+            except OSError as error:
+                found.append(f"{file}: {(error.strerror or str(error)).lower()}")
+        return tuple(found)
+
+    def definition(self) -> dict[str, str]:
+        """The SHA-256 of each file that the project is made of, by path; of ``.env`` too. Empty for one that is not
+        there: a plan that pins this is void once any of them has changed."""
+        return {file: _sha256(Path(file)) for file in (*self.files, *self._env())}
+
+    def _env(self) -> tuple[str, ...]:
+        """Compose reads ``.env`` of the project's folder unless it is told of another."""
+        return self.env_files or ((f"{self.directory}/.env",) if self.directory else ())
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+async def find(ctx: Context, of: Engine | None = None, *, inspect: bool = True) -> Project:
+    """The project now, each container inspected unless ``inspect`` is False, which leaves what labels don't say empty.
+
+    Raises ``NoProject`` where the engine has no container of it, and WarroomError where the engine can't be asked.
+    """
+    if of is None:
+        async with engine(ctx) as opened:
+            return await find(ctx, opened, inspect=inspect)
+    config: Config = ctx.config
+    wanted = {"label": [f"{LABEL}project={config.project}"]}
+    listed, info = await asyncio.gather(of.get("/containers/json", all=True, filters=wanted), of.get("/info"))
+    if not listed:
+        raise NoProject(
+            f"There is no container of the project {config.project}",
+            f"the Docker engine at {of.at.name} has none with its label",
+            "docker compose ls --all shows the projects there; correct project, or the engine",
+        )
+    containers = [_listed(one) for one in listed]
+    if inspect:
+        found = await asyncio.gather(*(_inspected(of, one) for one in containers))
+        containers = [one for one in found if one is not None]
+    return _project(config, str(info.get("ID", "")), containers)
+
+
+async def _inspected(of: Engine, one: Container) -> Container | None:
+    """None where it went away meanwhile."""
+    try:
+        return inspected(await of.get(f"/containers/{one.id}/json"))
+    except NotThere:
+        return None
+
+
+def _listed(one: Mapping[str, Any]) -> Container:
+    labels = {str(name): str(value) for name, value in (one.get("Labels") or {}).items()}
+    names = one.get("Names") or [""]
+    return _container(
+        one, labels, str(names[0]), str(one.get("State", "")), datetime.fromtimestamp(one["Created"], UTC)
+    )
+
+
+def _container(
+    one: Mapping[str, Any], labels: dict[str, str], name: str, state: str, made: datetime | None
+) -> Container:
+    number = labels.get(f"{LABEL}container-number", "1")
+    return Container(
+        id=str(one["Id"]),
+        name=name.lstrip("/"),
+        service=labels.get(f"{LABEL}service", ""),
+        number=int(number) if number.isdigit() else 1,
+        image=str(one.get("Image", "")),
+        image_id=str(one.get("ImageID", "")),
+        state=state,
+        created_at=made,
+        one_off=labels.get(f"{LABEL}oneoff", "False") == "True",
+        labels=labels,
+    )
+
+
+def inspected(one: Mapping[str, Any]) -> Container:
+    """From what ``/containers/ID/json`` gives."""
+    made, state, host = one["Config"], one["State"], one.get("HostConfig") or {}
+    labels = {str(name): str(value) for name, value in (made.get("Labels") or {}).items()}
+    facts = {"Id": one["Id"], "Image": made.get("Image", ""), "ImageID": one.get("Image", "")}
+    base = _container(facts, labels, str(one["Name"]), str(state["Status"]), instant(one.get("Created")))
+    health = str((state.get("Health") or {}).get("Status") or "none")
+    return Container(
+        **{
+            **base.__dict__,
+            "started_at": instant(state.get("StartedAt")),
+            "finished_at": instant(state.get("FinishedAt")),
+            "health": health if health in ("healthy", "unhealthy", "starting") else "none",
+            "checked": _has_check(made),
+            "exit_code": int(state.get("ExitCode") or 0),
+            "oom_killed": bool(state.get("OOMKilled")),
+            "restarts": int(one.get("RestartCount") or 0),
+            "memory_limit": int(host.get("Memory") or 0),
+            "cpus": _cpus(host),
+            "tty": bool(made.get("Tty")),
+            "log_driver": str((host.get("LogConfig") or {}).get("Type") or ""),
+        }
+    )
+
+
+def _has_check(made: Mapping[str, Any]) -> bool:
+    test = (made.get("Healthcheck") or {}).get("Test") or []
+    return bool(test) and test[0] != "NONE"
+
+
+def _cpus(host: Mapping[str, Any]) -> float:
+    if nano := int(host.get("NanoCpus") or 0):
+        return nano / 1e9
+    quota, period = int(host.get("CpuQuota") or 0), int(host.get("CpuPeriod") or 100_000)
+    return quota / period if quota > 0 and period > 0 else 0
+
+
+def instant(text: object) -> datetime | None:
+    """A time of the engine's, which has nanoseconds; None for its "never"."""
+    if not isinstance(text, str) or text.startswith("0001-") or not text:
+        return None
+    short = _FRACTION.sub(lambda m: "." + (m[1] + "000000")[:6], text)
+    try:
+        found = datetime.fromisoformat(short)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _project(config: Config, engine_id: str, containers: Sequence[Container]) -> Project:
+    lasting = [one for one in containers if not one.one_off]
+    by_service: dict[str, list[Container]] = {}
+    for one in sorted(lasting, key=lambda one: (one.service, one.number, one.name)):
+        by_service.setdefault(one.service, []).append(one)
+    pin_file = config.pin_file(engine_id)
+    sources = _sources(config, lasting or containers)
+    directory, files, env_files, notes = _places(config, sources, pin_file)
+    return Project(
+        name=config.project,
+        engine_id=engine_id,
+        docker=config.docker,
+        directory=directory,
+        files=files,
+        env_files=env_files,
+        profiles=config.profiles,
+        services={name: tuple(those) for name, those in by_service.items()},
+        pin_file=pin_file,
+        compose_versions=tuple(sorted({v for one in lasting if (v := one.labels.get(f"{LABEL}version", ""))})),
+        notes=notes,
+    )
+
+
+def _sources(config: Config, containers: Sequence[Container]) -> list[Container]:
+    """The released service's containers first, then the others that matter, then any; of each the newest first."""
+    order = [config.released, *config.services]
+
+    def place(one: Container) -> tuple[int, float]:
+        rank = order.index(one.service) if one.service in order else len(order)
+        return rank, -(one.created_at.timestamp() if one.created_at else 0)
+
+    return sorted(containers, key=place)
+
+
+Places = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def _places(
+    config: Config, sources: Sequence[Container], pin_file: Path
+) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    labelled = [_labelled(one, pin_file) for one in sources]
+    directory, files, env_files = labelled[0]
+    notes = [
+        f"{one.shown} was made from other files than {sources[0].shown}"
+        for one, told in zip(sources, labelled, strict=True)
+        if told != labelled[0] and one.service in config.services
+    ]
+    if config.directory is not None and config.directory != directory:
+        files, env_files = (_moved(those, directory, config.directory) for those in (files, env_files))
+        directory = config.directory
+    if not (config.files or files):
+        notes.append("its labels name no file: set files")
+    return directory, config.files or files, config.env_files or env_files, tuple(notes)
+
+
+def _labelled(one: Container, pin_file: Path) -> Places:
+    def listed(name: str) -> tuple[str, ...]:
+        parts = [part.strip() for part in one.labels.get(f"{LABEL}project.{name}", "").split(",")]
+        return tuple(part for part in parts if part.startswith("/") and part != str(pin_file))
+
+    directory = one.labels.get(f"{LABEL}project.working_dir", "")
+    return directory if directory.startswith("/") else "", listed("config_files"), listed("environment_file")
+
+
+def _moved(files: tuple[str, ...], old: str, new: str) -> tuple[str, ...]:
+    """The same files below the folder where the project is now; what lay elsewhere is there still."""
+    return tuple(
+        str(Path(new) / Path(file).relative_to(old)) if old and Path(file).is_relative_to(old) else file
+        for file in files
+    )
