@@ -23,7 +23,7 @@ class NoArgs(Fact):
 
 
 class RestartArgs(Fact):
-    component: Literal["app", "postgres", "redis"] = "app"
+    component: Literal["app", "postgres", "redis", "ai", "mail"] = "app"
 
 
 class WaitArgs(Fact):

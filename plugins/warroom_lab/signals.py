@@ -21,6 +21,8 @@ OFFERS = {
     "requests-per-minute": SignalOffer("requests", "per-minute"),
     "signin-error-ratio": SignalOffer("sign-ins that met a 5xx", "ratio"),
     "payment-webhooks": SignalOffer("payment webhooks", "state"),
+    "ai-provider": SignalOffer("AI provider", "state"),
+    "email-service": SignalOffer("e-mail service", "state"),
     "memory-used": SignalOffer("memory in use", "ratio"),
     "db-pool-used": SignalOffer("database pool in use", "ratio"),
     "health-web": SignalOffer("web health", "state"),
@@ -32,6 +34,7 @@ OFFERS = {
     "payments-without-tier": SignalOffer("payments without their tier", "count"),
     "payments-duplicate": SignalOffer("payments taken twice", "count"),
 }
+_CALLED = {"ai-provider": "ai", "email-service": "mail"}
 _INTEGRITY = {
     "migrations-failed": "migrations_failed",
     "integrity-errors": "integrity_errors",
@@ -55,7 +58,7 @@ class LabSignals:
         if unknown := sorted(wanted - OFFERS.keys()):
             raise BadInput(f"the lab has no signal {unknown[0]}", "", f"It has: {', '.join(OFFERS)}.")
         config: Config = ctx.config
-        before: Counted | None = None
+        before: Looked | None = None
         integrity_due = ctx.clock.monotonic()
         while True:
             began = ctx.clock.monotonic()
@@ -94,6 +97,31 @@ class Counted:
         return Counted(self.at - before.at, answers, latency, self.bounds_ms)
 
 
+Calls = Mapping[str, Mapping[str, int]]
+"""How many calls of each other service the app has made since it began, by how they ended: ``ok`` or ``failed``."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What one look leaves for the next. ``calls`` is None where the app did not answer."""
+
+    traffic: Counted
+    calls: Calls | None
+
+
+def called(before: Calls, now: Calls) -> dict[str, Value]:
+    """Whether most calls of each service went well in between; nothing when the app began anew in between."""
+    values: dict[str, Value] = {}
+    for name, service in _CALLED.items():
+        then, ended = before.get(service, {}), now.get(service, {})
+        ok, failed = (ended.get(how, 0) - then.get(how, 0) for how in ("ok", "failed"))
+        if min(ok, failed) < 0:
+            continue
+        total = ok + failed
+        values[name] = (float(failed / total < 0.5) if total else None, total, f"{failed} of {total} calls failed")
+    return values
+
+
 def _failed(status: int) -> bool:
     """5xx, or no answer at all."""
     return status >= 500 or status == 0
@@ -120,7 +148,7 @@ def p95(spent: Counted) -> Value:
     return None, 0, "no requests"
 
 
-async def _look(ctx: Context, before: Counted | None) -> tuple[dict[str, Value], Counted | None]:
+async def _look(ctx: Context, before: Looked | None) -> tuple[dict[str, Value], Looked | None]:
     try:
         found = await ask(ctx, "/counters")
     except WarroomError as error:
@@ -129,10 +157,12 @@ async def _look(ctx: Context, before: Counted | None) -> tuple[dict[str, Value],
     values = {**_app(found["app"]), **_health(found["health"])}
     if found["memory"] is not None:
         values["memory-used"] = _memory(found["memory"]["resident_bytes"], found["memory"]["limit_bytes"])
-    now = Counted.read(ctx.clock.monotonic(), found["traffic"])
-    spent = now.since(before) if before is not None else None
+    now = Looked(Counted.read(ctx.clock.monotonic(), found["traffic"]), found["app"]["calls"] if found["app"] else None)
+    spent = now.traffic.since(before.traffic) if before is not None else None
     if spent is not None:
         values |= _traffic(spent)
+    if before is not None and before.calls is not None and now.calls is not None:
+        values |= called(before.calls, now.calls)
     return values, now
 
 
@@ -158,7 +188,7 @@ def _memory(resident: int, limit: int) -> Value:
 def _app(said: Mapping[str, Any] | None) -> dict[str, Value]:
     if said is None:
         silent: Value = (None, None, "the app does not answer")
-        return {"memory-used": silent, "db-pool-used": silent}
+        return dict.fromkeys(("memory-used", "db-pool-used", *_CALLED), silent)
     memory, pool = said["memory"], said["pool"]
     return {
         "memory-used": _memory(memory["residentBytes"], memory["limitBytes"]),

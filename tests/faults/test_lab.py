@@ -92,14 +92,21 @@ async def test_the_app_is_what_the_runbook_asks_of_it(shared: LabHandle) -> None
         async with user.post("/api/auth/signin", json={**wrong, "password": "Test123!"}) as response:
             assert response.status == 200
             assert "session" in response.cookies
-            token = (await response.json())["token"]
+            said = await response.json()
+            token, own_page = said["token"], {"X-CSRF-Token": said["csrf"]}
         async with user.get("/api/conversations") as response:
             (conversation, *_) = (await response.json())["conversations"]
-        async with user.post(
-            f"/api/conversations/{conversation['id']}/messages", json={"content": "hello"}
-        ) as response:
+        path, hello = f"/api/conversations/{conversation['id']}", {"content": "hello"}
+        async with user.post(f"{path}/messages", json=hello) as response:
+            assert response.status == 403
+        async with user.post(f"{path}/messages", json=hello, headers=own_page) as response:
             assert response.status == 201
-        async with user.post("/api/conversations/c0000001/messages", json={"content": "not mine"}) as response:
+            assert (await response.json())["reply"] == "You say: hello Tell me more."
+        async with user.get(f"{path}/export") as response:
+            said = (await response.json())["messages"]
+            assert [each["role"] for each in said[-2:]] == ["user", "assistant"]
+        others = "/api/conversations/c0000001/messages"
+        async with user.post(others, json={"content": "not mine"}, headers=own_page) as response:
             assert response.status == 404
         async with user.post("/api/auth/refresh", json={"token": token}) as response:
             assert response.status == 200

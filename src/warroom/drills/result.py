@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from warroom.model.cutover import failed_cut_over, last_rollback
 from warroom.model.event import Event
 from warroom.model.state import State
 from warroom.model.verification import Verdict
@@ -41,8 +42,11 @@ def result(
 
 
 def verified(state: State) -> Verdict:
-    """The last word on the recovery. One that passed and came back during the watch did not hold."""
+    """The last word on the recovery. One that passed and came back during the watch did not hold; and where the target
+    did not come up there is nothing to verify."""
     if state.watch is not None and state.watch.quiet is False and "verified" in state.proofs:
+        return "fail"
+    if "verified" not in state.proofs and failed_cut_over(last_rollback(state)) is not None:
         return "fail"
     return (state.verification.verdict if state.verification else None) or "inconclusive"
 

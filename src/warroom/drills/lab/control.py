@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -19,7 +19,9 @@ from warroom.drills.lab.repository import Repository
 from warroom.errors import BadInput, WarroomError
 
 LONGEST_WAIT = 60.0
-COMPONENTS = ("app", "postgres", "redis")
+COMPONENTS = ("app", "postgres", "redis", "ai", "mail")
+SETTINGS = frozenset({"CSRF_PROTECTION", "SIGN_IN_ATTEMPTS", "TRACES", "VERIFY_TOKENS"})
+"""Those of the app that may be set; the others say where its neighbours are."""
 
 
 class Controlled(Protocol):
@@ -36,6 +38,7 @@ class Controlled(Protocol):
     def log_path(self, source: str) -> str: ...
     def deploying(self, commit: str, by: str, key: str) -> Work: ...
     def restarting(self, component: str) -> Work: ...
+    def configuring(self, settings: dict[str, str]) -> Work: ...
     def stopping_writes(self, stopped: bool) -> Work: ...
     def clearing_cache(self) -> Work: ...
 
@@ -61,6 +64,7 @@ class Control:
                 web.get("/operations/{id}/outcome", self._outcome),
                 web.post("/deploy", self._deploy),
                 web.post("/restart", self._restart),
+                web.post("/configure", self._configure),
                 web.post("/stop-writes", self._stop_writes),
                 web.post("/resume-writes", self._resume_writes),
                 web.post("/clear-cache", self._clear_cache),
@@ -181,6 +185,11 @@ class Control:
         work = self._lab.restarting(component)
         return await self._begin(request, "restart", {"component": component}, work, _key(request))
 
+    async def _configure(self, request: web.Request) -> web.Response:
+        settings = await _body(request, SETTINGS)
+        work = self._lab.configuring(settings)
+        return await self._begin(request, "configure", dict(settings), work, _key(request))
+
     async def _stop_writes(self, request: web.Request) -> web.Response:
         return await self._begin(request, "stop-writes", {}, self._lab.stopping_writes(True), _key(request))
 
@@ -206,7 +215,7 @@ def _wait(request: web.Request) -> float:
     return seconds
 
 
-async def _body(request: web.Request, names: set[str]) -> dict[str, str]:
+async def _body(request: web.Request, names: Set[str]) -> dict[str, str]:
     try:
         body = json.loads(await request.read() or b"{}")
     except ValueError:

@@ -25,6 +25,7 @@ from warroom.drills.lab.layout import prepare, read_json, remove_tree, shared_fo
 from warroom.drills.lab.ledger import Ledger, clear_up, sweep
 from warroom.drills.lab.logs import SOURCES, OwnLog
 from warroom.drills.lab.migrations import applied
+from warroom.drills.lab.neighbour import Neighbour
 from warroom.drills.lab.operations import Operations, Step, Work, now
 from warroom.drills.lab.postgres import COPIES, DATABASE, PORT, USER, Postgres, confine
 from warroom.drills.lab.redis_server import RedisServer
@@ -75,10 +76,14 @@ class Lab:
         secret = self._secrets()
         self.fingerprint: str = secret["fingerprint"]
         self._redis = RedisServer(self.layout, ledger)
-        self._ends.push_async_callback(self._redis.stop)
-        self._ends.push_async_callback(self._postgres.stop)
+        self._ai = Neighbour("ai", "ai_provider.py", self.layout, ledger)
+        self._mail = Neighbour("mail", "mail_server.py", self.layout, ledger)
+        beside = (self._redis, self._ai, self._mail)
+        for server in (*beside, self._postgres):
+            self._ends.push_async_callback(server.stop)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._redis.start())
+            for server in beside:
+                group.create_task(server.start())
             group.create_task(self._postgres.start() if built else self._postgres.make())
             building = group.create_task(self._open_repository(built))
         self.repository = building.result()
@@ -105,6 +110,10 @@ class Lab:
 
     async def stop(self) -> None:
         await self._ends.aclose()
+
+    @property
+    def _servers(self) -> dict[str, Postgres | RedisServer | Neighbour]:
+        return {"postgres": self._postgres, "redis": self._redis, "ai": self._ai, "mail": self._mail}
 
     # ---- starting, piece by piece --------------------------------------------------------------------------
 
@@ -143,7 +152,7 @@ class Lab:
                 f"it was made with {found}, and {self._options.what_is_built()} is asked for",
                 "Name another folder, or make it anew.",
             )
-        for name in ("built.json", "deployments.json", "front.json"):
+        for name in ("built.json", "deployments.json", "front.json", "settings.json"):
             (self.layout.state / name).unlink(missing_ok=True)
         remove_tree(self.layout.repository)
         for folder in (self.layout.checkouts, self.layout.operations, self.layout.logs):
@@ -188,9 +197,17 @@ class Lab:
         return {
             "DATABASE_URL": self._postgres.url(),
             "REDIS_URL": self._redis.url,
+            "AI_SOCKET": str(self._ai.socket),
+            "MAIL_SOCKET": str(self._mail.socket),
             "APP_SECRET": secret["app_secret"],
             "PAYMENT_SECRET": secret["payment_secret"],
+            **self._own_settings(),
         }
+
+    def _own_settings(self) -> dict[str, str]:
+        """The app's settings as somebody has set them; what is not here has the release's own default."""
+        found: dict[str, str] = read_json(self.layout.state / "settings.json") or {}
+        return found
 
     def _announce(self) -> None:
         write_json(self.layout.state / "ports.json", {"front": self._front.port, "control": self._control.port})
@@ -219,11 +236,8 @@ class Lab:
 
     async def state(self) -> dict[str, Any]:
         running = self._deployer.running
-        children = {
-            "app": running.child if running else None,
-            "postgres": self._postgres.child,
-            "redis": self._redis.child,
-        }
+        children = {"app": running.child if running else None}
+        children |= {name: server.child for name, server in self._servers.items()}
         return {
             "fingerprint": self.fingerprint,
             "pid": os.getpid(),
@@ -233,6 +247,7 @@ class Lab:
             "deployed": self._deployer.current,
             "migrations": await self._migrations(),
             "writes_stopped": self._front.writes_stopped,
+            "settings": self._own_settings(),
             "under_way": self.operations.under_way,
             "postgres": {
                 "host": str(self._postgres.sockets),
@@ -303,12 +318,25 @@ class Lab:
         async def work(step: Step) -> dict[str, Any]:
             if component == "app":
                 return await self._deployer.restart(step)
-            server = self._postgres if component == "postgres" else self._redis
+            server = self._servers[component]
             step("stop")
             await server.stop()
             step("start")
             await server.start()
             return {}
+
+        return work
+
+    def configuring(self, settings: dict[str, str]) -> Work:
+        """Set these of the app's settings, an empty one back to its default, and start the app again with them."""
+
+        async def work(step: Step) -> dict[str, Any]:
+            step("settings")
+            kept = {name: value for name, value in (self._own_settings() | settings).items() if value}
+            write_json(self.layout.state / "settings.json", kept)
+            self.note("settings changed", **settings)
+            await self._deployer.restart(step)
+            return {"settings": kept}
 
         return work
 

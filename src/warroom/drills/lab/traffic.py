@@ -27,6 +27,7 @@ BOUNDS_MS = tuple(round(1.2**power, 3) for power in range(58))
 SIGN_IN = "POST /api/auth/signin"
 REFRESH = "POST /api/auth/refresh"
 LIST = "GET /api/conversations"
+EXPORT = "GET /api/conversations/{id}/export"
 SEND = "POST /api/conversations/{id}/messages"
 WEBHOOK = "POST /api/payments/webhook"
 
@@ -89,29 +90,34 @@ class Traffic:
                     break
 
     async def _sign_in(self, account: Account) -> tuple[dict[str, str], str] | None:
-        """The cookie header and the token, or None when it failed: people then try again, or give up."""
+        """A page's headers and the token, or None when it failed: people then try again, or give up."""
         body = json.dumps({"email": account.email, "password": account.password}).encode()
         status, headers, answer = await self._request(SIGN_IN, "/api/auth/signin", body)
         if status != 200:
             return None
-        return {"Cookie": headers.get("Set-Cookie", "").partition(";")[0]}, str(answer.get("token", ""))
+        cookie = headers.get("Set-Cookie", "").partition(";")[0]
+        return {"Cookie": cookie, "X-CSRF-Token": str(answer.get("csrf", ""))}, str(answer.get("token", ""))
 
-    async def _use(self, cookie: dict[str, str], token: str) -> None:
-        conversations = await self._list(cookie)
+    async def _use(self, page: dict[str, str], token: str) -> None:
+        conversations = await self._list(page)
         for _ in range(random.randint(2, 5)):
             await self._think()
             wish = random.random()
-            if wish < 0.4:
-                conversations = await self._list(cookie)
+            if wish < 0.53:
+                conversations = await self._list(page)
             elif wish < 0.75 and conversations:
-                path = f"/api/conversations/{random.choice(conversations)['id']}/messages"
-                await self._request(SEND, path, json.dumps({"content": "and what about the garden?"}).encode(), cookie)
+                path = f"/api/conversations/{random.choice(conversations)['id']}"
+                if wish < 0.55:
+                    await self._request(EXPORT, f"{path}/export", None, page)
+                else:
+                    body = json.dumps({"content": "and what about the garden?"}).encode()
+                    await self._request(SEND, f"{path}/messages", body, page)
             else:
                 _, _, answer = await self._request(REFRESH, "/api/auth/refresh", json.dumps({"token": token}).encode())
                 token = str(answer.get("token", token))
 
-    async def _list(self, cookie: dict[str, str]) -> list[dict[str, Any]]:
-        _, _, answer = await self._request(LIST, "/api/conversations", None, cookie)
+    async def _list(self, page: dict[str, str]) -> list[dict[str, Any]]:
+        _, _, answer = await self._request(LIST, "/api/conversations", None, page)
         found: list[dict[str, Any]] = answer.get("conversations", [])
         return found
 

@@ -46,6 +46,25 @@ class Conversations:
         await self._redis.delete(f"cache:conversations:{user_id}")
         return message_id
 
+    async def answer(self, conversation_id: str, content: str) -> None:
+        """The assistant's words, after a person's."""
+        async with self._pool.connection() as connection:
+            await connection.execute(
+                'INSERT INTO "Message" ("id", "conversationId", "role", "content") VALUES (%s, %s, %s, %s)',
+                ("m" + secrets.token_hex(12), conversation_id, "assistant", content),
+            )
+
+    async def export(self, user_id: str, conversation_id: str) -> list[dict[str, Any]]:
+        """All that was said in a conversation of the user's, oldest first; nothing where it is not theirs."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                'SELECT m."role", m."content", m."createdAt" FROM "Message" m'
+                ' JOIN "Conversation" c ON c."id" = m."conversationId"'
+                ' WHERE c."id" = %s AND c."userId" = %s ORDER BY m."createdAt"',
+                (conversation_id, user_id),
+            )
+            return [{"role": row[0], "content": row[1], "at": str(row[2])} for row in await cursor.fetchall()]
+
 
 async def _select(connection: Connection, user_id: str) -> list[dict[str, Any]]:
     cursor = await connection.execute(

@@ -21,6 +21,12 @@ class Metrics:
         self.requests: Counter[str] = Counter()
         self.latency = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
+        self.calls: dict[str, dict[str, int]] = {}
+
+    def called(self, service: str, ok: bool) -> None:
+        """A call of another service, and whether it did what was asked."""
+        counted = self.calls.setdefault(service, {"ok": 0, "failed": 0})
+        counted["ok" if ok else "failed"] += 1
 
     def count(self, route: str, status: int, seconds: float) -> None:
         self.requests[f"{route} {status}"] += 1
@@ -32,6 +38,7 @@ class Metrics:
             "uptimeSeconds": round(time.monotonic() - self.started, 3),
             "requests": dict(sorted(self.requests.items())),
             "latency": {"bounds": list(BUCKETS), "counts": self.latency, "sum": round(self.seconds, 6)},
+            "calls": self.calls,
         }
 
 

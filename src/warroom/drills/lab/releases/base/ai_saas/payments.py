@@ -8,12 +8,14 @@ import secrets
 from typing import Any
 
 from .database import Pool
+from .mail import Mail
 from .users import upgrade
 
 
 class Payments:
-    def __init__(self, pool: Pool, secret: str) -> None:
+    def __init__(self, pool: Pool, secret: str, mail: Mail) -> None:
         self._pool = pool
+        self._mail = mail
         self._secret = secret.encode()
 
     def signed(self, body: bytes, signature: str) -> bool:
@@ -21,7 +23,7 @@ class Payments:
         return hmac.compare_digest(expected.encode(), signature.encode())
 
     async def take(self, event: dict[str, Any]) -> bool:
-        """Record a payment and upgrade its user. False when this event was taken before."""
+        """Record a payment, upgrade its user and mail a receipt. False when this event was taken before."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(
                 'INSERT INTO "Payment" ("id", "eventId", "userId", "amountCents", "currency", "status")'
@@ -30,5 +32,7 @@ class Payments:
             )
             if cursor.rowcount == 0:
                 return False
-            await upgrade(connection, event["userId"], "pro")
+            email = await upgrade(connection, event["userId"], "pro")
+        if email is not None:
+            self._mail.send(email, "Your receipt", f"{event['amountCents'] / 100:.2f} {event['currency']}. Thank you!")
         return True

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import hmac
 import json
 import time
 import traceback
@@ -15,14 +18,18 @@ from aiohttp.typedefs import Middleware
 from redis.exceptions import RedisError
 
 from . import passwords, users
+from .ai import AiProvider
+from .attempts import Attempts
 from .conversations import Conversations
 from .database import Pool, PoolExhaustedError
 from .log import log
+from .mail import Mail
 from .metrics import Metrics, resident_bytes
 from .payments import Payments
 from .release import Release
 from .sessions import SESSION_SECONDS, Sessions
 from .settings import Settings
+from .traces import Traces
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,13 +39,18 @@ class Server:
         self.settings = settings
         self.release = release
         self.metrics = Metrics()
+        self.traces = Traces(settings.traces)
         self.pool = Pool(settings.database_url, settings.pool_size)
         self.redis = redis.asyncio.Redis.from_url(settings.redis_url, socket_connect_timeout=2, socket_timeout=2)
-        self.sessions = Sessions(self.redis, settings.app_secret)
+        self.sessions = Sessions(self.redis, settings.app_secret, verify_tokens=settings.verify_tokens)
+        self.attempts = Attempts(self.redis, settings.sign_in_attempts)
         self.conversations = Conversations(self.pool, self.redis)
-        self.payments = Payments(self.pool, settings.payment_secret)
+        self.ai = AiProvider(settings.ai_socket, self.metrics)
+        self.mail = Mail(settings.mail_socket, self.metrics)
+        self.payments = Payments(self.pool, settings.payment_secret, self.mail)
 
     async def close(self) -> None:
+        await self.ai.close()
         await self.pool.close()
         await self.redis.aclose()
 
@@ -74,15 +86,19 @@ class Server:
 
     async def signin(self, request: web.Request) -> web.Response:
         body = await _body(request, "email", "password")
+        if await self.attempts.over(body["email"]):
+            return web.json_response({"error": "too many attempts, wait a minute"}, status=429)
         async with self.pool.connection() as connection:
             user = await users.find_by_email(connection, body["email"])
         if user is None or not await passwords.matches(body["password"], user.password_hash):
+            await self.attempts.failed(body["email"])
             return web.json_response({"error": "wrong e-mail or password"}, status=401)
         session, token = await self.sessions.open(user.id)
         async with self.pool.connection() as connection:
             await users.record_sign_in(connection, user.id)
         profile = {"id": user.id, "name": user.name, "tier": user.tier}
-        response = web.json_response({"token": token, "user": profile})
+        csrf = self.sessions.csrf(session)
+        response = web.json_response({"token": token, "csrf": csrf, "user": profile})
         response.set_cookie("session", session, max_age=SESSION_SECONDS, httponly=True, samesite="Lax")
         return response
 
@@ -97,10 +113,28 @@ class Server:
             return web.json_response({"error": "sign in again"}, status=401)
         return web.json_response({"token": token})
 
+    async def rename(self, request: web.Request) -> web.Response:
+        user_id = await self._user_id(request)
+        body = await _body(request, "name")
+        async with self.pool.connection() as connection:
+            await users.rename(connection, user_id, body["name"])
+        return web.json_response({"id": user_id, "name": body["name"]})
+
     async def _user_id(self, request: web.Request) -> str:
-        user_id = await self.sessions.user_of(request.cookies.get("session", ""))
+        """Who asks, by the token or by the session in the cookie.
+
+        A browser sends cookies along whichever page asks; what changes something needs our own pages' word as well.
+        """
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        session = request.cookies.get("session", "")
+        by_token = scheme == "Bearer"
+        user_id = await (self.sessions.user_of_token(token) if by_token else self.sessions.user_of(session))
         if user_id is None:
             raise web.HTTPUnauthorized(text='{"error": "sign in first"}', content_type="application/json")
+        if request.method != "GET" and not by_token and self.settings.csrf_protection:
+            given = request.headers.get("X-CSRF-Token", "")
+            if not hmac.compare_digest(self.sessions.csrf(session).encode(), given.encode("utf-8", "replace")):
+                raise web.HTTPForbidden(text='{"error": "not from our own page"}', content_type="application/json")
         return user_id
 
     # ---- conversations and payments ------------------------------------------------------------------------
@@ -115,7 +149,14 @@ class Server:
         message_id = await self.conversations.send(user_id, request.match_info["id"], body["content"])
         if message_id is None:
             return web.json_response({"error": "no such conversation"}, status=404)
-        return web.json_response({"id": message_id}, status=201)
+        reply = await self.ai.reply(body["content"])
+        if reply is not None:
+            await self.conversations.answer(request.match_info["id"], reply)
+        return web.json_response({"id": message_id, "reply": reply}, status=201)
+
+    async def export(self, request: web.Request) -> web.Response:
+        user_id = await self._user_id(request)
+        return web.json_response({"messages": await self.conversations.export(user_id, request.match_info["id"])})
 
     async def payment_webhook(self, request: web.Request) -> web.Response:
         raw = await request.read()
@@ -154,6 +195,7 @@ def _observed(server: Server) -> Middleware:
             response = web.json_response({"error": "internal server error"}, status=500)
         seconds = time.perf_counter() - begun
         server.metrics.count(route, response.status, seconds)
+        server.traces.keep(route, response.status, seconds)
         level = "error" if response.status >= 500 else "info"
         log(level, "request", route=route, status=response.status, ms=round(seconds * 1000, 1))
         return response
@@ -165,7 +207,11 @@ def make_app(settings: Settings, release: Release) -> web.Application:
     server = Server(settings, release)
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
+        mailing = asyncio.create_task(server.mail.run())
         yield
+        mailing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await mailing
         await server.close()
 
     app = web.Application(middlewares=[_observed(server)])
@@ -177,7 +223,9 @@ def make_app(settings: Settings, release: Release) -> web.Application:
             web.get("/api/metrics/system", server.system_metrics),
             web.post("/api/auth/signin", server.signin),
             web.post("/api/auth/refresh", server.refresh),
+            web.post("/api/account", server.rename),
             web.get("/api/conversations", server.list_conversations),
+            web.get("/api/conversations/{id}/export", server.export),
             web.post("/api/conversations/{id}/messages", server.send_message),
             web.post("/api/payments/webhook", server.payment_webhook),
         ]

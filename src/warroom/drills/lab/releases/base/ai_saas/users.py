@@ -34,5 +34,14 @@ async def record_sign_in(connection: Connection, user_id: str) -> None:
     await connection.execute('UPDATE "User" SET "lastSignInAt" = CURRENT_TIMESTAMP WHERE "id" = %s', (user_id,))
 
 
-async def upgrade(connection: Connection, user_id: str, tier: str) -> None:
-    await connection.execute('UPDATE "User" SET "tier" = %s WHERE "id" = %s', (tier, user_id))
+async def rename(connection: Connection, user_id: str, name: str) -> None:
+    await connection.execute('UPDATE "User" SET "name" = %s WHERE "id" = %s', (name, user_id))
+
+
+async def upgrade(connection: Connection, user_id: str, tier: str) -> str | None:
+    """The user's e-mail address; None where there is no such user."""
+    cursor = await connection.execute(
+        'UPDATE "User" SET "tier" = %s WHERE "id" = %s RETURNING "email"', (tier, user_id)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
