@@ -171,4 +171,5 @@ async def test_errors_are_told_from_the_release_and_the_rollback_is_a_mark_too(t
         changed = [e.body for e in entries(world) if isinstance(e.body, ReleaseChanged)]
         assert changed[-1].rollback
     async with a_running(tmp_path) as world:
-        assert [name for _, name in world.engine.core.marks.changes] == ["rollback to v2"]
+        marks = world.engine.core.marks
+        await until(lambda: [name for _, name in marks.changes] == ["v1", "v3", "rollback to v2"])

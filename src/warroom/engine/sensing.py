@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -17,11 +19,13 @@ from warroom.model.decision import TreeReading
 from warroom.model.event import Body, ReleaseChanged, TreeChanged, TriggerChanged
 from warroom.model.live import PlatformReading, RunningRelease
 from warroom.model.release import Release
+from warroom.model.runbook import Runbook
 from warroom.model.signal import LogLine, Sample, TriggerReading
 from warroom.plugins import isolated, supervise
 from warroom.redact import LogCleaner
 from warroom.signals.book import SignalBook
 from warroom.signals.following import Following
+from warroom.signals.past import Past
 from warroom.signals.sane import sane
 from warroom.signals.spool import LogSpool, pump
 from warroom.signals.store import SampleStore
@@ -39,11 +43,13 @@ class Sensing:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        live = core.folder.path / "live"
+        live = core.folder.path / "live" / _place(core.runbook)
         self.spool = LogSpool(live / "logs", core.clock, core.redactor.clean, clean_lines=LogCleaner(core.redactor))
         self.store = SampleStore(live / "samples.db", core.clock)
         self.signals = SignalBook(core.runbook, core.clock, core.marks)
         self.triggers = TriggerBook(core.runbook, core.clock, core.marks)
+        self._past = Past(self.store, self.triggers.baselines, core.marks, core.clock)
+        self._recalled: asyncio.Task[None] | None = None
         self.tree = TreeReader(core.runbook, core.clock, _reached(core))
         self.readings: dict[str, TriggerReading] = {}
         self._away: set[str] = set()
@@ -56,8 +62,7 @@ class Sensing:
         core = self._core
         if core.state.incident is not None and core.state.at is not None:
             self.triggers.restore(core.state.triggers, core.state.at)
-            for change in core.state.changes:
-                core.marks.add(change.now, kind="rollback" if change.rollback else "release", at=change.at)
+        self._recalled = core.spawn("what was normal before", self._recall())
         for platform_id, problem in core.broken.items():
             plugin = core.runbook.platforms[platform_id].plugin
             row = PlatformReading(id=platform_id, plugin=plugin, status="broken", words=str(problem))
@@ -75,6 +80,17 @@ class Sensing:
 
     async def close(self) -> None:
         await self.store.close()
+
+    async def _recall(self) -> None:
+        """Without what is on disk, an open incident's journal still knows its release changes."""
+        core = self._core
+        try:
+            if await self._past.recall():
+                return
+        except WarroomError as error:
+            core.trouble("what was normal", f"{error}; it is not known until the next release change")
+        for change in core.state.changes:
+            core.marks.add(change.now, kind="rollback" if change.rollback else "release", at=change.at)
 
     def _wanted(self, platform_id: str) -> dict[str, list[str]]:
         """The platform's own signal name → the runbook's signal ids that come from it."""
@@ -100,7 +116,7 @@ class Sensing:
                 clean = sane(given, declared, self.signals.stale_after(signal_id), self._core.clock.now())
                 self.signals.add(clean, signal_id)
                 self.triggers.add(clean, signal_id)
-                self.store.add(clean, signal_id)
+                self.store.add(clean, signal_id, normal=not self.triggers.baselines.paused)
 
     async def _log_lines(self, platform: ActivePlatform) -> AsyncIterator[LogLine]:
         logs = platform.plugin.logs
@@ -141,11 +157,11 @@ class Sensing:
         core, was = self._core, self._core.running
         core.running = now
         rolled = self._rolled_back_to(now)
-        if was is not None and was.same_as(now) is False:
-            core.marks.add(now.name, kind="rollback" if rolled else "release", at=self._changed_at(now))
-            self.triggers.release_changed()
-        elif was is None and now.deployed_at is not None:
-            core.marks.add(now.name, at=now.deployed_at)
+        if was is None and self._recalled is not None:
+            await asyncio.wait((self._recalled,))
+            self._past.first(now, rollback=rolled)
+        elif was is not None and was.same_as(now) is False:
+            self._past.changed(now, self._changed_at(now), kind="rollback" if rolled else "release")
         self._seen_at = core.clock.monotonic()
         core.hub.set("running", RunningRelease(release=now, since=self._since()))
         known = core.state.running
@@ -222,6 +238,10 @@ class Sensing:
             core.hub.set(f"trigger/{reading.id}", reading)
         for head in (await asyncio.to_thread(self.spool.heads)).values():
             core.hub.set(f"log/{head.source}", head)
+        if self.store.problem:
+            core.trouble("samples", self.store.problem)
+        else:
+            core.well("samples")
         open_now = self._open()
         tree = self.tree.read(self.readings, core.state.overrides if open_now else {}, self.signals.trend)
         core.hub.set("tree", tree)
@@ -268,6 +288,13 @@ class Sensing:
         if state.tree is None or shape(state.tree) != shape(tree):
             changed.append(TreeChanged(reading=tree))
         return changed
+
+
+def _place(runbook: Runbook) -> str:
+    """A state folder may be several services' and environments': what one of them measured is nobody else's."""
+    whose = f"{runbook.service}@{runbook.environment.name or runbook.environment.kind}"
+    plain = re.sub(r"[^A-Za-z0-9@-]+", "_", whose)[:60]
+    return f"{plain}.{hashlib.sha256(whose.encode()).hexdigest()[:8]}"
 
 
 def _reached(core: Core) -> Mapping[str, datetime]:

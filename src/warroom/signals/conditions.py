@@ -97,6 +97,11 @@ class Tracker:
         return self.fired_at is not None
 
     @property
+    def unusual(self) -> bool:
+        """It fires or is about to; also where it did so when it was last seen, and nothing is known since."""
+        return self.fired or self.status == "pending"
+
+    @property
     def limit(self) -> float | None:
         """None where it is so many times a baseline, and there is none."""
         own = self.condition

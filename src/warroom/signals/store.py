@@ -1,5 +1,8 @@
 """Samples on disk: one-second means for an hour, then ten-second means for a week. One SQLite file of its own.
 
+Beside them stands which release ran since when, so that a restart knows what was normal before the last change; and
+of each mean, whether a trigger was firing, or about to, when any of it came: that is nobody's normal.
+
 Samples are not events: the file is written with synchronous=NORMAL, off the event loop, about once a second at most,
 and losing its last second in a crash loses nothing that was acknowledged. A file that cannot be read is put aside and
 a new one begun; one that cannot be written is said in ``problem``, and sensing goes on.
@@ -12,12 +15,18 @@ import csv
 import os
 import sqlite3
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import ValidationError
 
 from warroom.api import Clock
 from warroom.errors import WarroomError
+from warroom.model.release import Release
 from warroom.model.signal import Sample
 
 FINE_FOR = 3600
@@ -27,28 +36,52 @@ MOST_ROWS = 1_000_000
 TIDY_EVERY = 60.0
 WAITING = 50_000
 """Samples that wait for a disk which does not answer; older ones are dropped, and counted."""
+RELEASES = 50
+"""Releases that are kept, the newest."""
+Came = Literal["seen", "release", "rollback"]
+"""``seen``: it ran when warroom first looked, and nobody says since when."""
+_T = TypeVar("_T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS samples (
   signal TEXT NOT NULL, at INTEGER NOT NULL, span INTEGER NOT NULL,
   total REAL NOT NULL, weight REAL NOT NULL, count INTEGER, unknown INTEGER NOT NULL,
+  unusual INTEGER NOT NULL DEFAULT 1,
   PRIMARY KEY (signal, at)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS releases (
+  at REAL NOT NULL, watched REAL NOT NULL, came TEXT NOT NULL, release TEXT NOT NULL
+);
 """
 _ADD = """
-INSERT INTO samples VALUES (?, ?, 1, ?, ?, ?, ?) ON CONFLICT (signal, at) DO UPDATE SET
+INSERT INTO samples VALUES (?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT (signal, at) DO UPDATE SET
   total = total + excluded.total, weight = weight + excluded.weight, unknown = unknown + excluded.unknown,
+  unusual = unusual + excluded.unusual,
   count = CASE WHEN count IS NULL THEN excluded.count ELSE count + ifnull(excluded.count, 0) END
 """
 _COARSEN = """
 INSERT INTO samples
-  SELECT signal, at - at % :coarse, :coarse, sum(total), sum(weight), sum(count), sum(unknown)
+  SELECT signal, at - at % :coarse, :coarse, sum(total), sum(weight), sum(count), sum(unknown), sum(unusual)
   FROM moved WHERE true GROUP BY signal, at - at % :coarse
   ON CONFLICT (signal, at) DO UPDATE SET span = excluded.span,
   total = total + excluded.total, weight = weight + excluded.weight, unknown = unknown + excluded.unknown,
+  unusual = unusual + excluded.unusual,
   count = CASE WHEN count IS NULL THEN excluded.count ELSE count + ifnull(excluded.count, 0) END
 """
-_Row = tuple[str, int, float, float, int | None, int]
+_Row = tuple[str, int, float, float, int | None, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """``release`` runs since ``at``, until the next one does. Seconds of the wall clock since 1970.
+
+    ``watched`` is how far the one before was looked at: before ``at`` where it changed while warroom was away.
+    """
+
+    release: Release
+    came: Came
+    at: float
+    watched: float
 
 
 class SampleStore:
@@ -68,9 +101,10 @@ class SampleStore:
         self._db: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="samples")
 
-    def add(self, sample: Sample, signal_id: str) -> None:
+    def add(self, sample: Sample, signal_id: str, *, normal: bool = True) -> None:
+        """``normal`` False: a trigger was firing, or about to."""
         with self._lock:
-            self._waiting.append(_row(sample, signal_id))
+            self._waiting.append(_row(sample, signal_id, normal))
             if len(self._waiting) > WAITING:
                 self.dropped += len(self._waiting) - WAITING
                 del self._waiting[: len(self._waiting) - WAITING]
@@ -88,6 +122,37 @@ class SampleStore:
         """Means of the last ``seconds``, oldest first; a slice in which nothing could be known has no value."""
         await self.flush()
         return await asyncio.wrap_future(self._thread.submit(self._read, signal_id, seconds, self._clock.now()))
+
+    async def normal(self, signal_id: str, after: float, until: float) -> list[tuple[float, float, float]]:
+        """(at, value, weight) of every mean in between (wall clock, seconds since 1970) that may count as normal."""
+        return await self._reading(
+            lambda db: [
+                (float(at), total / weight, weight)
+                for at, total, weight in db.execute(
+                    "SELECT at, total, weight FROM samples WHERE signal = ? AND at > ? AND at + span <= ? + 1"
+                    " AND weight > 0 AND unusual = 0 ORDER BY at",
+                    (signal_id, after, until),
+                )
+            ]
+        )
+
+    async def watched_until(self) -> float | None:
+        """The end of the newest mean, of any signal, as it is on disk: nothing that is added after this call counts."""
+        return await self._reading(
+            lambda db: db.execute("SELECT max(at + span) FROM samples").fetchone()[0], flushed=False
+        )
+
+    def ran(self, ran: Ran) -> None:
+        """To be kept. What the disk doesn't take is in ``problem``."""
+        if not self._closed:
+            self._thread.submit(self._keep_release, ran)
+
+    async def releases(self) -> list[Ran]:
+        """What ran, oldest first; one that can't be read is left out."""
+        rows = await self._reading(
+            lambda db: db.execute("SELECT at, watched, came, release FROM releases ORDER BY at, rowid").fetchall()
+        )
+        return [ran for row in rows if (ran := _ran(row)) is not None]
 
     async def export(self, path: Path) -> int:
         """Every kept mean as CSV (0600), for the evidence. Returns how many rows."""
@@ -141,6 +206,35 @@ class SampleStore:
         except OSError as error:
             self.problem += f"; and it cannot be put aside: {error}"
 
+    async def _reading(self, look: Callable[[sqlite3.Connection], _T], *, flushed: bool = True) -> _T:
+        """Raises WarroomError where it can't be read."""
+
+        def read() -> _T:
+            try:
+                return look(self._open())
+            except (sqlite3.Error, OSError) as error:
+                raise self._unread(error) from error
+
+        if flushed:
+            await self.flush()
+        return await asyncio.wrap_future(self._thread.submit(read))
+
+    def _unread(self, error: Exception) -> WarroomError:
+        return WarroomError("The samples cannot be read", str(error), f"Look at {self.path}")
+
+    def _keep_release(self, ran: Ran) -> None:
+        try:
+            db = self._open()
+            with db:
+                row = (ran.at, ran.watched, ran.came, ran.release.model_dump_json())
+                db.execute("INSERT INTO releases VALUES (?, ?, ?, ?)", row)
+                db.execute(
+                    "DELETE FROM releases WHERE rowid NOT IN (SELECT rowid FROM releases ORDER BY at DESC LIMIT ?)",
+                    (RELEASES,),
+                )
+        except (sqlite3.Error, OSError) as error:
+            self.problem = f"which release runs is not being written: {error}"
+
     def _read(self, signal_id: str, seconds: float, now: datetime) -> tuple[Sample, ...]:
         try:
             rows = self._open().execute(
@@ -157,7 +251,7 @@ class SampleStore:
                 for at, total, weight, count in rows
             )
         except (sqlite3.Error, OSError) as error:
-            raise WarroomError("The samples cannot be read", str(error), f"Look at {self.path}") from error
+            raise self._unread(error) from error
 
     def _export(self, path: Path) -> int:
         written = 0
@@ -179,13 +273,21 @@ class SampleStore:
             self._db = None
 
 
-def _row(sample: Sample, signal_id: str) -> _Row:
-    """The wall clock's second, what it adds to that second's mean, and whether it could not know."""
+def _row(sample: Sample, signal_id: str, normal: bool) -> _Row:
+    """The wall clock's second, what it adds to that second's mean, whether it could not know, and what is unusual."""
     second = int(sample.at.timestamp())
     if sample.value is None or (sample.count is not None and sample.count <= 0):
-        return signal_id, second, 0.0, 0.0, sample.count, int(sample.count != 0)
+        return signal_id, second, 0.0, 0.0, sample.count, int(sample.count != 0), 0
     weight = float(sample.count) if sample.count is not None else 1.0
-    return signal_id, second, sample.value * weight, weight, sample.count, 0
+    return signal_id, second, sample.value * weight, weight, sample.count, 0, int(not normal)
+
+
+def _ran(row: tuple[float, float, Came, str]) -> Ran | None:
+    at, watched, came, release = row
+    try:
+        return Ran(Release.model_validate_json(release), came, at, watched)
+    except ValidationError:
+        return None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -195,7 +297,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA temp_store = MEMORY")
-        db.execute(_SCHEMA)
+        db.executescript(_SCHEMA)
+        if "unusual" not in {column for _, column, *_ in db.execute("PRAGMA table_info(samples)")}:
+            # of what an older version wrote nobody knows whether a trigger was firing
+            db.execute("ALTER TABLE samples ADD COLUMN unusual INTEGER NOT NULL DEFAULT 1")
     except sqlite3.Error:
         db.close()
         raise

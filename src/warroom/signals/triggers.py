@@ -34,10 +34,10 @@ class TriggerBook:
     def __init__(self, runbook: Runbook, clock: Clock, marks: Marks | None = None) -> None:
         self._clock = clock
         self._marks = marks or Marks(clock)
-        self._baselines = Baselines()
+        self.baselines = Baselines()
         self._tracked = {
             trigger_id: _Tracked(
-                trigger, tuple(tracker(runbook, name, c, self._baselines) for name, c in trigger.conditions.items())
+                trigger, tuple(tracker(runbook, name, c, self.baselines) for name, c in trigger.conditions.items())
             )
             for trigger_id, trigger in runbook.triggers.items()
         }
@@ -61,7 +61,7 @@ class TriggerBook:
             own.notice_gap(series, now, wall)
         if not series.add(sample, now):
             return
-        self._baselines.add(signal_id, sample.value, 1.0 if sample.count is None else sample.count, now)
+        self.baselines.add(signal_id, sample.value, 1.0 if sample.count is None else sample.count, now)
         for own in self._by_signal[signal_id]:
             own.evaluate(series, now, wall)
 
@@ -70,9 +70,9 @@ class TriggerBook:
         every = {own.condition_id: own for tracked in self._tracked.values() for own in tracked.trackers}
         return every[condition_id]
 
-    def release_changed(self) -> None:
-        """Another release runs from now on: what was measured until now is what it is compared with."""
-        self._baselines.release_changed(self._clock.monotonic())
+    def release_changed(self, at: float | None = None) -> None:
+        """Another release runs since ``at`` (monotonic; None: now): what was measured until then is its normal."""
+        self.baselines.release_changed(self._clock.monotonic() if at is None else at)
 
     def restore(self, readings: Mapping[str, TriggerReading], at: datetime) -> None:
         """After a restart, at ``at``: what the journal last said was firing is unknown until there is data again.
@@ -95,7 +95,7 @@ class TriggerBook:
             for own in tracked.trackers:
                 own.evaluate(self._series.get(own.condition.signal), now, wall)
         found = {trigger_id: self._reading(trigger_id, tracked) for trigger_id, tracked in self._tracked.items()}
-        self._baselines.paused = any(r.status in ("pending", "firing", "clearing") for r in found.values())
+        self.baselines.paused = any(own.unusual for tracked in self._tracked.values() for own in tracked.trackers)
         return found
 
     def _reading(self, trigger_id: str, tracked: _Tracked) -> TriggerReading:
