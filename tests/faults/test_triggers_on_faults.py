@@ -1,7 +1,5 @@
-"""Each trigger on its real fault: the lab's app misbehaves for its users, the rule fires in its time, and clears after.
-
-What the lab has no part for (an AI provider, e-mail, one feature, protections to switch off) is played by samples, in
-``tests/unit/test_signals_each_trigger.py``.
+"""Each condition of each trigger on its real fault: the lab's app or what it needs misbehaves, the rule fires in its
+time, and clears after. Where the source itself is gone, it is unknown.
 """
 
 from __future__ import annotations
@@ -31,7 +29,9 @@ WINDOW = 12.0
 SLACK = 15.0
 """A window that looks back as far again, the slowest sampling interval (5 s), and this machine's own slowness."""
 
-
+SLOW_TO_GROW = 120.0
+TRACE = 256 * 1024
+"""Bytes that the app keeps of a request, if it is told to."""
 QUIET = 480.0
 """The users who waited for a lock all sign in at once after it; where this machine is busy, that takes its time."""
 
@@ -50,6 +50,10 @@ class Room:
         async with await psycopg.AsyncConnection.connect(**where, autocommit=True) as connection:
             for statement in statements:
                 await connection.execute(statement)
+
+    async def changed(self, how: str, what: dict[str, str]) -> None:
+        done = await self.lab.ask("POST", f"/{how}?wait=60", what)
+        assert done["state"] == "done", done
 
     async def cache(self, *words: str) -> None:
         client = redis.asyncio.Redis.from_url((await self.lab.state())["redis_url"])
@@ -133,14 +137,42 @@ async def locked(room: Room) -> AsyncIterator[None]:
         await connection.rollback()
 
 
+def killed(component: str) -> Broken:
+    @asynccontextmanager
+    async def fault(room: Room) -> AsyncIterator[None]:
+        os.kill((await room.lab.state())["processes"][component]["pid"], signal.SIGKILL)
+        try:
+            yield
+        finally:
+            await room.changed("restart", {"component": component})
+
+    return fault
+
+
+def started_with(name: str, value: str) -> Broken:
+    """A setting of the app that is wrong since its last start."""
+
+    @asynccontextmanager
+    async def fault(room: Room) -> AsyncIterator[None]:
+        await room.changed("configure", {name: value})
+        try:
+            yield
+        finally:
+            await room.changed("configure", {name: ""})
+
+    return fault
+
+
 @asynccontextmanager
-async def redis_gone(room: Room) -> AsyncIterator[None]:
-    pid = (await room.lab.state())["processes"]["redis"]["pid"]
-    os.kill(pid, signal.SIGKILL)
-    try:
+async def more_than_it_may_keep(room: Room) -> AsyncIterator[None]:
+    """The app keeps the traces of too many requests, and grows with each, up to a little below its limit."""
+    memory = (await room.lab.counters())["memory"]
+    most = int((0.95 * memory["limit_bytes"] - memory["resident_bytes"]) / TRACE)
+    async with started_with("TRACES", str(most))(room):
+        async with asyncio.timeout(SLOW_TO_GROW):
+            while (await room.lab.counters())["memory"]["resident_bytes"] < 0.85 * memory["limit_bytes"]:
+                await asyncio.sleep(0.2)
         yield
-    finally:
-        await room.lab.ask("POST", "/restart?wait=30", {"component": "redis"})
 
 
 # By the condition's id: the trigger it belongs to, and what brings it about.
@@ -208,9 +240,16 @@ FAULTS: dict[str, tuple[str, Broken]] = {
         ),
     ),
     "db-pool": ("performance", locked),
-    "redis": ("redis-failing", redis_gone),
+    "memory": ("performance", more_than_it_may_keep),
+    "csrf": ("security", started_with("CSRF_PROTECTION", "off")),
+    "rate-limit": ("security", started_with("SIGN_IN_ATTEMPTS", "0")),
+    "auth-bypass": ("security", started_with("VERIFY_TOKENS", "off")),
+    "ai-provider": ("ai-provider-failing", killed("ai")),
+    "email": ("email-down", killed("mail")),
+    "redis": ("redis-failing", killed("redis")),
+    "feature": ("feature-broken", renamed("Message", "createdAt")),
 }
-SAMPLE = ("sign-in", "migration-failed", "duplicates")
+SAMPLE = ("refresh", "migration-failed", "duplicates", "csrf", "ai-provider")
 """Faults that do not touch each other: in the sample they are there together, for the time of one."""
 
 
@@ -236,3 +275,25 @@ async def _fires(room: Room, fault: str) -> None:
     took = await room.until(lambda: own.status == "firing", lambda: (own.status, own.words()), 2 * WINDOW + SLACK)
     assert took >= own.windows.need - 1
     await room.until(lambda: room.reading(trigger).status == "firing", lambda: room.reading(trigger), SLACK)
+
+
+def test_every_condition_of_the_runbook_has_its_fault(room: Room) -> None:
+    conditions = {(trigger, name) for trigger, _, name, _ in room.engine.core.runbook.conditions()}
+    assert conditions == {(trigger, name) for name, (trigger, _) in FAULTS.items()}
+    assert len(FAULTS) == 20
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_where_its_source_is_gone_it_is_unknown_and_does_not_fire(room: Room) -> None:
+    """The lab is killed, and all of it with it. Only that nobody can sign in is then seen, and true."""
+    await room.quiet()
+    os.kill(room.lab.pid, signal.SIGKILL)
+    every = {name: room.engine.sensing.triggers.condition(name) for name in FAULTS if name != "sign-in"}
+    fired: set[str] = set()
+
+    def known() -> dict[str, tuple[str, str]]:
+        fired.update(name for name, own in every.items() if own.status == "firing")
+        return {name: (own.status, own.words()) for name, own in every.items() if own.status != "unknown"}
+
+    await room.until(lambda: not known(), known, 2 * WINDOW + SLACK)
+    assert not fired
