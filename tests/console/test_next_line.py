@@ -143,7 +143,7 @@ STATES: dict[str, tuple[Told, str, str]] = {
     "running": (running, "none", "is running"),
     "a manual step": (by_hand, "claim-step", "by hand"),
     "aborted": (aborted, "choose-way", "was stopped"),
-    "a step failed": (step_failed, "resolve-step", "failed"),
+    "a step failed": (step_failed, "choose-way", "failed"),
     "unknown after a crash": (crashed, "resolve-step", "is unknown"),
     "ran": (ran, "verify", "Verify"),
     "FAIL": (judged("fail"), "choose-way", "FAIL"),

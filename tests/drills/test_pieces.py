@@ -25,7 +25,7 @@ from warroom.model.runbook import FromTimer
 from warroom.model.state import State
 from warroom.runbook import default_runbook
 from warroom.session import Snapshot
-from warroom.testing.builders import a_runbook, a_state, at
+from warroom.testing.builders import a_plan, a_release, a_runbook, a_state, at
 
 BAD_RELEASE = SCENARIOS["bad-release"]
 CHECKING = ev.VerificationStarted(checks=("health",))
@@ -54,6 +54,20 @@ WATCHING = ev.WatchStarted(until=at(20), production_s=1800, window_s=20)
 )
 def test_what_a_drill_came_to(bodies: tuple[ev.Body, ...], verdict: str) -> None:
     assert verified(a_state(*bodies)) == verdict
+
+
+def test_a_target_that_did_not_come_up_is_a_fail_though_nothing_was_verified() -> None:
+    plan = a_plan()
+    step = {"plan": plan.hash, "step": plan.steps[0].id, "attempt": 1, "status": "failed", "detail": "exited (1)"}
+    bodies: tuple[ev.Body, ...] = (
+        ev.TargetChosen(release=a_release(), reason="the newest before"),
+        ev.PlanProposed(plan=plan, hash=plan.hash),
+        ev.RunStarted(hash=plan.hash),
+        ev.StepEnded.model_validate(step),
+        ev.RunEnded(hash=plan.hash, outcome="failed", detail="exited (1)", seconds=3),
+    )
+    assert verified(a_state(*bodies)) == "fail"
+    assert verified(a_state(*bodies, CHECKING, ended("pass"))) == "pass"
 
 
 def test_a_drill_in_which_nothing_happened_has_every_key_all_the_same() -> None:

@@ -298,6 +298,9 @@ def following(*bodies: Body, runbook: Runbook | None = None, **live: Any) -> Nex
 CARRIED = ev.MessageQueued(message="m1", template="started", channel="by hand", text="Rolling back")
 PLAN = a_plan()
 RAN = (*READY, proposed(PLAN), *ended(PLAN))
+PULL = a_plan(a_step("pull", role="other"))
+BACK = a_plan(a_step("undo-restart", undoes=True), id="plan-9", purpose="undo", target=None)
+STOP = a_plan(a_step("stop", role="stop-writes"), id="plan-8", purpose="stop-writes", target=None)
 BY_HAND = a_plan(a_step("by-hand", manual=True))
 OLDER = ev.NextWay(kind="older-release", title="Go back to v1.0.0-beta.1", release=BETA_1)
 COMPLETED = (
@@ -332,7 +335,28 @@ REPORT = ev.ReportWritten(path="report.md", sha256="00")
         ((*READY, proposed(PLAN), *ended(PLAN)[:2]), "none", "Step 1 of 1 is running"),
         ((*READY, proposed(BY_HAND), *ended(BY_HAND)[:2]), "claim-step", "Do step by-hand by hand"),
         ((*READY, proposed(PLAN), *ended(PLAN, "unknown", "unknown")), "resolve-step", "Step restart is unknown"),
-        ((*READY, proposed(PLAN), *ended(PLAN, "failed", "failed")), "resolve-step", "Step restart failed"),
+        (
+            (*READY, proposed(PLAN), *ended(PLAN, "failed", "failed")),
+            "choose-way",
+            "The cut-over to v1.0.0-beta.2 failed",
+        ),
+        ((*READY, proposed(PULL), *ended(PULL, "failed", "failed")), "resolve-step", "Step pull failed"),
+        (
+            (*READY, proposed(PLAN), *ended(PLAN, "failed", "failed"), resolved(PLAN, "again")),
+            "run",
+            "Go on with the plan",
+        ),
+        (
+            (*READY, proposed(PLAN), *ended(PLAN, "failed", "failed"), proposed(BACK), *ended(BACK)),
+            "choose-way",
+            "another release, stopped, or what ran before",
+        ),
+        (
+            (*READY, proposed(PLAN), *ended(PLAN, "failed", "failed"), proposed(STOP), *ended(STOP)),
+            "choose-way",
+            "another release, stopped, or what ran before",
+        ),
+        ((*RAN, *verified("fail"), proposed(BACK), *ended(BACK)), "choose-way", "what ran before"),
         (
             (*READY, proposed(PLAN), *ended(PLAN, "unknown", "unknown"), resolved(PLAN, "again")),
             "run",

@@ -126,7 +126,7 @@ async def test_a_run_that_was_stopped_has_ways_on_too(tmp_path: Path) -> None:
         await until(lambda: world.state.plan.status in ("cancelled", "unknown"))
         page = await ways(world)
         again = ["procedure"] if world.state.plan.status == "cancelled" else []
-        assert [way.kind for way in page.ways] == [*again, "older-release", "escalate"]
+        assert [way.kind for way in page.ways] == [*again, "older-release", "put-back", "escalate"]
         older = page.ways[len(again)].release
         assert older is not None
         assert older.version == "v1", "further back than what was just tried"

@@ -14,7 +14,7 @@ from warroom.model.plan import Plan, Preview, Step
 from warroom.testing.builders import a_call, a_plan, a_preview, a_release, a_step, an_http_call, at
 
 NOT_BOUND = {
-    Plan: {"id", "title", "expected_s", "notes"},
+    Plan: {"id", "title", "expected_s", "notes", "running"},
     Step: {"title", "facts"},
     Preview: {"expected_s", "notes"},
 }
@@ -31,6 +31,7 @@ OTHER: dict[type[BaseModel], dict[str, Any]] = {
         "fingerprint": {"lab": "lab-0002"},
         "runbook_hash": "sha256:0",
         "target": a_release("v9"),
+        "running": a_release("v8"),
         "steps": (a_step(), a_step("second")),
         "expected_s": 99.0,
         "notes": ("a note",),

@@ -194,6 +194,11 @@ def test_writes_stop_first_for_damage_and_holes() -> None:
         "database-corruption",
         "security",
     ]
+    assert [t for t, trigger in BOOK.triggers.items() if trigger.put_back_needs_reason] == [
+        "database-corruption",
+        "payments-broken",
+        "security",
+    ]
     assert [p for p, procedure in BOOK.procedures.items() if procedure.kind == "stop-writes"] == ["stop-writes"]
     assert [p for p, procedure in BOOK.procedures.items() if procedure.kind == "resume-writes"] == ["resume-writes"]
 

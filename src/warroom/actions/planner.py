@@ -72,6 +72,7 @@ async def make_plan(
         fingerprint=dict(situation.fingerprints),
         runbook_hash=situation.runbook.hash,
         target=situation.target,
+        running=situation.running,
         steps=tuple(steps),
         expected_s=_expected(procedure, steps),
         notes=tuple(f"{s.title}: {procedure.steps[s.id].why}" for s in steps if procedure.steps[s.id].why),
@@ -169,6 +170,7 @@ def undo_plan(situation: Situation, done: Sequence[tuple[Step, tuple[Call, ...]]
         fingerprint=dict(situation.fingerprints),
         runbook_hash=situation.runbook.hash,
         target=None,
+        running=situation.running,
         steps=steps,
         expected_s=sum(step.preview.expected_s for step in steps),
     )

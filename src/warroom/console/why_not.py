@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warroom.model.cutover import spent
 from warroom.model.escalation import open_calls
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def can_find_ways(store: Store) -> str:
     plan, verification, watch = store.plan, store.state.verification, store.state.watch
     if plan is not None and plan.status in ("failed", "cancelled", "unknown", "voided"):
         return ""
-    if watch is not None and watch.quiet is False:
+    if (watch is not None and watch.quiet is False) or spent(store.state):
         return ""
     if verification is None or verification.verdict is None:
         return f"Nothing has been verified yet: {store.key('verify')} verifies."

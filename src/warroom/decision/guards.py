@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from warroom.decision.answers import known
 from warroom.decision.target import same
 from warroom.model.checklist import settled
+from warroom.model.cutover import fired_needing_reason, puts_back
 from warroom.model.event import Actor
 from warroom.model.live import Guard
 from warroom.model.plan import Plan, Step
@@ -31,6 +32,7 @@ def guards(runbook: Runbook, state: State, *, fingerprints: Mapping[str, str | N
             *_platforms(runbook, state.plan.plan, fingerprints),
             *_evidence(runbook, state, state.plan.plan, state.plan.steps),
             *_earlier(state),
+            *_put_back(runbook, state, state.plan.plan),
         ]
         if state.plan.plan.purpose == "rollback":
             found += [*_decision(state), *_told(runbook, state), *_target(state, state.plan.plan)]
@@ -38,7 +40,7 @@ def guards(runbook: Runbook, state: State, *, fingerprints: Mapping[str, str | N
     return tuple(sorted(found, key=lambda guard: not guard.hard))
 
 
-NEVER = ("plan-running", "journal", "target-missing")
+NEVER = ("plan-running", "journal", "target-missing", "put-back")
 """What holds up the emergency lane, beside a fingerprint that was read and differs. A name lifts all the rest."""
 
 
@@ -59,6 +61,10 @@ def emergency_guards(
     """
     found = [*_lane_held(state, journal), *_lane_wheel(runbook, state, me), *_platforms(runbook, plan, fingerprints)]
     found += [*_evidence(runbook, state, plan, {}), *_earlier(state), *_left_over(state)]
+    found += [
+        _hard(guard.id, f"{guard.words}, which this lane does not ask for: prepare the plan, and run it with one")
+        for guard in _put_back(runbook, state, plan)
+    ]
     if plan.purpose == "rollback":
         found += [*_decision(state), *_told(runbook, state), *_target(state, plan), *_cause(runbook, state)]
         found += _schema(plan, diff)
@@ -212,6 +218,13 @@ def _earlier(state: State) -> Iterator[Guard]:
     for run in state.ended_runs:
         if left := run.unknown_steps():
             yield _soft(f"earlier-{run.plan.id}", f"An earlier run ({run.plan.title}) left {listed(left)} unknown")
+
+
+def _put_back(runbook: Runbook, state: State, plan: Plan) -> Iterator[Guard]:
+    """Where data, money or safety are at stake, nothing of what ran before comes back without somebody's reason."""
+    what, titles = puts_back(state, plan), fired_needing_reason(runbook, state)
+    if what and titles:
+        yield _soft("put-back", f"{listed(titles)} fired in this incident: {what} needs a reason")
 
 
 def _decision(state: State) -> Iterator[Guard]:

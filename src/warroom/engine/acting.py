@@ -13,6 +13,7 @@ from warroom.decision.guards import guards
 from warroom.engine.core import Core
 from warroom.errors import JournalFull, JournalReadOnly, Refusal
 from warroom.model.call import Call
+from warroom.model.cutover import runs, stop_writes_first, stops_before
 from warroom.model.event import (
     AbortAsked,
     Actor,
@@ -52,8 +53,13 @@ class Acting:
             procedure = core.runbook.procedures.get(intent.procedure)
             if procedure is not None and procedure.kind == "rollback" and situation.target is None:
                 raise Refusal("No target is chosen", "", "choose one first", helps="choose-target")
+            stops = stops_before(procedure) if procedure and stop_writes_first(core.runbook, core.state) else ()
             plan = await make_plan(
-                situation, intent.procedure, core.platforms, include=intent.include, manual=intent.manual
+                situation,
+                intent.procedure,
+                core.platforms,
+                include=(*intent.include, *stops),
+                manual=intent.manual,
             )
         return await self._proposed(actor, plan)
 
@@ -222,31 +228,35 @@ class Acting:
             return f"{intent.step}: {intent.choice}; run the plan to go on"
         with self._core.turn.giving_way():
             situation = await self.situation()
-        undo = undo_plan(situation, self._captured(only=intent.step), f"Undo {intent.step}")
+        undo = undo_plan(situation, self._captured(plan, only=intent.step), f"Undo {intent.step}")
         await self._core.record(resolved, PlanProposed(plan=undo, hash=undo.hash), actor=actor)
         return "the undo is prepared; look at it, then run it"
 
     async def undo(self, actor: Actor, intent: Undo) -> str:
         self.not_while_running()
-        plan = self._core.state.plan
-        if plan is None:
+        begun = runs(self._core.state)
+        if not begun:
             raise Refusal("Nothing has run", "", "")
+        run = next((run for run in begun if run.hash == intent.run), None) if intent.run else begun[-1]
+        if run is None:
+            raise Refusal("That run is not known any more", "", "look at the ways on again")
         with self._core.turn.giving_way():
             situation = await self.situation()
-        return await self._proposed(actor, undo_plan(situation, self._captured(), f"Undo {plan.plan.title}"))
+        before = f": back to {run.plan.running.name}" if run.plan.running and run.plan.purpose == "rollback" else ""
+        return await self._proposed(actor, undo_plan(situation, self._captured(run), f"Undo {run.plan.title}{before}"))
 
-    def _captured(self, only: str = "") -> list[tuple[Step, tuple[Call, ...]]]:
-        """Steps of the plan whose inverse was captured when they were intended, in order; from the journal itself."""
-        plan, journal = self._core.state.plan, self._core.journal
-        if plan is None or journal is None:
+    def _captured(self, run: PlanState, only: str = "") -> list[tuple[Step, tuple[Call, ...]]]:
+        """Steps of the run whose inverse was captured when they were intended, in order; from the journal itself."""
+        journal = self._core.journal
+        if journal is None:
             return []
         inverses = {
             event.body.step: event.body.inverse
             for event in journal.events()
-            if isinstance(event.body, StepIntended) and event.body.plan == plan.hash
+            if isinstance(event.body, StepIntended) and event.body.plan == run.hash
         }
         touched = ("done", "failed", "unknown", "cancelled", "intended")
-        steps = [s for s in plan.plan.steps if plan.steps[s.id].status in touched and (not only or s.id == only)]
+        steps = [s for s in run.plan.steps if run.steps[s.id].status in touched and (not only or s.id == only)]
         return [(step, inverse) for step in steps if (inverse := inverses.get(step.id))]
 
     async def recover(self) -> None:

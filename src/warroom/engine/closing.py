@@ -10,6 +10,7 @@ from warroom.comms import outstanding
 from warroom.engine.core import Core
 from warroom.engine.preparing import Preparing
 from warroom.engine.sensing import Sensing
+from warroom.engine.ways import AGAIN, Ways
 from warroom.errors import Refusal, WarroomError
 from warroom.files import write_private
 from warroom.model.base import sha256, span_text
@@ -18,7 +19,6 @@ from warroom.model.event import (
     CheckAnswered,
     CheckEnded,
     IncidentClosed,
-    NextWay,
     ReportWritten,
     VerificationEnded,
     VerificationStarted,
@@ -34,7 +34,6 @@ from warroom.plugins import isolated
 
 REPORT = "report.md"
 ASKED = "ask-a-person"
-AGAIN = NextWay(kind="verify-again", title="Look again: what was missing may have come")
 
 
 class Closing:
@@ -42,6 +41,7 @@ class Closing:
         self._core = core
         self._sensing = sensing
         self._preparing = preparing
+        self._ways = Ways(core, preparing)
         self._verifying = False
 
     async def verify(self, actor: Actor, intent: Verify) -> str:
@@ -148,7 +148,7 @@ class Closing:
                 result, words = verdict(core.runbook, results)
                 if _run_began(core) != began:
                     result, words = "inconclusive", "a plan was run while it was checked"
-                ways = () if result == "pass" else await self._ways(again=result == "inconclusive")
+                ways = () if result == "pass" else await self._ways.on(again=result == "inconclusive")
                 await core.record(VerificationEnded(verdict=result, words=words, next=ways))
             if result == "pass":
                 await self._start_watch()
@@ -162,53 +162,7 @@ class Closing:
             self._verifying = False
 
     async def ways(self) -> WaysPage:
-        """The ways on as things stand now: after a verification, a run that did not end well, or a watch."""
-        state = self._core.state
-        plan, checked, watch = state.plan, state.verification, state.watch
-        if plan is not None and plan.status in ("failed", "cancelled", "unknown", "voided"):
-            how = {"cancelled": "was stopped", "voided": "is void"}.get(plan.status, f"ended {plan.status}")
-            words = f"{plan.plan.title} {how}: {plan.void_reason or plan.detail}"
-            ways = await self._ways(again=False)
-            if plan.status in ("cancelled", "voided") and plan.plan.procedure in self._core.runbook.procedures:
-                title = f"Prepare it again: {plan.plan.title}"
-                ways = (NextWay(kind="procedure", title=title, procedure=plan.plan.procedure), *ways)
-            return WaysPage(ways=ways, words=words)
-        if watch is not None and watch.quiet is False:
-            return WaysPage(ways=await self._ways(again=True), words=watch.words)
-        if checked is None or checked.verdict in (None, "pass"):
-            raise Refusal("Nothing has gone wrong since the last run", "", "verify the recovery", helps="verify")
-        return WaysPage(ways=await self._ways(again=checked.verdict == "inconclusive"), words=checked.words)
-
-    async def _ways(self, *, again: bool) -> tuple[NextWay, ...]:
-        """Best first. A release or a procedure that was tried and did not recover is not offered once more."""
-        core = self._core
-        ways = [AGAIN] if again else []
-        older = await self._older()
-        if older is not None:
-            ways.append(NextWay(kind="older-release", title=f"Go back further, to {older.name}", release=older))
-        runs = [*core.state.ended_runs, *((core.state.plan,) if core.state.plan else ())]
-        tried = {run.plan.procedure for run in runs if run.began_at is not None}
-        stopped = any(run.plan.purpose == "stop-writes" and run.status == "done" for run in runs)
-        for procedure_id, procedure in core.runbook.procedures.items():
-            usable = all(need in core.platforms for need in procedure.needs)
-            if procedure.kind == "rollback" and usable and procedure_id not in tried:
-                ways.append(NextWay(kind="procedure", title=f"Another way: {procedure.title}", procedure=procedure_id))
-        for procedure_id, procedure in core.runbook.procedures.items():
-            usable = all(need in core.platforms for need in procedure.needs)
-            if procedure.kind == "stop-writes" and usable and not stopped:
-                ways.append(NextWay(kind="stop-writes", title=procedure.title, procedure=procedure_id))
-        ways.append(NextWay(kind="escalate", title="Escalate: call the whole team"))
-        return tuple(ways)
-
-    async def _older(self) -> Release | None:
-        """The best target once the one that was just tried is counted among the failed."""
-        from warroom.decision.target import best_target
-
-        state = self._core.state
-        page = await self._preparing.releases()
-        failed = (*state.failed_targets, *((state.target.release,) if state.target else ()))
-        best, _ = best_target(page.releases, page.running, failed)
-        return page.releases[best] if best is not None else None
+        return await self._ways.page()
 
     async def _start_watch(self) -> None:
         core = self._core

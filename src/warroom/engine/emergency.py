@@ -26,6 +26,7 @@ from warroom.engine.opening import open_incident
 from warroom.engine.preparing import Preparing
 from warroom.engine.sensing import Sensing
 from warroom.errors import Refusal, WarroomError
+from warroom.model.cutover import stop_writes_first, stops_before
 from warroom.model.event import Actor, Body, Decided, PlanApproved, PlanProposed, RunStarted, TargetChosen, WheelTaken
 from warroom.model.intent import CaptureEvidence, RunEmergency
 from warroom.model.live import EmergencyPage, EmergencyQuery, Guard
@@ -177,9 +178,11 @@ class Emergency:
     async def _plan(self, situation: Situation, query: EmergencyQuery) -> tuple[Plan | None, str]:
         """The first procedure of its kind that can be worked out and may use this lane; else why none can."""
         reasons: list[str] = []
+        first = self._stop_first()
         for procedure_id in self._candidates(query):
+            stops = stops_before(situation.runbook.procedures[procedure_id]) if first else ()
             try:
-                plan = await make_plan(situation, procedure_id, self._core.platforms)
+                plan = await make_plan(situation, procedure_id, self._core.platforms, include=stops)
             except WarroomError as error:
                 reasons.append(f"{situation.runbook.procedures[procedure_id].title}: {error}")
                 continue
@@ -219,8 +222,6 @@ class Emergency:
 
     def _stop_first(self) -> bool:
         """A trigger that asks for it fires, and writes have not been stopped yet."""
-        from warroom.model.next import stop_writes_first
-
         return stop_writes_first(self._core.runbook, self._state, self._sensing.readings)
 
     # What stands against it

@@ -120,12 +120,16 @@ class CheckEnded(Fact):
 
 
 class NextWay(Fact):
-    """One way on: ``release`` for another target, ``procedure`` for another procedure."""
+    """One way on: ``release`` for another target, ``procedure`` for another procedure.
 
-    kind: Literal["older-release", "procedure", "stop-writes", "escalate", "verify-again"]
+    ``put-back`` takes a run back, so that what ran before it runs again; ``run`` is the hash of that run's plan.
+    """
+
+    kind: Literal["older-release", "procedure", "stop-writes", "put-back", "escalate", "verify-again"]
     title: str
     release: Release | None = None
     procedure: str | None = None
+    run: str | None = None
 
 
 class VerificationEnded(Fact):

@@ -155,9 +155,10 @@ class ClaimStep(Fact):
 
 
 class Undo(Fact):
-    """Prepare a plan from the captured inverses of the last run."""
+    """Prepare a plan from the captured inverses of the last run, or of the one whose plan has the hash ``run``."""
 
     type: Literal["undo"] = "undo"
+    run: str = ""
 
 
 class Verify(Fact):

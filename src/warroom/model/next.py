@@ -11,6 +11,7 @@ from typing import Literal
 
 from warroom.model.base import Fact
 from warroom.model.checklist import settled
+from warroom.model.cutover import failed_cut_over, spent, stop_writes_first
 from warroom.model.plan import Step
 from warroom.model.release import Release
 from warroom.model.runbook import Runbook
@@ -169,8 +170,15 @@ def _unsettled(runbook: Runbook, state: State) -> NextAction | None:
     for step in plan.plan.steps:
         now = plan.steps[step.id]
         if now.status in ("unknown", "intended", "failed") and not now.resolved:
-            return _resolve(step, now)
+            return _cut_over(state) if failed_cut_over(plan) is step else _resolve(step, now)
     return None
+
+
+def _cut_over(state: State) -> NextAction:
+    """The target is not in service. Nothing is put back by itself: three ways on, and a person chooses."""
+    plan = state.plan
+    to = plan.plan.target.name if plan is not None and plan.plan.target is not None else "the target"
+    return _do("choose-way", f"The cut-over to {to} failed: choose the way on", plan.detail if plan is not None else "")
 
 
 def _resolve(step: Step, now: StepState) -> NextAction:
@@ -256,6 +264,8 @@ def _preparing(runbook: Runbook, state: State) -> NextAction | None:
         return None
     if state.plan is not None and state.plan.plan.purpose == "rollback" and state.plan.began_at is not None:
         return None
+    if spent(state):
+        return None
     if not settled(runbook, state, "stakeholders-notified"):
         why = "the runbook tells them before anything is changed"
         if told := _telling(state, "notify-started", "started", "Notify the stakeholders", why):
@@ -274,6 +284,8 @@ def _planning(runbook: Runbook, state: State) -> NextAction | None:
         return _do("choose-target", "Choose the release to go back to", "")
     if plan is not None and plan.status == "cancelled" and _same(plan.plan.target, target.release):
         return _do("choose-way", "The run was stopped: choose the way on", plan.detail)
+    if not _may_run(plan) and (why := spent(state)):
+        return _do("choose-way", "Choose the way on: another release, stopped, or what ran before", why)
     if not _may_run(plan) or plan is None:
         why = f"the last one is void: {plan.void_reason}" if plan is not None and plan.status == "voided" else ""
         return _do("propose-plan", f"Prepare the plan to {target.release.name}", why or target.reason)
@@ -359,15 +371,3 @@ def _same(one: Release | None, other: Release) -> bool:
         return False
     by_identity = one.same_as(other)
     return by_identity if by_identity is not None else one.version == other.version
-
-
-def stop_writes_first(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading] | None = None) -> bool:
-    """Corruption and security: one of these fires, and writes have neither been stopped nor is it being done."""
-    now = state.triggers if triggers is None else triggers
-    firing = [t.id for t in now.values() if t.status in ("firing", "clearing")]
-    if not any(runbook.triggers[t].stop_writes_first for t in firing if t in runbook.triggers):
-        return False
-    if not any(procedure.kind == "stop-writes" for procedure in runbook.procedures.values()):
-        return False
-    runs = (*state.ended_runs, *((state.plan,) if state.plan is not None else ()))
-    return not any(run.plan.purpose == "stop-writes" and run.status in ("running", "done") for run in runs)

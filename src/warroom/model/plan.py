@@ -64,7 +64,10 @@ class Step(Fact):
 
 
 class Plan(Fact):
-    """An ordered list of steps towards one target. ``hash`` is over everything an approval must bind."""
+    """An ordered list of steps towards one target. ``hash`` is over everything an approval must bind.
+
+    ``running`` is what ran when it was made: for people to read, and no part of the hash.
+    """
 
     id: str
     format: int = PLAN_FORMAT
@@ -75,6 +78,7 @@ class Plan(Fact):
     fingerprint: dict[str, str]
     runbook_hash: str
     target: Release | None = None
+    running: Release | None = None
     steps: tuple[Step, ...] = Field(min_length=1)
     expected_s: Duration = 0
     notes: tuple[str, ...] = ()

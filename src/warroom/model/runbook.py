@@ -110,13 +110,18 @@ class Condition(Fact):
 
 
 class Trigger(Fact):
-    """Fires when any of its conditions does."""
+    """Fires when any of its conditions does.
+
+    ``stop_writes_first``: while it fires, stopping writes is the first advice and the first step of a rollback.
+    ``put_back_needs_reason``: in an incident in which it fired, what ran before is not put back without a reason.
+    """
 
     title: str
     severity: Severity
     impact: str = ""
     conditions: dict[Id, Condition] = Field(min_length=1)
     stop_writes_first: bool = False
+    put_back_needs_reason: bool = False
 
 
 class FromFiring(Fact):

@@ -24,6 +24,8 @@ BY_HAND = "by hand"
 
 
 class Incident(Fact):
+    """``running`` is what ran when it was opened."""
+
     id: str
     title: str
     severity: Severity | None
@@ -33,6 +35,7 @@ class Incident(Fact):
     runbook_hash: str
     scenario: str | None = None
     fault_at: Instant | None = None
+    running: Release | None = None
     closed: Literal["recovered", "mitigated", "false-alarm", "unresolved"] | None = None
     closed_at: Instant | None = None
 
@@ -199,7 +202,8 @@ class Automatic(Fact):
 
 
 class State(Fact):
-    """``steered`` says which person took the incident in hand, by what.
+    """``steered`` says which person took the incident in hand, by what. ``fired`` are the triggers, by id, that fired
+    at any time in it.
 
     ``seq`` is the last event folded in. ``incident`` None: nothing is open, warroom only watches."""
 
@@ -208,6 +212,7 @@ class State(Fact):
     incident: Incident | None = None
     driver: str | None = None
     triggers: dict[str, TriggerReading] = Field(default_factory=dict)
+    fired: tuple[str, ...] = ()
     tree: TreeReading | None = None
     overrides: dict[str, Override] = Field(default_factory=dict)
     decision: Decision | None = None

@@ -14,8 +14,14 @@ from warroom.console.text import line, wrapped
 from warroom.console.theme import RISK
 from warroom.model.base import span_text
 from warroom.model.event import NextWay
-from warroom.model.intent import ChooseTarget, Intent, ProposePlan, Verify
+from warroom.model.intent import ChooseTarget, Intent, ProposePlan, Undo, Verify
 from warroom.model.live import EmergencyPage, EmergencyQuery, WaysPage, WaysQuery
+
+_SAID = {
+    "escalate": "calls the next people of the escalation path",
+    "verify-again": "changes nothing",
+    "put-back": "prepares a plan of what each step captured to take it back; you read it before it runs",
+}
 
 
 class WaysScreen(Dialog):
@@ -67,9 +73,8 @@ class WaysScreen(Dialog):
     async def _about(self, way: NextWay) -> None:
         """The plan that this way would prepare, worked out without preparing it."""
         about = self.query_one("#about-way", Static)
-        if way.kind in ("escalate", "verify-again"):
-            words = "calls the next people of the escalation path" if way.kind == "escalate" else "changes nothing"
-            about.update(line((words, "$text-muted")))
+        if way.kind in _SAID:
+            about.update(Content("\n").join(wrapped(_SAID[way.kind], self._cells, "$text-muted")))
             return
         about.update(line(("working the plan out …", "$text-muted")))
         stops = way.kind == "stop-writes"
@@ -116,6 +121,8 @@ class WaysScreen(Dialog):
     def _intents(self, way: NextWay) -> tuple[Intent, ...]:
         if way.kind == "verify-again":
             return (Verify(),)
+        if way.kind == "put-back":
+            return (Undo(run=way.run or ""),)
         first: tuple[Intent, ...] = ()
         if way.release is not None:
             named = way.release.digest or way.release.commit or way.release.version

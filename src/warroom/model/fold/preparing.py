@@ -11,6 +11,8 @@ from warroom.model.fold.registry import NAMED, having, named, on, prove
 from warroom.model.state import KEPT, State
 from warroom.model.units import many
 
+FIRED = ("firing", "clearing")
+
 
 @on(ev.IncidentOpened)
 def _opened(state: State, event: Event, body: ev.IncidentOpened) -> State:
@@ -24,8 +26,12 @@ def _opened(state: State, event: Event, body: ev.IncidentOpened) -> State:
         runbook_hash=body.runbook_hash,
         scenario=body.scenario,
         fault_at=body.fault_at,
+        running=body.running,
     )
-    after = having(state, incident=incident, running=body.running, triggers={t.id: t for t in body.triggers})
+    fired = tuple(t.id for t in body.triggers if t.status in FIRED)[:NAMED]
+    after = having(
+        state, incident=incident, running=body.running, triggers={t.id: t for t in body.triggers}, fired=fired
+    )
     if body.severity is None:
         return after
     return prove(after, event, "severity-assessed", f"{body.severity}: {body.title}")
@@ -50,7 +56,11 @@ def _wheel_free(state: State, event: Event, body: ev.WheelReleased) -> State:
 
 @on(ev.TriggerChanged)
 def _trigger(state: State, event: Event, body: ev.TriggerChanged) -> State:
-    return having(state, triggers=named(state.triggers, body.reading.id, body.reading))
+    name = body.reading.id
+    fired = state.fired
+    if body.reading.status in FIRED and name not in fired:
+        fired = (*fired, name)[-NAMED:]
+    return having(state, triggers=named(state.triggers, name, body.reading), fired=fired)
 
 
 @on(ev.ReleaseChanged)
