@@ -33,7 +33,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from tests.docker_supervisor import PATH, PREFIX, free_port, locked
+from tests.docker_supervisor import PATH, PREFIX, Options, free_port, locked
 
 SUPERVISOR = Path(__file__).with_name("docker_supervisor.py")
 PROGRAMS = ("docker", "dockerd", "containerd", "runc", "iptables", "ip", "unshare", "busybox")
@@ -86,7 +86,7 @@ class DockerEngine:
 
     @property
     def registry(self) -> str:
-        port = json.loads((self.folder / "options.json").read_text())["registry_port"]
+        port = Options.of(self.folder).registry_port
         return f"127.0.0.1:{port}" if port else ""
 
     @property
@@ -136,8 +136,7 @@ class DockerEngine:
                 fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
                 if not self.answers():
                     port = free_port() if registry and shutil.which("docker-registry", path=PATH) else 0
-                    options = {"registry_port": port, "data_size": data_size}
-                    (self.folder / "options.json").write_text(json.dumps(options))
+                    Options(port, data_size).write(self.folder)
                     self._start()
         except BaseException:
             self.leave()
@@ -264,6 +263,8 @@ def no_dockerd() -> str:
         return "only root can start dockerd"
     if missing := [name for name in PROGRAMS if not shutil.which(name, path=PATH)]:
         return f"not installed: {', '.join(missing)}"
+    if b"/ld-linux" in Path(str(shutil.which("busybox", path=PATH))).read_bytes()[:8192]:
+        return "busybox leans on libraries, and the sample images have none: busybox-static"
     try:
         shared_engine()
     except (EngineProblem, OSError) as error:

@@ -27,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +36,21 @@ PREFIX = "wr-docker-"
 PATH = f"{os.environ.get('PATH', '/usr/local/bin:/usr/bin:/bin')}:/usr/local/sbin:/usr/sbin:/sbin"
 """Not everybody has the folders of the system's own programs on theirs."""
 PAUSE = 0.1
+
+
+@dataclass(frozen=True)
+class Options:
+    """``registry_port`` 0: no registry. ``data_size`` as tmpfs has it (``64m``): a small disk; "" the folder's own."""
+
+    registry_port: int = 0
+    data_size: str = ""
+
+    @classmethod
+    def of(cls, folder: Path) -> Options:
+        return cls(**json.loads((folder / "options.json").read_text()))
+
+    def write(self, folder: Path) -> None:
+        (folder / "options.json").write_text(json.dumps(asdict(self)))
 
 
 def run(*argv: str, check: bool = True) -> str:
@@ -174,8 +190,8 @@ def sweep(mine: Path) -> None:
 
 def init(folder: Path) -> int:
     """Starts the engine, starts again what ended unless ``NAME.down`` is there, and buries the dead."""
-    options = json.loads((folder / "options.json").read_text())
-    private_places(folder, options["data_size"])
+    options = Options.of(folder)
+    private_places(folder, options)
     children: dict[int, str] = {}
     while True:
         for name, argv in programs(folder, options).items():
@@ -186,15 +202,17 @@ def init(folder: Path) -> int:
         time.sleep(PAUSE / 4)
 
 
-def private_places(folder: Path, data_size: str) -> None:
+def private_places(folder: Path, options: Options) -> None:
     """/run and /etc/docker of its own: sockets, shims and the engine's ID are not the machine's."""
     Path("/etc/docker").mkdir(exist_ok=True)
     for place in (Path("/run"), Path("/etc/docker")):
         run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", str(place))
+    if " cgroup" not in Path("/proc/mounts").read_text():
+        run("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
     data = folder / "data"
     data.mkdir()
-    if data_size:
-        run("mount", "-t", "tmpfs", "-o", f"mode=0711,size={data_size}", "tmpfs", str(data))
+    if options.data_size:
+        run("mount", "-t", "tmpfs", "-o", f"mode=0711,size={options.data_size}", "tmpfs", str(data))
     (folder / "containerd.toml").write_text(
         f"version = 2\nroot = '{data}/containerd'\nstate = '/run/containerd'\n"
         "disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.internal.v1.opt']\n"
@@ -203,18 +221,14 @@ def private_places(folder: Path, data_size: str) -> None:
     (folder / "registry.yml").write_text(
         f"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {folder}/registry}},"
         " delete: {enabled: true}}\n"
-        f"http: {{addr: '127.0.0.1:{options_port(folder)}'}}\n"
+        f"http: {{addr: '127.0.0.1:{options.registry_port}'}}\n"
     )
 
 
-def options_port(folder: Path) -> int:
-    return int(json.loads((folder / "options.json").read_text())["registry_port"])
-
-
-def programs(folder: Path, options: dict[str, object]) -> dict[str, list[str]]:
+def programs(folder: Path, options: Options) -> dict[str, list[str]]:
     """What is to run, each by its name. dockerd waits for containerd, as its unit file makes it."""
     wanted = {"containerd": ["containerd", "--config", f"{folder}/containerd.toml"]}
-    if options["registry_port"]:
+    if options.registry_port:
         wanted["registry"] = ["docker-registry", "serve", f"{folder}/registry.yml"]
     if Path("/run/containerd/containerd.sock").exists():
         wanted["dockerd"] = [
