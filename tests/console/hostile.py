@@ -358,7 +358,8 @@ async def main(total: int, walks: int, bare: bool) -> int:
     )
     if bare:
         app._filters = [one for one in app._filters if not isinstance(one, Harmless)]
-    code = await asyncio.wait_for(app.run_async(auto_pilot=hostile.drive), 600)  # type: ignore[arg-type]  # App[int]
+    async with asyncio.timeout(600):
+        code = await app.run_async(auto_pilot=hostile.drive)  # type: ignore[arg-type]  # App[int]
     asked = " ".join(intent.type for intent in hostile.story.intents)
     print(f"\nused {hostile.used}; seen {' '.join(sorted(hostile.seen))}; asked {asked}", flush=True)
     return code if code is not None else 4

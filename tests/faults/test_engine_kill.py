@@ -96,7 +96,8 @@ async def killed(folder: Path, point: str, seconds: float, wait: float) -> Kille
                 assert child.returncode is None, killed.wrong
                 killed.news.clear()
                 try:
-                    await asyncio.wait_for(killed.news.wait(), 0.02)
+                    async with asyncio.timeout(0.02):
+                        await killed.news.wait()
                 except TimeoutError:
                     continue
         await asyncio.sleep(wait)

@@ -97,6 +97,18 @@ def shells(code: str) -> list[str]:
     return found
 
 
+def swallowed_cancels(code: str) -> list[str]:
+    """``asyncio.wait_for`` loses a cancel that comes as its wait ends (before 3.12); ``asyncio.timeout`` does not."""
+    return [
+        f"{node.lineno}: wait_for"
+        for node in ast.walk(ast.parse(code))
+        if (isinstance(node, ast.Attribute) and node.attr == "wait_for" and ast.unparse(node.value) == "asyncio")
+        or (
+            isinstance(node, ast.ImportFrom) and node.module == "asyncio" and "wait_for" in [a.name for a in node.names]
+        )
+    ]
+
+
 def long_functions(code: str) -> list[str]:
     return [
         f"{node.name} ({node.end_lineno - node.lineno + 1} lines)"
@@ -105,6 +117,22 @@ def long_functions(code: str) -> list[str]:
         and node.end_lineno is not None
         and node.end_lineno - node.lineno + 1 > LONGEST_FUNCTION
     ]
+
+
+def test_no_wait_swallows_a_cancel() -> None:
+    bad = {
+        name_of(path): found
+        for path in sources("src", "plugins", "tests", "tools")
+        if (found := swallowed_cancels(path.read_text(encoding="utf-8")))
+    }
+    assert bad == {}
+
+
+@pytest.mark.parametrize(
+    "code", ["import asyncio\nawait asyncio.wait_for(x, 1)", "from asyncio import wait_for", "f = asyncio.wait_for"]
+)
+def test_a_wait_that_swallows_is_seen(code: str) -> None:
+    assert swallowed_cancels(code)
 
 
 def test_programs_are_started_through_one_door() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -45,3 +46,26 @@ async def test_a_calm_engine_beats_and_a_busy_one_needs_no_beat(monkeypatch: pyt
     assert set(told.values) == {"busy"}
     hub.close()
     assert [frame async for frame in watching] == []
+
+
+async def test_a_watcher_that_is_cancelled_as_something_comes_is_gone() -> None:
+    """``asyncio.wait_for`` would swallow the cancel here (before Python 3.12), and the watcher would go on for ever."""
+    clock: Any = Passing()
+    hub = Hub(clock, lambda name: Snapshot.model_construct(state=Any))
+
+    async def watch() -> None:
+        async for _ in hub.watch(Actor(name="op1"), None, lambda: START):
+            pass
+
+    watching = asyncio.create_task(watch())
+    while not hub.names():
+        await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    hub.set("busy", Busy(words=("sealing",)))
+    await asyncio.sleep(0)  # it has been woken, and has not run yet
+    watching.cancel()
+    done, _ = await asyncio.wait([watching], timeout=5)
+    hub.close()
+    assert done == {watching}
+    assert watching.cancelled()

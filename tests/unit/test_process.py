@@ -162,7 +162,8 @@ async def test_cancelling_twice_does_not_wait_for_the_grace(tmp_path: Path) -> N
     await asyncio.sleep(0.05)  # the first cancel is now waiting out its grace
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(asyncio.shield(running), LONG)
+        async with asyncio.timeout(LONG):
+            await asyncio.shield(running)
     until_gone(family)
 
 

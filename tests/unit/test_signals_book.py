@@ -285,7 +285,8 @@ async def test_the_stores_file_is_not_in_the_way_of_a_reader(tmp_path: Path) -> 
     await store.flush()
     with sqlite3.connect(f"file:{tmp_path / 'samples.db'}?mode=ro", uri=True) as reader:
         assert reader.execute("SELECT count(*) FROM samples").fetchone() == (1,)
-        await asyncio.wait_for(store.flush(), 5)
+        async with asyncio.timeout(5):
+            await store.flush()
     await store.close()
 
 

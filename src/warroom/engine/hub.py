@@ -123,7 +123,8 @@ class Hub:
                 return
             watcher.wake.clear()
             try:
-                await asyncio.wait_for(watcher.wake.wait(), max(0.01, wait))
+                async with asyncio.timeout(max(0.01, wait)):
+                    await watcher.wake.wait()
             except TimeoutError:
                 return
         watcher.wake.clear()

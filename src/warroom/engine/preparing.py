@@ -212,7 +212,8 @@ class Preparing:
         """A console draws itself and sends the picture. None that does in time is no reason to wait."""
         assert self._picture is not None
         try:
-            picture = await asyncio.wait_for(asyncio.shield(self._picture), PICTURE_WAIT)
+            async with asyncio.timeout(PICTURE_WAIT):
+                picture = await asyncio.shield(self._picture)
         except TimeoutError:
             raise WarroomError("no console sent its picture", f"waited {PICTURE_WAIT:g} s") from None
         await folder.write(picture.name, picture.text.encode(), kind="picture")
