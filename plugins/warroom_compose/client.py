@@ -102,7 +102,7 @@ class Engine:
         api = (await self.version()).api
         return self._bytes(f"/{api}{path}{_query(query)}", timeout)
 
-    async def head(self, path: str, *, headers: Mapping[str, str], timeout: float) -> Any:
+    async def asked_with(self, path: str, *, headers: Mapping[str, str], timeout: float) -> Any:
         """As ``get``, with headers of one's own."""
         api = (await self.version()).api
         return await self._json(f"/{api}{path}", timeout, headers)

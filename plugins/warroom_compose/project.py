@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,14 +160,14 @@ def _sha256(path: Path) -> str:
         return ""
 
 
-async def find(ctx: Context, of: Engine | None = None, *, inspect: bool = True) -> Project:
-    """The project now, each container inspected unless ``inspect`` is False, which leaves what labels don't say empty.
+async def find(ctx: Context, of: Engine | None = None, *, only: Collection[str] | None = None) -> Project:
+    """The project now. Of services that are not in ``only`` the containers are not inspected: for what is asked often.
 
     Raises ``NoProject`` where the engine has no container of it, and WarroomError where the engine can't be asked.
     """
     if of is None:
         async with engine(ctx) as opened:
-            return await find(ctx, opened, inspect=inspect)
+            return await find(ctx, opened, only=only)
     config: Config = ctx.config
     wanted = {"label": [f"{LABEL}project={config.project}"]}
     listed, info = await asyncio.gather(of.get("/containers/json", all=True, filters=wanted), of.get("/info"))
@@ -178,14 +178,14 @@ async def find(ctx: Context, of: Engine | None = None, *, inspect: bool = True) 
             "docker compose ls --all shows the projects there; correct project, or the engine",
         )
     containers = [_listed(one) for one in listed]
-    if inspect:
-        found = await asyncio.gather(*(_inspected(of, one) for one in containers))
-        containers = [one for one in found if one is not None]
-    return _project(config, str(info.get("ID", "")), containers)
+    found = await asyncio.gather(*(_inspected(of, one, only) for one in containers))
+    return _project(config, str(info.get("ID", "")), [one for one in found if one is not None])
 
 
-async def _inspected(of: Engine, one: Container) -> Container | None:
+async def _inspected(of: Engine, one: Container, only: Collection[str] | None) -> Container | None:
     """None where it went away meanwhile."""
+    if only is not None and one.service not in only:
+        return one
     try:
         return inspected(await of.get(f"/containers/{one.id}/json"))
     except NotThere:
