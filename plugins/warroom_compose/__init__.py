@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from warroom.api import Plugin
 from warroom_compose.config import Config
+from warroom_compose.operations import OPERATIONS
+from warroom_compose.probes import PROBES
 
 plugin = Plugin(
     name="compose",
     version="1",
     config=Config,
+    operations=OPERATIONS,
+    probes=PROBES,
 )
