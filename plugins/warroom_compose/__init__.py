@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from warroom.api import Plugin
 from warroom_compose.config import Config
+from warroom_compose.evidence import DefinitionCollector, LogCollector, StateCollector
+from warroom_compose.logs import ComposeLogs
 from warroom_compose.operations import OPERATIONS
 from warroom_compose.probes import PROBES
+from warroom_compose.releases import ComposeReleases
+from warroom_compose.signals import ComposeSignals
+from warroom_compose.standing import ComposeDeploying, ComposeIdentity, ComposeReadiness
 
 plugin = Plugin(
     name="compose",
@@ -16,4 +21,11 @@ plugin = Plugin(
     config=Config,
     operations=OPERATIONS,
     probes=PROBES,
+    collectors=(LogCollector(), StateCollector(), DefinitionCollector()),
+    signals=ComposeSignals(),
+    logs=ComposeLogs(),
+    releases=ComposeReleases(),
+    deploying=ComposeDeploying(),
+    readiness=ComposeReadiness(),
+    identity=ComposeIdentity(),
 )

@@ -12,6 +12,7 @@ from warroom_compose.project import Container
 
 Value = tuple[float | None, int | None, str]
 """A sample's value, its count, and its words."""
+STOPPED: Value = (None, None, "none of its containers runs")
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ def of_service(
 ) -> dict[str, Value]:
     running = [one for one in containers if one.running]
     values = {"running": _running(containers, running), "health": _health(containers, running, declared)}
+    running = [one for one in running if one.id in now]  # what ended since it was listed uses nothing
     if not running:
-        stopped: Value = (None, None, "none of its containers runs")
-        return values | {"memory-used": stopped, "cpu-used": stopped}
-    values["memory-used"] = _most([(one, _memory(one, declared, now.get(one.id))) for one in running])
-    values["cpu-used"] = _most([(one, _cpu(one, now.get(one.id), before.get(one.id), host_cpus)) for one in running])
+        return values | {"memory-used": STOPPED, "cpu-used": STOPPED}
+    values["memory-used"] = _most([(one, _memory(one, declared, now[one.id])) for one in running])
+    values["cpu-used"] = _most([(one, _cpu(one, now[one.id], before.get(one.id), host_cpus)) for one in running])
     return values
 
 
@@ -107,8 +108,8 @@ def _one_shot(containers: Sequence[Container]) -> Value:
     return None, None, "it has not come to its end yet"
 
 
-def _memory(one: Container, declared: Service, now: Used | None) -> Value:
-    if now is None or now.memory is None:
+def _memory(one: Container, declared: Service, now: Used) -> Value:
+    if now.memory is None:
         return None, None, f"{one.shown}: the engine can't say what it uses"
     limit = one.memory_limit or declared.memory_limit or 0
     if not limit:
@@ -122,9 +123,9 @@ def _mb(size: int) -> str:
     return f"{size / 2**20:,.0f} MB"
 
 
-def _cpu(one: Container, now: Used | None, before: Used | None, host_cpus: float) -> Value:
+def _cpu(one: Container, now: Used, before: Used | None, host_cpus: float) -> Value:
     """The share of what it may use, since the look before. The host's counter goes on by all its CPUs together."""
-    if now is None or now.cpu_ns is None or now.system_ns is None:
+    if now.cpu_ns is None or now.system_ns is None:
         return None, None, f"{one.shown}: the engine can't say what it uses"
     if before is None or before.cpu_ns is None or before.system_ns is None:
         return None, None, f"{one.shown}: measured from the next look on"
@@ -137,13 +138,9 @@ def _cpu(one: Container, now: Used | None, before: Used | None, host_cpus: float
 
 
 def _most(found: Sequence[tuple[Container, Value]]) -> Value:
-    """The highest that is known; where another's is not, the words say so."""
-    known = [value for _, value in found if value[0] is not None]
-    missing = [value[2] for _, value in found if value[0] is None]
-    if not known:
-        return None, None, missing[0] if missing else ""
-    value, count, words = max(known, key=lambda each: each[0] or 0)
-    return value, count, "; ".join([words, *missing[:1]])
+    """The highest. Unknown as soon as one is: the fullest could be that one."""
+    missing = [value for _, value in found if value[0] is None]
+    return missing[0] if missing else max((value for _, value in found), key=lambda each: each[0] or 0)
 
 
 def of_project(values: Mapping[str, Value], config: Config) -> dict[str, Value]:
@@ -176,13 +173,12 @@ def _all_well(values: Mapping[str, Value], services: Sequence[str]) -> Value:
 
 
 def _highest(values: Mapping[str, Value], what: str, services: Sequence[str]) -> Value:
-    told = [values[f"{what}-{name}"] for name in services]
-    known = [each for each in told if each[0] is not None]
-    if not known:
-        return None, None, next((words for _, _, words in told if words), "")
-    value, count, words = max(known, key=lambda each: each[0] or 0)
-    unknown = len(told) - len(known)
-    return value, count, words + (f"; of {many(unknown, 'service')} it is not known" if unknown else "")
+    """Of the services that run; unknown as soon as one of theirs is. A service that is stopped uses nothing."""
+    told = [values[f"{what}-{name}"] for name in services if values[f"{what}-{name}"] != STOPPED]
+    missing = [words for value, _, words in told if value is None]
+    if missing:
+        return None, None, "; ".join(missing)
+    return max(told, key=lambda each: each[0] or 0) if told else STOPPED
 
 
 def _sum(values: Mapping[str, Value], what: str, services: Sequence[str]) -> Value:
