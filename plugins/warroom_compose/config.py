@@ -77,13 +77,15 @@ class Service(Fact):
 
     ``version_url`` answers with JSON that has a ``version`` or a ``commit``; ``health_url`` with a 2xx while it is
     well, which decides where the image has no health check. ``memory_limit`` is in bytes, for a container that the
-    engine gives none. ``one_shot``: it runs to its end and stays stopped.
+    engine gives none. ``one_shot``: it runs to its end and stays stopped. ``with_release``: the default runbook rolls
+    it back together with the released service.
     """
 
     version_url: Url | None = None
     health_url: Url | None = None
     memory_limit: int | None = Field(default=None, ge=2**20)
     one_shot: bool = False
+    with_release: bool = False
 
 
 class Config(Fact):

@@ -11,6 +11,7 @@ import pytest
 
 from warroom.actions.verification import BUILT_IN
 from warroom.model.checks import BUILT_IN_CHECKS
+from warroom.model.cutover import stops_before
 from warroom.model.runbook import Item, Proof, StepDecl
 from warroom.runbook import default_runbook
 from warroom.runbook.cross import PLACEHOLDERS
@@ -185,8 +186,11 @@ def test_every_command_can_be_pasted() -> None:
 
 def test_images_are_there_before_anything_stops() -> None:
     for procedure_id in ("option-b", "option-b-database"):
-        order = list(BOOK.procedures[procedure_id].steps)
-        assert order.index("find-image") < order.index("pin") < order.index("stop") < order.index("up")
+        order = [name for name, step in BOOK.procedures[procedure_id].steps.items() if not step.if_needed]
+        assert order.index("find-image") < order.index("pin") < order.index("up")
+    order = list(BOOK.procedures["option-b-database"].steps)
+    assert order.index("pin") < order.index("stop") < order.index("restore-beside")
+    assert stops_before(BOOK.procedures["option-b"]) == ("stop",), "taken along where writes must end first"
 
 
 def test_writes_stop_first_for_damage_and_holes() -> None:

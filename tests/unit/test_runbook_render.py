@@ -20,8 +20,9 @@ def test_check_says_ok(tmp_path: Path) -> None:
     lines, status = print_check(path, Plugins())
     assert status == 0
     assert lines[0] == f"{path}: OK. shop, drill: 10 triggers, 12 procedures, 13 checks."
-    assert lines[1].startswith("Measured by nobody yet, so UNKNOWN: http-error-ratio, ")
-    assert lines[2] == "No way to reach them is given yet: CTO, Lead Developer, DevOps and On-Call Engineer."
+    assert lines[1].startswith("Every procedure is done by hand")
+    assert lines[2].startswith("Measured by nobody yet, so UNKNOWN: http-error-ratio, ")
+    assert lines[3] == "No way to reach them is given yet: CTO, Lead Developer, DevOps and On-Call Engineer."
 
 
 def test_check_lists_every_mistake(tmp_path: Path) -> None:

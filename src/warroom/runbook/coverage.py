@@ -48,6 +48,7 @@ class Line(Fact):
     id: str
     says: str
     at: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
     collects: str | None = None
     checks: str | None = None
     opt_in: str | None = None
@@ -124,7 +125,7 @@ class _Reader:
 
     def covered(self, section: str, line: Line) -> Covered:
         status, why = self._line(line)
-        where = ", ".join(line.at) or (f"warroom {line.command}" if line.command else "")
+        where = ", ".join(self._paths(line)) or (f"warroom {line.command}" if line.command else "")
         return Covered(line.id, section, line.says, status, where, why)
 
     def _line(self, line: Line) -> Verdict:
@@ -146,7 +147,12 @@ class _Reader:
         elif line.collects is not None:
             yield self._collects(line.collects)
         else:
-            yield from (self.at(path) for path in line.at)
+            yield from (self.at(path) for path in self._paths(line))
+
+    def _paths(self, line: Line) -> tuple[str, ...]:
+        there = all(self._exists(path.split(".")) for path in line.at)
+        others = bool(line.instead) and all(self._exists(path.split(".")) for path in line.instead)
+        return line.instead if others and not there else line.at
 
     def at(self, path: str) -> Verdict:
         """How far what stands at ``path`` is carried out."""

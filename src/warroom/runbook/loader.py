@@ -16,6 +16,7 @@ from warroom.runbook.cross_templates import check_templates
 from warroom.runbook.cross_tree import check_tree
 from warroom.runbook.merge import Merged, merge, split_extends
 from warroom.runbook.nodes import Bad, Map, compose, described
+from warroom.runbook.overlay import Overlaid, overlaid
 from warroom.runbook.problems import Problem, RunbookInvalid, in_order
 from warroom.runbook.shape import shape
 from warroom.runbook.source import read_text
@@ -58,12 +59,12 @@ def _load(text: str, file: str, plugins: PluginSource | None) -> Loaded:
         raise RunbookInvalid(file, [*problems, found])
     own, extends, wrong = split_extends(composed.root)
     problems += wrong
-    default_root = _default_root()
-    merged = merge(own, default_root) if extends else Merged(own, extends=False)
+    base = overlaid(own, _default_root()) if extends else Overlaid(_default_root())
+    merged = merge(own, base.root) if extends else Merged(own, extends=False)
     problems += merged.problems
     if extends:
         problems += _unsaid(own)
-    shaped = shape(merged.root, default_root)
+    shaped = shape(merged.root, base.root)
     problems += shaped.problems
     cross: Cross | None = None
     if shaped.runbook is not None:
@@ -78,7 +79,7 @@ def _load(text: str, file: str, plugins: PluginSource | None) -> Loaded:
         problems += cross.problems
     if problems or cross is None:
         raise RunbookInvalid(file, in_order(problems, file))
-    return Loaded(settled(cross), warnings=tuple(in_order(cross.warnings, file)))
+    return Loaded(settled(cross), warnings=tuple(in_order([*base.warnings, *cross.warnings], file)))
 
 
 def _unsaid(own: Map) -> Iterator[Problem]:

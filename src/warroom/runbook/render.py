@@ -82,6 +82,7 @@ def _summary(path: Path, runbook: Runbook) -> list[str]:
         f"{plain(str(path))}: OK. {plain(runbook.service)}, {environment}: {many(len(runbook.triggers), 'trigger')}, "
         f"{many(len(runbook.procedures), 'procedure')}, {many(len(runbook.verification), 'check')}."
     ]
+    lines += _by_whom(runbook)
     silent = [name for name, signal in runbook.signals.items() if signal.source is None]
     if silent:
         lines.append(
@@ -93,6 +94,19 @@ def _summary(path: Path, runbook: Runbook) -> list[str]:
     if not runbook.channels:
         lines.append("No channel is given: messages are shown, for a person to send.")
     return lines
+
+
+def _by_whom(runbook: Runbook) -> list[str]:
+    """Which procedures warroom runs, and which a person does: nobody should find out in the incident."""
+    kinds: dict[str, list[str]] = {"whole": [], "part": []}
+    for name, procedure in runbook.procedures.items():
+        steps = [step for step in procedure.steps.values() if not step.if_needed] or list(procedure.steps.values())
+        if any(step.op is not None for step in steps):
+            kinds["whole" if all(step.op is not None for step in steps) else "part"].append(plain(name))
+    if not any(kinds.values()):
+        return ["Every procedure is done by hand, with the lines to paste: no step has an operation."]
+    lines = [f"Run by warroom: {listed(kinds['whole'])}."] if kinds["whole"] else []
+    return lines + ([f"Run by warroom in part, the rest by hand: {listed(kinds['part'])}."] if kinds["part"] else [])
 
 
 def _listing(covered: Iterable[Covered]) -> list[str]:
