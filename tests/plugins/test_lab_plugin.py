@@ -242,8 +242,10 @@ async def test_every_signal_is_measured(room: Room) -> None:
     assert sum(sample.count or 0 for sample in good["http-error-ratio"]) > 50
     for state in ("health-web", "health-db", "health-redis"):
         assert {sample.value for sample in good[state]} == {1.0}
-    for share in ("memory-used", "db-pool-used"):
-        assert all(0 <= (sample.value or 0) < 0.9 for sample in good[share])
+    for service in ("ai-provider", "email-service"):
+        assert {sample.value for sample in good[service] if sample.count} == {1.0}
+    assert all(0 < (sample.value or 0) < 0.9 for sample in good["memory-used"])
+    assert all(0 <= (sample.value or 0) <= 1 for sample in good["db-pool-used"])
     for count in ("migrations-failed", "integrity-errors", "foreign-key-violations", "payments-duplicate"):
         assert {sample.value for sample in good[count]} == {0.0}
     await on(room, BETA_3)
@@ -259,6 +261,8 @@ async def test_what_the_app_does_not_say_is_unknown_and_not_well(room: Room) -> 
     assert found["health-web"][-1].value == 0
     assert found["health-db"][-1].value is None
     assert found["memory-used"][-1].value is None
+    for service in ("ai-provider", "email-service"):
+        assert (found[service][-1].value, found[service][-1].count) == (None, None)
     assert found["http-error-ratio"][-1].value == 1
     assert await room.running() is None
     _, preview = await room.planned("restart")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from warroom_lab import plugin
 from warroom_lab.config import Config
 from warroom_lab.logs import read_line
-from warroom_lab.signals import Counted, error_ratio, p95
+from warroom_lab.signals import Counted, called, error_ratio, p95
 
 
 def counted(at: float, answers: dict[tuple[str, int], int], latency: tuple[int, ...] = (0, 0, 0)) -> Counted:
@@ -26,6 +26,19 @@ def test_rates_are_of_what_was_counted_in_between() -> None:
     assert counted(12, {("A", 200): 4, ("A", 500): 1}, (4, 0, 1)).since(before) is None
     assert p95(counted(1, {}, (100, 0, 0)))[0] == pytest.approx(9.5)
     assert p95(counted(1, {})) == (None, 0, "no requests")
+
+
+def test_a_service_works_while_most_calls_of_it_do() -> None:
+    before = {"ai": {"ok": 10, "failed": 1}, "mail": {"ok": 4, "failed": 0}}
+    after = {"ai": {"ok": 11, "failed": 2}, "mail": {"ok": 6, "failed": 1}}
+    assert called(before, after) == {
+        "ai-provider": (0.0, 2, "1 of 2 calls failed"),
+        "email-service": (1.0, 3, "1 of 3 calls failed"),
+    }
+    assert called(after, after)["ai-provider"] == (None, 0, "0 of 0 calls failed")
+    assert called({}, before)["email-service"] == (1.0, 4, "0 of 4 calls failed")
+    # another process counts from nothing: what came in between is not known
+    assert set(called(after, {"ai": {"ok": 12, "failed": 2}, "mail": {"ok": 0, "failed": 5}})) == {"ai-provider"}
 
 
 @pytest.mark.parametrize(

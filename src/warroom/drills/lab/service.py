@@ -328,14 +328,22 @@ class Lab:
         return work
 
     def configuring(self, settings: dict[str, str]) -> Work:
-        """Set these of the app's settings, an empty one back to its default, and start the app again with them."""
+        """Set these of the app's settings, an empty one back to its default, and start the app again with them.
+
+        Where it does not start with them, they are as before, and so is what serves.
+        """
 
         async def work(step: Step) -> dict[str, Any]:
             step("settings")
-            kept = {name: value for name, value in (self._own_settings() | settings).items() if value}
+            before = self._own_settings()
+            kept = {name: value for name, value in (before | settings).items() if value}
             write_json(self.layout.state / "settings.json", kept)
+            try:
+                await self._deployer.restart(step)
+            except BaseException:
+                write_json(self.layout.state / "settings.json", before)
+                raise
             self.note("settings changed", **settings)
-            await self._deployer.restart(step)
             return {"settings": kept}
 
         return work
