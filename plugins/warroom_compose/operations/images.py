@@ -39,11 +39,11 @@ def told(target: Target) -> dict[str, JsonValue]:
     }
 
 
-async def target_facts(ctx: Context, args: TargetArgs) -> dict[str, Any]:
+async def target_facts(ctx: Context, args: TargetArgs, *, tags: bool = False) -> dict[str, Any]:
     async with scene(ctx) as here:
         there(here.project, args.services)
         defined = await definitions(ctx, here.project, args.services)
-        found = await targets(ctx, here.engine, here.project, defined.services, args)
+        found = await targets(ctx, here.engine, here.project, defined.services, args, tags=tags)
         facts = here.facts(args.services)
         local = {each.image.id for each in found if each.image is not None}
         built = {name: await architecture(here.engine, name) for name in sorted(local)}
@@ -86,7 +86,7 @@ class Pull:
     args: type[BaseModel] = TargetArgs
 
     async def facts(self, ctx: Context, args: TargetArgs) -> Facts:
-        return await target_facts(ctx, args)
+        return await target_facts(ctx, args, tags=True)
 
     def preview(self, config: Config, args: TargetArgs, facts: Facts) -> Preview:
         docker = words(facts["docker"])

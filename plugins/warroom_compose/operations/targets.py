@@ -33,9 +33,18 @@ class Target:
 
 
 async def targets(
-    ctx: Context, engine: Engine, project: Project, definitions: Mapping[str, Definition], args: TargetArgs
+    ctx: Context,
+    engine: Engine,
+    project: Project,
+    definitions: Mapping[str, Definition],
+    args: TargetArgs,
+    *,
+    tags: bool = False,
 ) -> list[Target]:
-    """Raises BadInput where a service's image can't be told, Unreachable where only a silent registry could tell."""
+    """Raises BadInput where a service's image can't be told, Unreachable where only a silent registry could tell.
+
+    ``tags``: what the version's tag stands for is asked for too, which a registry that is away makes slow.
+    """
     first = args.services[0]
     released = own_repository(project, definitions, first)
     found = []
@@ -44,7 +53,7 @@ async def targets(
         if service in args.images:
             found.append(await _named(ctx, engine, service, args.images[service]))
         elif mine == released or _run_the_same(project, service, first):
-            found.append(await _by_digest(ctx, engine, service, released, args))
+            found.append(await _by_digest(ctx, engine, service, released, args, tags))
         elif TAG.fullmatch(args.version):
             found.append(await _named(ctx, engine, service, f"{mine}:{args.version}"))
         else:
@@ -71,9 +80,9 @@ def _run_the_same(project: Project, service: str, first: str) -> bool:
     return bool(mine) and mine == other
 
 
-async def _by_digest(ctx: Context, engine: Engine, service: str, name: str, args: TargetArgs) -> Target:
+async def _by_digest(ctx: Context, engine: Engine, service: str, name: str, args: TargetArgs, tags: bool) -> Target:
     ref = f"{name}@{args.digest}"
-    tag = Reference(name, args.version) if TAG.fullmatch(args.version) else None
+    tag = Reference(name, args.version) if tags and TAG.fullmatch(args.version) else None
     tagged = await _tagged(ctx, engine, tag)
     local = await image(engine, ref)
     if local is None:
