@@ -51,7 +51,8 @@ class ScriptedSession:
         made = []
         for body in bodies:
             seq = self.state.seq + 1
-            actor = Actor(name=who or "engine", kind="person" if who else "engine")
+            kind: Any = "policy" if who == "policy" else "person" if who else "engine"
+            actor = Actor(name=who or "engine", kind=kind)
             event = Event(seq=seq, at=self._now, id=f"event-{seq}", actor=actor, body=body)
             self.state = fold(self.state, event)
             made.append(event)

@@ -32,12 +32,12 @@ from warroom.console.settings import Settings
 from warroom.console.steady import Steady
 from warroom.console.store import utc_now
 from warroom.console.styles import sheets
-from warroom.console.telling import Changes, title
+from warroom.console.telling import Changes, of_itself, title
 from warroom.console.terminal import Harmless, NoColours, outliving
 from warroom.console.text import clean, clean_lines
 from warroom.console.theme import THEMES
 from warroom.errors import WarroomError
-from warroom.model.event import Body, EvidenceStarted, PlanProposed, VerificationEnded
+from warroom.model.event import Actor, AutomaticStopped, Body, EvidenceStarted, PlanProposed, VerificationEnded
 from warroom.model.intent import Attach, Intent
 from warroom.session import Events, Frame, Refused, Session
 
@@ -138,7 +138,12 @@ class WarroomConsole(App[int]):
         self.push_screen(self.main)
         self.run_worker(self._watch(), group="watch", exit_on_error=False)
         if self._tick_s > 0:
-            self.set_interval(self._tick_s, self.main.tick)
+            self.set_interval(self._tick_s, self._tick)
+
+    def _tick(self) -> None:
+        self.main.tick()
+        if isinstance(self.screen, Dialog):
+            self.screen.tick()
 
     # Frames
 
@@ -160,17 +165,23 @@ class WarroomConsole(App[int]):
     def _after(self, frame: Frame, topics: set[str]) -> None:
         if "state" in topics and isinstance(self.screen, Dialog):
             self.screen.frame()
+            self.screen.tick()
         self._ring()
         if isinstance(frame, Events):
             for event in frame.events:
-                self._happened(event.body)
+                self._happened(event.body, event.actor)
 
-    def _happened(self, body: Body) -> None:
-        """What an event makes the console do by itself: its picture, and the screen that comes next."""
+    def _happened(self, body: Body, actor: Actor) -> None:
+        """What an event makes the console do by itself: its picture, and the screen that comes next.
+
+        The policy's plan opens nothing: what then counts down, and the key against it, stay in sight.
+        """
         if isinstance(body, EvidenceStarted):
             self.call_after_refresh(self._attach_picture)
-        elif isinstance(body, PlanProposed):
+        elif isinstance(body, PlanProposed) and actor.kind != "policy":
             self.call_after_refresh(self._plan_to_read)
+        elif words := of_itself(body, actor):
+            self.tell(words, bad=isinstance(body, AutomaticStopped))
         elif isinstance(body, VerificationEnded) and body.verdict != "pass" and body.next:
             self.call_after_refresh(self._next_screen, "ways")
 

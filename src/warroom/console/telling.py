@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from warroom.console.store import Store
 from warroom.console.theme import LOOKS
+from warroom.model.event import Actor, AutomaticStopped, AutomaticVetoed, Body, RunStarted
 
 _PLAN = {
     "running": "RUNNING",
@@ -42,6 +43,19 @@ def title(store: Store) -> str:
     if store.silent_s() is not None:
         words.append("NO NEWS")
     return " ".join([*words, standing(store)])
+
+
+def of_itself(body: Body, actor: Actor) -> str:
+    """What became of the automatic rollback, in a sentence; empty for anything else."""
+    match body:
+        case AutomaticVetoed():
+            return f"{actor.name} vetoed it: nothing is rolled back by itself in this incident."
+        case AutomaticStopped():
+            return f"Nothing is rolled back by itself in this incident: {body.reason}"
+        case RunStarted() if actor.kind == "policy":
+            return "Nobody vetoed it: the automatic rollback has begun."
+        case _:
+            return ""
 
 
 class Changes:

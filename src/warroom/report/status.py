@@ -203,6 +203,7 @@ def sentences(found: Status) -> Iterator[str]:
     stands = f"was closed as {found.closed} after {long}" if found.closed else f"is open, for {long} now"
     for sentence in (
         f"{where}{named}, service {found.service}: incident {found.incident} {stands}.",
+        *((f"Automatic rollback: {found.automatic}.",) if found.automatic else ()),
         f"Title: {found.title}.",
         f"Severity: {found.severity or 'unknown'}.",
         *_alarms(found),
@@ -227,8 +228,6 @@ def _alarms(found: Status) -> Iterator[str]:
 
 
 def _deciding(found: Status) -> Iterator[str]:
-    if found.automatic:
-        yield f"Automatic rollback: {found.automatic}."
     if found.advice:
         yield f"The runbook advises: {found.advice}" + (
             f", because {found.advice_reason}." if found.advice_reason else "."

@@ -42,21 +42,26 @@ def badge(store: Store) -> tuple[Part, ...]:
     return ((f"{look.open}{word}{look.shut}", look.style),)
 
 
-def _silence(store: Store) -> tuple[Part, ...]:
+def _silence(store: Store, *, short: bool = False) -> tuple[Part, ...]:
     """What is drawn may long have changed: nobody has said anything about it."""
     silent = store.silent_s()
     if silent is None:
         return ()
-    return ((f" NO NEWS for {clock_text(silent)}: all stale ", "bold reverse $warning"), " ")
+    return ((f" NO NEWS for {clock_text(silent)}{'' if short else ': all stale'} ", "bold reverse $warning"), " ")
 
 
-def _by_itself(store: Store) -> tuple[Part, ...]:
-    """What warroom is about to do with nobody's leave stands before all else, with its clock and the key against it."""
+def by_itself(store: Store, *, short: bool = False, typing: bool = False) -> tuple[Part, ...]:
+    """What warroom is about to do with nobody's leave stands before all else, with its clock and the key against it.
+
+    ``typing``: the key would be a letter of what is written now.
+    """
     now = store.state.automatic
     if now is None or now.status != "announced" or now.until is None:
         return ()
-    left = clock_text(max(0.0, (now.until - store.now()).total_seconds()))
-    return ((f" ROLLS BACK BY ITSELF in {left}: {store.key('veto')} vetoes ", "bold reverse $error"), " ")
+    seconds = (now.until - store.now()).total_seconds()
+    when = f"in {clock_text(seconds)}" if seconds > 0 else "NOW"
+    key = f"esc, {store.key('veto')} vetoes" if typing else f"{store.key('veto')} vetoes"
+    return ((f" ROLLS BACK{'' if short else ' BY ITSELF'} {when}: {key} ", "bold reverse $error"), " ")
 
 
 def _worst(store: Store) -> tuple[Part, ...]:
@@ -98,6 +103,17 @@ def who(store: Store) -> str:
     return words + (f", with {', '.join(names)}" if names and driver else "")
 
 
+def _cut(parts: tuple[Part, ...], cells: int) -> list[Part]:
+    """Together at most ``cells`` wide."""
+    kept: list[Part] = []
+    for part in parts:
+        words, style = (part, "") if isinstance(part, str) else part
+        words = cut(words, cells)
+        cells -= wide(words)
+        kept.append((words, style))
+    return kept
+
+
 class Header(_Bar):
     """One line on a wide screen, two on a narrow one."""
 
@@ -106,17 +122,13 @@ class Header(_Bar):
         if cells < 10:
             return
         store = self.store
-        first: list[Part] = list(badge(store))
-        if store.snapshot is not None and (not store.writable or undriven(store)):
-            first += [" ", (" READ-ONLY ", "reverse bold")]
         incident, dot = store.incident, (" · ", "$text-muted")
-        rest: list[Part] = [*_silence(store), *_by_itself(store), *_worst(store)]
-        name = cut(incident.id, 24) if incident is not None else ""
-        room = cells - line(*first, *rest).cell_length - (wide(name) + 3 if name else 0) - 4
-        service = store.runbook.service if store.runbook else store.problem
-        first += [" ", (cut(service, max(8, min(40, room))), "bold")]
-        if name:
-            first += [dot, name]
+        where: list[Part] = list(badge(store))
+        if store.snapshot is not None and (not store.writable or undriven(store)):
+            where += [" ", (" READ-ONLY ", "reverse bold")]
+        coming = by_itself(store, short=cells < 120)
+        urgent: list[Part] = [*_silence(store, short=bool(coming) and cells < 120), *coming]
+        worst = _worst(store)
         clock: list[Part] = []
         elapsed = store.elapsed()
         if elapsed is not None and incident is not None:
@@ -127,16 +139,25 @@ class Header(_Bar):
             clock += [dot, who(store)] if clock else [who(store)]
         if windows := self._windows():
             clock += [dot, (windows, "$text-muted")] if clock else [(windows, "$text-muted")]
-        one = line(" ", *first, dot, *rest, *([dot, *clock] if clock else []))
-        if one.cell_length <= cells and not self.has_class("-two"):
-            self.show(one)
-        elif self.has_class("-two"):
-            top = line(*first)
-            room = cells - top.cell_length - 1
-            end = line(*((cut(p, room) if isinstance(p, str) else (cut(p[0], room), p[1])) for p in rest))
-            self.show(Content("\n").join([spread(top, end, cells), line(*clock).truncate(cells, ellipsis=True)]))
-        else:
+        first = [*where, *self._what(cells - line(*where, *urgent, *worst).cell_length - 4)]
+        one = line(" ", *first, dot, *urgent, *worst, *([dot, *clock] if clock else []))
+        if not self.has_class("-two"):
             self.show(one.truncate(cells, ellipsis=True))
+            return
+        if line(*first, *urgent).cell_length >= cells:
+            first = [*where, *self._what(cells - line(*where, *urgent).cell_length - 2)]
+        room = cells - line(*first, *urgent).cell_length - 1
+        end = line(*urgent, *_cut(worst, room))
+        self.show(Content("\n").join([spread(line(*first), end, cells), line(*clock).truncate(cells, ellipsis=True)]))
+
+    def _what(self, room: int) -> list[Part]:
+        """The service and the incident, in at most ``room`` cells where there is anything more important to say."""
+        store = self.store
+        name = cut(store.incident.id, 24) if store.incident is not None else ""
+        service = store.runbook.service if store.runbook else store.problem
+        left = room - (wide(name) + 3 if name else 0)
+        parts: list[Part] = [" ", (cut(service, max(8, min(40, left))), "bold")]
+        return [*parts, (" · ", "$text-muted"), name] if name else parts
 
     def _windows(self) -> str:
         """A drill says that its windows are shorter, and what production's are."""

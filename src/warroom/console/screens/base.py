@@ -16,7 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static, TextArea
 
 from warroom.console.client import Client
-from warroom.console.panes.header import badge
+from warroom.console.panes.header import badge, by_itself
 from warroom.console.store import Store
 from warroom.console.text import clean, clean_lines, line, pasteable
 from warroom.errors import WarroomError
@@ -48,6 +48,9 @@ class Dialog(ModalScreen[None]):
         self._sending = False
         self._sent = False
         self._reads: dict[str, Coroutine[Any, Any, None]] = {}
+        self._headed = Content("")
+        # What begins by itself can be stopped from wherever one is; in a field the key is a letter like any other.
+        self._bindings.bind(self.store.keys.by_action["veto"], "app.act('veto')", show=False)
 
     @property
     def store(self) -> Store:
@@ -56,11 +59,7 @@ class Dialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         kind = self.store.runbook.environment.kind if self.store.runbook else "production"
         with Vertical(id="dialog", classes=kind):
-            service = self.store.runbook.service if self.store.runbook else ""
-            yield Static(
-                line(*badge(self.store), " ", (service, "bold"), (" · ", "$text-muted"), (self.heading, "bold")),
-                id="head",
-            )
+            yield Static(self._head(), id="head")
             with VerticalScroll(id="inside", can_focus=False):
                 yield from self.inside()
             with Vertical(id="below"):
@@ -69,6 +68,19 @@ class Dialog(ModalScreen[None]):
             with Horizontal(id="buttons"):
                 yield from self.buttons()
             yield Static(line((self.hint, "$text-muted")), id="hint")
+
+    def _head(self) -> Content:
+        service = self.store.runbook.service if self.store.runbook else ""
+        typing = self.is_mounted and isinstance(self.focused, Input | TextArea)
+        urgent = by_itself(self.store, short=True, typing=typing)
+        return line(*badge(self.store), " ", *urgent, (service, "bold"), (" · ", "$text-muted"), (self.heading, "bold"))
+
+    def tick(self) -> None:
+        """A second has passed, or the state has changed: what is about to begin by itself is said here too."""
+        head = self._head()
+        if not head.is_same(self._headed):
+            self._headed = head
+            self.query_one("#head", Static).update(head, layout=False)
 
     def inside(self) -> ComposeResult:
         yield from ()
