@@ -268,6 +268,16 @@ async def test_a_loop_has_a_bound(answer: CallResult | WarroomError, words: str)
     assert len(http.asked) == 11
 
 
+async def test_a_loop_without_a_field_waits_for_a_status_that_is_expected() -> None:
+    until = Until(field="", equals=None, every_s=1, at_most_s=5)
+    call = HttpCall(method="GET", url="http://x/health", expect=(200, 204), until=until)
+    clock, http = VirtualClock(), Http(Unreachable("away"), CallResult(status=503, data={}), CallResult(status=204))
+    assert (await waited(Door(call, http=http, clock=clock), call, clock)).status == 204
+    assert "until it answers as it should, at most 5 s" in call.paste()
+    with pytest.raises(TimedOut, match=r"did not answer as it should in 5 s.*HTTP 503"):
+        await waited(Door(call, http=Http(CallResult(status=503)), clock=clock), call, clock, 5)
+
+
 async def test_a_pause_longer_than_the_bound_does_not_stretch_it() -> None:
     clock, call = VirtualClock(), polled(every=100, at_most=5)
     with pytest.raises(TimedOut):

@@ -205,7 +205,7 @@ async def test_a_look_that_fails_cannot_tell(looks: Any, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("looks", [DONE, BEGUN, BLIND])
 async def test_an_answer_that_was_not_expected_is_a_failure_and_ends_the_run(looks: Look, tmp_path: Path) -> None:
     bench = Bench(looks=looks)
-    broken = program("import sys; print('no room left'); sys.exit(3)")
+    broken = program("import sys; print('unpacking'); print('no room left', file=sys.stderr); sys.exit(3)")
     one = step("one", broken, writes(tmp_path / "next"))
     assert await bench.runs(one, step("two", writes(tmp_path / "two"))) == "failed"
     assert "call 1 answered 3: no room left" in bench.ended().detail

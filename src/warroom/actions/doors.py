@@ -18,7 +18,7 @@ from warroom.actions.commands import CommandLog
 from warroom.actions.stores import Stores
 from warroom.api import Clock, Connection, Rows, SecretResolver
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
-from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret
+from warroom.model.call import Call, CallResult, HttpCall, ManualCall, Private, ProcessCall, Ref, Secret, Until
 from warroom.redact import Redactor
 
 if TYPE_CHECKING:
@@ -349,11 +349,7 @@ class Changing:
                 if last.status in call.expect and _field(last.data, call.until.field) == call.until.equals:
                     return last
             if self._clock.monotonic() >= ends:
-                value = _field(last.data if last else None, call.until.field)
-                seen = problem or f"{call.until.field} is {repr(value)[:200]}"
-                raise TimedOut(
-                    f"{call.until.field} did not become {call.until.equals!r} in {call.until.at_most_s:g} s", seen
-                )
+                raise _never(call.until, last, problem)
             await self._clock.sleep(min(call.until.every_s, ends - self._clock.monotonic()))
 
     def _value(self, value: Private) -> str:
@@ -366,6 +362,16 @@ def _bound(value: str | Ref) -> str:
     if isinstance(value, Ref):
         raise DoorRefused("a value is not known yet", f"{value.output} of step {value.step}", "run that step first")
     return value
+
+
+def _never(until: Until, last: CallResult | None, problem: str) -> TimedOut:
+    within = f"in {until.at_most_s:g} s"
+    if not until.field:
+        seen = f"HTTP {last.status}" if last is not None else ""
+        return TimedOut(f"it did not answer as it should {within}", problem or seen)
+    value = _field(last.data if last else None, until.field)
+    seen = problem or f"{until.field} is {repr(value)[:200]}"
+    return TimedOut(f"{until.field} did not become {until.equals!r} {within}", seen)
 
 
 def _field(data: JsonValue, path: str) -> JsonValue:

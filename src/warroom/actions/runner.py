@@ -19,7 +19,7 @@ from warroom.actions.pinned import Fingerprint, moved
 from warroom.actions.platform import ActivePlatform
 from warroom.api import Clock
 from warroom.errors import BadInput, DoorRefused, JournalFull, JournalReadOnly, TimedOut, Unreachable, WarroomError
-from warroom.model.call import Call, CallResult
+from warroom.model.call import Call, CallResult, ProcessCall
 from warroom.model.event import CallMade, PlanVoided, RunEnded, StepEnded, StepIntended
 from warroom.model.live import StepProgress
 from warroom.model.plan import Look, Plan, Step
@@ -227,7 +227,7 @@ class Runner:
             if not expected(call, result):
                 look = await self.look(step)
                 return Ended(
-                    "failed", f"call {index + 1} answered {result.status}: {_brief(result.text)}; {look.seen}", look
+                    "failed", f"call {index + 1} answered {result.status}: {_why(call, result)}; {look.seen}", look
                 )
             results.append(result)
         look = await self.look(step)
@@ -277,6 +277,12 @@ def _by_look(step: Step, seen: Look, otherwise: str) -> Ended:
     if seen.verdict == "cannot-tell":
         return Ended("unknown", f"{otherwise}; {seen.seen}", seen)
     return Ended("failed", f"{otherwise}; {seen.seen}", seen)
+
+
+def _why(call: Call, result: CallResult) -> str:
+    """A program says why it failed last, after what it did; a server says it first."""
+    lines = [line for line in result.text.splitlines() if line.strip()]
+    return _brief(lines[-1] if lines and isinstance(call, ProcessCall) else result.text)
 
 
 def _brief(text: str) -> str:

@@ -56,7 +56,10 @@ def drawn(value: Private) -> str:
 
 
 class Until(Fact):
-    """A loop is one Call with a bound: repeat every ``every_s`` until ``field`` of the JSON reply equals ``equals``."""
+    """A loop is one Call with a bound: repeat every ``every_s`` until ``field`` of the JSON reply equals ``equals``.
+
+    An empty ``field`` with ``equals`` None: until the answer's status is one that is expected, whatever it says.
+    """
 
     field: str
     equals: JsonValue
@@ -115,7 +118,8 @@ class HttpCall(Fact):
         if self.until is not None:
             until = self.until
             field = json.dumps(until.field)[1:-1]
-            line += f"  # every {until.every_s:g} s until {field} = {json.dumps(until.equals)}"
+            sought = f"{field} = {json.dumps(until.equals)}" if field else "it answers as it should"
+            line += f"  # every {until.every_s:g} s until {sought}"
             line += f", at most {until.at_most_s:g} s"
         return line
 
