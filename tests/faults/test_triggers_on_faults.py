@@ -256,8 +256,11 @@ SAMPLE = ("refresh", "migration-failed", "duplicates", "csrf", "ai-provider")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each takes half a minute: a sample of them at once, or one after the other under the whole fault suite."""
     if "faults" in metafunc.fixturenames:
-        groups = [(fault,) for fault in FAULTS] if metafunc.config.getoption("--full") else [SAMPLE]
-        metafunc.parametrize("faults", groups, ids="+".join)
+        groups = [pytest.param(SAMPLE, id="+".join(SAMPLE))]
+        if metafunc.config.getoption("--full"):
+            longer = pytest.mark.timeout(QUIET + 180)
+            groups = [pytest.param((fault,), id=fault, marks=longer) for fault in FAULTS]
+        metafunc.parametrize("faults", groups)
 
 
 @pytest.mark.asyncio(loop_scope="module")
