@@ -5,6 +5,7 @@ The engine is the one that ``docker`` would talk to: a context, DOCKER_HOST, TLS
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import ssl
@@ -25,6 +26,10 @@ NEWEST_API = (1, 45)
 """What this was written for; an older engine is asked in its own version."""
 OLDEST_API = (1, 40)
 BODY_LIMIT = 64 * 2**20
+AT_ONCE = 16
+"""Short questions under way; the others wait. Streams don't count."""
+AT_ONCE_STARTED = 3
+"""The same where each connection is a program of its own, which takes longer to start than to ask."""
 _IDLE_S = 30
 
 
@@ -69,6 +74,7 @@ class Engine:
             network_backend=self._dialing,
         )
         self._version: Version | None = None
+        self._few = asyncio.Semaphore(AT_ONCE if isinstance(at.to, str) else AT_ONCE_STARTED)
 
     async def close(self) -> None:
         await self._pool.aclose()
@@ -109,7 +115,7 @@ class Engine:
 
     async def _json(self, target: str, seconds: float, headers: Mapping[str, str] | None = None) -> Any:
         body = bytearray()
-        async with self._asked(target, seconds, seconds, headers) as response:
+        async with self._few, self._asked(target, seconds, seconds, headers) as response:
             async for chunk in response.aiter_stream():
                 body += chunk
                 if len(body) > BODY_LIMIT:

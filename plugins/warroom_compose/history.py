@@ -61,7 +61,7 @@ class Deaths:
         since = self._position.begins()
         stream = await of.read("/events", since=since, until=until, timeout=of.timeout)
         remembered = [event async for event in objects(stream)]
-        if len(remembered) >= REMEMBERED:
+        if len(remembered) >= REMEMBERED // 2:  # the second that is just going on is left out
             self._from_ns = int(remembered[0].get("timeNano") or 0)
         for event in remembered:
             told = (event.get("Actor") or {}).get("Attributes") or {}

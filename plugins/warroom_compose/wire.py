@@ -15,6 +15,8 @@ from warroom_compose.endpoint import Endpoint
 
 AT_ONCE = 4
 """Programs that are started at the same time: an ssh server turns away more than a few that have not agreed yet."""
+SETTLED = 3
+"""Looks without a new word, after which it has said all."""
 LINE_LIMIT = 2**16
 
 
@@ -28,14 +30,19 @@ class Dialing(httpcore.AsyncNetworkBackend):
         self._few = asyncio.Semaphore(AT_ONCE)
 
     async def why(self) -> str:
-        """What the program that carried the last connection said, on one line; it may still be saying it."""
+        """The last thing that the program which carried the last connection said; it may still be saying it."""
         if self._last is None:
             return ""
-        for _ in range(10):
-            if said := self._last.said():
-                return " ".join(said.split())[:300]
+        before, same = "", 0
+        for _ in range(25):
+            said = self._last.said()
+            same = same + 1 if said and said == before else 0
+            if same == SETTLED:
+                break
+            before = said
             await asyncio.sleep(0.02)
-        return ""
+        lines = [line.strip() for line in before.splitlines() if line.strip(" @\r")]
+        return lines[-1][:300] if lines else ""
 
     async def connect_tcp(
         self,
