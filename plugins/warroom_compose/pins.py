@@ -14,7 +14,7 @@ from pathlib import Path
 
 from warroom.api import BadInput, WarroomError
 
-HEADER = "# Pinned by warroom. Give this file as the last -f, or remove it with: warroom's unpin step."
+HEADER = "# Pinned by warroom: give this file as the last -f. The step unpin takes it away."
 _LARGEST = 65536
 _SERVICE = re.compile(r'  ("(?:[A-Za-z0-9._-]+)"):')
 _IMAGE = re.compile(r'    image: ("(?:[^"\\]+)")')

@@ -109,3 +109,11 @@ def test_what_is_copied_can_end_no_paste_and_press_no_key() -> None:
     assert all(char == "\t" or char.isprintable() for char in copied), ascii(copied)
     assert pasteable("one \\\n\ttwo 'ä'\n") == "one \\\n\ttwo 'ä'\n"
     assert pasteable("\x1b[201~\r\n") == "␛[201~␍\n"
+
+
+def test_a_file_that_is_shown_keeps_its_indentation() -> None:
+    text = "$ printf %s 'services:\n  web:\n    image: name@sha256:0123456789abcdef' | install"
+    shown = [row.plain for row in wrapped(text, 30)]
+    assert shown[1:3] == ["  web:", "    image:"]
+    assert all(len(row) <= 30 for row in shown)
+    assert shown[3].startswith("    name@"), "what goes on in the next line is as far in"

@@ -237,6 +237,13 @@ async def test_an_output_reaches_the_next_steps_call_and_its_intent(tmp_path: Pa
     assert (tmp_path / "two").read_text() == "id-7"
 
 
+async def test_what_a_look_measured_stands_over_what_the_calls_said(tmp_path: Path) -> None:
+    measured = DONE.model_copy(update={"outputs": {"downtime_s": "2.9"}})
+    bench = Bench(outputs_are={"downtime_s": "1.9", "id": "7"}, looks=measured)
+    assert await bench.runs(step("one", writes(tmp_path / "one"))) == "done"
+    assert bench.ended().outputs == {"downtime_s": "2.9", "id": "7"}
+
+
 REF = Ref(step="one", output="id")
 
 

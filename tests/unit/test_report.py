@@ -12,6 +12,7 @@ import pytest
 from warroom.model import event as ev
 from warroom.model.event import Body, Event
 from warroom.model.release import ReleaseDiff
+from warroom.model.units import downtime_words
 from warroom.model.verification import Artifact, CheckResult
 from warroom.report import post_mortem, timings
 from warroom.report.markdown import code, escaped, sparkline
@@ -92,6 +93,26 @@ def story(*, recovered: bool = True) -> list[Event]:
             ev.IncidentClosed(outcome="recovered", reason=""),
         ]
     return events(*bodies)
+
+
+def test_the_downtime_that_a_step_measured_is_in_the_timeline_and_the_impact() -> None:
+    told = story()
+    before = post_mortem(told, now=at(60))
+    at_step = next(n for n, e in enumerate(told) if isinstance(e.body, ev.StepEnded) and e.body.status == "done")
+    body = told[at_step].body.model_copy(update={"outputs": {"downtime_s": "2.906"}, "detail": "web was down 2.9 s"})
+    told[at_step] = told[at_step].model_copy(update={"body": body})
+    report = post_mortem(told, now=at(60))
+    cited = f"[#{told[at_step].seq}]"
+    assert f"step restart took the service away for 2.9 s {cited}" in section(report, "Impact")
+    assert "web was down 2.9 s" in section(report, "Timeline")
+    assert "took the service away" not in before
+    assert cited not in section(before, "Timeline")
+
+
+@pytest.mark.parametrize("said", ["", "soon", "nan", "-1", "inf"])
+def test_a_downtime_that_is_no_number_is_none(said: str) -> None:
+    assert downtime_words({"downtime_s": said}) == downtime_words({}) == ""
+    assert downtime_words({"downtime_s": "1.26"}) == "down for 1.3 s"
 
 
 def section(report: str, title: str) -> str:

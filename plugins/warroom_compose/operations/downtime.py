@@ -109,3 +109,10 @@ def outputs_of(moments: Sequence[Moment]) -> dict[str, str]:
 
 def summed(gaps: Sequence[Gap]) -> str:
     return "; ".join(gap.words for gap in gaps) if gaps else f"{many(0, 'service')} cut over"
+
+
+def measured(gaps: Sequence[Gap]) -> dict[str, str]:
+    """The same for programs: ``downtime_s.SERVICE`` and the longest of them, ``downtime_s``."""
+    known = {gap.service: gap.seconds for gap in gaps if gap.seconds is not None}
+    given = {f"downtime_s.{service}": f"{seconds:.3f}" for service, seconds in known.items()}
+    return {**given, "downtime_s": f"{max(known.values()):.3f}"} if known else {}

@@ -11,7 +11,7 @@ from warroom.api import Context, Facts, WarroomError
 from warroom.model.plan import Look
 from warroom_compose.config import Config
 from warroom_compose.looking import TAG
-from warroom_compose.operations.downtime import Gap, Moment, gap, summed
+from warroom_compose.operations.downtime import Gap, Moment, gap, measured, summed
 from warroom_compose.operations.scene import Scene, before, mapping, scene, unseen
 from warroom_compose.operations.seeing import image, moments, ns_of, plight, standing
 from warroom_compose.operations.targets import short
@@ -41,7 +41,8 @@ async def seen_of(ctx: Context, facts: Facts, version: str) -> Look:
             found = [await _service(ctx, here, facts, target, version) for target in _targets(facts)]
             if all(each.new and each.well for each in found):
                 down = await _downtime(here, facts)
-                return Look(verdict="done", seen="; ".join([*(each.words for each in found), summed(down)]))
+                seen = "; ".join([*(each.words for each in found), summed(down)])
+                return Look(verdict="done", seen=seen, outputs=measured(down))
     except WarroomError as error:
         return unseen(error)
     words = "; ".join(each.words for each in found)

@@ -233,7 +233,7 @@ class Runner:
         look = await self.look(step)
         ended = _by_look(step, look, "every call came back as expected, yet it is not done")
         if ended.status == "done" and not step.undoes:
-            ended.outputs = dict(platform.operation(step.operation).outputs(results))
+            ended.outputs = {**platform.operation(step.operation).outputs(results), **look.outputs}
         return ended
 
     async def _by_hand(self, step: Step) -> Ended:

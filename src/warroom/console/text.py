@@ -90,8 +90,10 @@ def wrapped(text: str, cells: int, style: str = "", first: str = "", rest: str |
     rest = " " * cell_len(first) if rest is None else rest
     lines: list[Content] = []
     for paragraph in clean_lines(text):
-        for words in _wrap(paragraph, max(8, cells - cell_len(first))):
-            lines.append(Content.assemble((rest if lines else first, "$text-muted"), (words, style)))
+        words_of_it = paragraph.lstrip(" ")
+        indent = " " * min(len(paragraph) - len(words_of_it), 16)  # of a file that is shown: it means something there
+        for words in _wrap(words_of_it, max(8, cells - cell_len(first) - len(indent))):
+            lines.append(Content.assemble((rest if lines else first, "$text-muted"), (indent + words, style)))
     return lines
 
 

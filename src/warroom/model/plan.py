@@ -109,7 +109,11 @@ class Plan(Fact):
 
 
 class Look(Fact):
-    """What ``check`` saw: not begun, partly done, done, or cannot tell, in words a person can weigh."""
+    """What ``check`` saw: not begun, partly done, done, or cannot tell, in words a person can weigh.
+
+    ``outputs`` are what it measured on the way, over those of the same names that the Calls gave.
+    """
 
     verdict: Literal["not-begun", "partly", "done", "cannot-tell"]
     seen: str
+    outputs: dict[str, str] = Field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 
 def value_text(value: float | None, unit: str) -> str:
@@ -60,3 +61,21 @@ def _bytes(value: float) -> str:
         if size >= factor:
             return f"{value / factor:.1f} {name}"
     return f"{value:.0f} B"
+
+
+DOWNTIME = "downtime_s"
+"""The output by which a step says how long its service was away, in seconds."""
+
+
+def downtime_words(outputs: Mapping[str, str]) -> str:
+    """``down for 1.3 s``, as the step measured it; empty where it measured none, or what it says is no number."""
+    seconds = downtime_s(outputs)
+    return "" if seconds is None else f"down for {seconds:.1f} s"
+
+
+def downtime_s(outputs: Mapping[str, str]) -> float | None:
+    try:
+        seconds = float(outputs.get(DOWNTIME, ""))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -13,12 +13,14 @@ from warroom.model.event import (
     MessageSent,
     NoteAdded,
     RunEnded,
+    StepEnded,
     TargetChosen,
     TriggerChanged,
     VerificationEnded,
 )
 from warroom.model.runbook import Section
 from warroom.model.signal import TriggerReading
+from warroom.model.units import downtime_s
 from warroom.report.markdown import escaped
 from warroom.report.story import UNKNOWN, Story, body_of, length
 from warroom.report.timeline import timeline
@@ -116,7 +118,17 @@ def impact(story: Story, section: Section) -> Lines:
 
 
 def downtime(story: Story) -> str:
-    """From the fault where it is known, and from the detection, to the verified recovery."""
+    """From the fault where it is known, and from the detection, to the verified recovery; and what steps measured."""
+    away = [(event, downtime_s(body_of(event, StepEnded).outputs)) for event in story.all(StepEnded)]
+    measured = [
+        f"step {escaped(body_of(event, StepEnded).step)} took the service away for {seconds:.1f} s {story.cite(event)}"
+        for event, seconds in away
+        if seconds is not None
+    ]
+    return "; ".join([_impaired(story), *measured])
+
+
+def _impaired(story: Story) -> str:
     opened, restored = story.opened, story.recovery
     if opened is None:
         return UNKNOWN

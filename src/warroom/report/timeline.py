@@ -29,6 +29,7 @@ from warroom.model.event import (
     WheelTaken,
 )
 from warroom.model.runbook import Section
+from warroom.model.units import downtime_s
 from warroom.model.words import words
 from warroom.report.markdown import escaped
 from warroom.report.story import UNKNOWN, Story, body_of
@@ -128,7 +129,7 @@ def _worth(event: Event, story: Story) -> bool:
     if isinstance(body, TriggerChanged):
         return "firing" in (body.was, body.reading.status)
     if isinstance(body, StepEnded):
-        return body.status != "done"
+        return body.status != "done" or downtime_s(body.outputs) is not None
     if isinstance(body, NoteAdded):
         return body.about == "note"
     # The first start belongs to the opening; a later one means that warroom itself was away.

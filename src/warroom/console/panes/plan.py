@@ -12,7 +12,7 @@ from warroom.console.words import bar, utc
 from warroom.model.base import clock_text, span_text
 from warroom.model.plan import Step
 from warroom.model.state import PlanState, StepState, Verification, Watch
-from warroom.model.units import many
+from warroom.model.units import downtime_words, many
 
 _STATUS = {
     "proposed": ("prepared, not run", "$accent"),
@@ -68,6 +68,8 @@ class PlanPane(Pane):
             parts.append((f" {state.status.upper()}", style))
         elif state.resolved:
             parts.append((f" {state.resolved}", "$text-muted"))
+        if down := downtime_words(state.outputs):
+            parts.append((f" · {down}", "$text-muted"))
         lines = [spread(line(*parts), self._time(step, state), cells)]
         if state.status == "intended":
             lines += self._under_way(step, state, cells)

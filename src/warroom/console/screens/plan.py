@@ -155,12 +155,12 @@ def about_plan(plan: PlanState, diff: ReleaseDiff | None, cells: int) -> list[Co
     lines: list[Content] = []
     if plan.void_reason:
         lines += wrapped(f"voided: {plan.void_reason}", cells, "$error bold")
-    for note in plan.plan.notes:
-        lines += wrapped(note, cells, "$warning", "! ")
     if target is not None:
         lines += wrapped(f"target {target.name}  {target.digest or target.commit or ''}", cells)
     for number, step in enumerate(plan.plan.steps, 1):
         lines += _calls(step.preview.calls, cells, f"{number} ", "$accent")
+    for note in plan.plan.notes:
+        lines += wrapped(note, cells, "$warning", "! ")
     if target is not None:
         lines += what_lies_between(diff, cells)
     if plan.approvals:

@@ -43,7 +43,8 @@ class ProcedureScreen(Dialog):
 
     def _prompt(self, name: str, procedure: Procedure) -> Content:
         times = ", ".join(f"{span_text(e.least)} to {span_text(e.most)}" for e in procedure.expected[:1])
-        return line((procedure.title, "bold"), (f"  {times}", "$text-muted"))
+        by = "" if any(step.op for step in procedure.steps.values()) else "  by hand"
+        return line((procedure.title, "bold"), (f"  {times}" if times else "", "$text-muted"), (by, "$warning"))
 
     def buttons(self) -> ComposeResult:
         yield button("Prepare the plan", "prepare", "main")
@@ -59,6 +60,8 @@ class ProcedureScreen(Dialog):
             for n, p in self.procedures
             if runbook and p.kind == "rollback" and all(need in runbook.platforms for need in p.needs)
         ]
+        known = dict(self.procedures)
+        usable.sort(key=lambda name: not any(step.op for step in known[name].steps.values()))
         first = last if last in names else usable[0] if usable else names[0] if names else ""
         if first:
             self.query_one("#procedures", Choice).highlighted = names.index(first)
