@@ -47,7 +47,7 @@ def host_problem(text: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return expected
-    if parts.scheme not in ("tcp", "ssh") or parts.query or parts.fragment or parts.path not in ("", "/"):
+    if parts.scheme not in ("tcp", "ssh") or set("?#") & set(text) or parts.path not in ("", "/"):
         return expected
     if parts.password is not None:
         return "a password in the address would stand in argv: use keys"
