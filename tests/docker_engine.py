@@ -283,4 +283,4 @@ def no_compose() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(no_dockerd())
+    sys.exit(no_dockerd() or None)
