@@ -19,12 +19,13 @@ from warroom_compose.operations.definition import Definition, Definitions, defin
 from warroom_compose.operations.downtime import from_lines, outputs_of
 from warroom_compose.operations.images import told
 from warroom_compose.operations.pinning import replaced, text_in
-from warroom_compose.operations.scene import Scene, mapping, name_of, pinned, scene, there, words
+from warroom_compose.operations.scene import Scene, mapping, name_of, pinned, scene, words
 from warroom_compose.operations.seeing import image, ns_of
 from warroom_compose.operations.targets import Target, putting_back, short, targets
 from warroom_compose.operations.verdict import seen_of
 
 EXPECTED_S = 10.0
+PINNED = (("image", "ref"), ("definition", "definition"))
 
 
 class CutOver:
@@ -49,7 +50,6 @@ class CutOver:
         ready = [each.service for each in found if not defined.services[each.service].one_shot]
         if not ready:
             raise BadInput("There is nothing to bring up", "every service named runs to its end", "name others")
-        there(here.project, ready)
         running = {one.image_id for service in ready for one in here.project.of(service)}
         local = [one for name in sorted(running) if (one := await image(here.engine, name)) is not None]
         path = str(here.project.pin_file)
@@ -88,7 +88,10 @@ class CutOver:
             calls=made,
             inverse=inverse,
             no_inverse=_no_inverse(same, each) if inverse is None else "",
-            pinned={**pinned(facts), **{f"image of {name}": target["ref"] for name, target in each.items()}},
+            pinned={
+                **pinned(facts),
+                **{f"{what} of {name}": t[key] for name, t in each.items() for what, key in PINNED},
+            },
             changes=tuple(name_of(service) for service in each),
             destroys=("logs",),
             notes=_notes(facts, each, args.wait),
@@ -164,6 +167,7 @@ def _service(here: Scene, target: Target, defined: Definition, back: str) -> dic
         "declared": defined.replicas,
         "checked": defined.check == "own" or (defined.check == "image" and by_image),
         "disabled": defined.check == "disabled",
+        "definition": defined.digest,
         "before": [*sorted({one.image_id for one in containers})],
         "stopped_at": max(ended) if ended and len(ended) == len(containers) else 0,
         "back": back,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warroom.api import Context, ProgramFailed, WarroomError
+from warroom.model.base import canonical, sha256
 from warroom_compose.config import Config
 from warroom_compose.project import Project
 
@@ -20,7 +21,8 @@ _TIMEOUT = 25.0
 class Definition:
     """``check``: its own health check, none ("disabled"), or what its image has. ``after``: the services it needs.
 
-    ``one_shot``: others wait until it has ended. ``image`` is empty for one that is only built.
+    ``one_shot``: others wait until it has ended. ``image`` is empty for one that is only built. ``digest`` is of all of
+    it as rendered, its environment too, so that it differs once a file or a variable has changed.
     """
 
     image: str = ""
@@ -28,6 +30,7 @@ class Definition:
     check: str = "image"
     after: tuple[str, ...] = ()
     one_shot: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def _definition(body: Mapping[str, Any], one_shot: bool) -> Definition:
         check="disabled" if disabled else "own" if test else "image",
         after=tuple(_needs(body)),
         one_shot=one_shot,
+        digest=sha256(canonical(body)),
     )
 
 

@@ -16,13 +16,14 @@ from warroom_compose.config import Config
 from warroom_compose.looking import VERSION_LABEL
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import definitions
-from warroom_compose.operations.scene import mapping, pinned, scene, there, unseen, words
+from warroom_compose.operations.scene import mapping, pinned, scene, unseen, words
 from warroom_compose.operations.seeing import architecture, happened, image
 from warroom_compose.operations.targets import Target, short, targets
 
 PULL_S = 900.0
 PROVES = "warroom-proof"
-_INSPECTED = "{{json .}}"
+_INSPECTED = '{"Id":{{json .Id}},"RepoDigests":{{json .RepoDigests}}}'
+"""No more of it: an image's environment may hold secrets, and what a Call gives is kept."""
 
 
 def told(target: Target) -> dict[str, JsonValue]:
@@ -41,7 +42,6 @@ def told(target: Target) -> dict[str, JsonValue]:
 
 async def target_facts(ctx: Context, args: TargetArgs, *, tags: bool = False) -> dict[str, Any]:
     async with scene(ctx) as here:
-        there(here.project, args.services)
         defined = await definitions(ctx, here.project, args.services)
         found = await targets(ctx, here.engine, here.project, defined.services, args, tags=tags)
         facts = here.facts(args.services)
