@@ -217,6 +217,20 @@ class DockerEngine:
         (self.folder / f"{name}.down").unlink(missing_ok=True)
         wait_for(self.registry_answers if name == "registry" else self.answers, name)
 
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Not a byte is left on the engine's disk, which must be a small one (``data_size``)."""
+        assert Options.of(self.folder).data_size, "this would fill the machine's own disk"
+        # Through the engine's own eyes: nobody else sees that disk.
+        filler = Path(f"/proc/{self.pid('dockerd')}/root{self.folder}/data/filler")
+        try:
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(65536))
+            yield
+        finally:
+            filler.unlink()
+
 
 _COMM = {"registry": "docker-registry"}
 _SUPERVISORS: list[subprocess.Popen[bytes]] = []
