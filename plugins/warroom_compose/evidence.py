@@ -177,10 +177,6 @@ class DefinitionCollector:
             project = await find(ctx, of)
             _hide(ctx, await _all(of, config.project))
         _hide_files(ctx, project.env_files or (f"{project.directory}/.env",))
-        places = {"directory": project.directory, "files": project.definition(), "command": project.argv("config")}
-        await folder.write("definition.json", _json(places), kind="config")
-        for number, file in enumerate(project.files, 1):
-            await folder.write(f"{number}-{Path(file).name}", _bytes_of(Path(file)), kind="config")
         async with folder.file("compose.rendered.yaml", kind="config") as part:
             argv = project.argv("config", "--output", str(part))
             shown = await ctx.read.run(argv, timeout=config.timeout + 20)
@@ -188,6 +184,11 @@ class DefinitionCollector:
                 part.write_text(f"# docker compose config refused these files:\n# {shown.text[:4000]}\n")
             else:
                 _hide_rendered(ctx, part)
+        # After that, since what is secret in a service without a container is known by then.
+        places = {"directory": project.directory, "files": project.definition(), "command": project.argv("config")}
+        await folder.write("definition.json", _json(places), kind="config")
+        for number, file in enumerate(project.files, 1):
+            await folder.write(f"{number}-{Path(file).name}", _bytes_of(Path(file)), kind="config")
 
 
 def _bytes_of(file: Path) -> bytes:

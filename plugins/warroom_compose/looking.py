@@ -49,7 +49,7 @@ def reference(text: str) -> Reference | None:
     head, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
         head, tag = name, ""
-    if len(head) > 255 or not REPOSITORY.fullmatch(head) or (tag and not TAG.fullmatch(tag)):
+    if len(head) > 255 or not REPOSITORY.fullmatch(head) or (head != name and not TAG.fullmatch(tag)):
         return None
     return Reference(_familiar(head), "" if digest else tag, digest)
 

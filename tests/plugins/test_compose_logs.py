@@ -246,8 +246,8 @@ async def test_an_engine_that_is_killed_is_followed_on_afterwards(tmp_path: Path
                 await followed.until(lambda: len(numbers(followed.texts("web-1"), "out", "v1")) > 3)
                 await asyncio.to_thread(own.down, "dockerd")
                 await asyncio.to_thread(own.up, "dockerd")
-                for source, stream in (("web-1", "out"), ("web-1.stderr", "err")):
-                    await followed.until(lambda s=source, n=stream: _runs(numbers(followed.texts(s), n, "v1"))[-1] > 1)
+                await followed.until(lambda: _runs(numbers(followed.texts("web-1"), "out", "v1"))[-1] > 1)
+                await followed.until(lambda: _runs(numbers(followed.texts("web-1.stderr"), "err", "v1"))[-1] > 1)
                 await followed.end()
     starts = followed.texts("web-1").count("web v1: starting as chatty")
     for source, stream in (("web-1", "out"), ("web-1.stderr", "err")):
