@@ -22,6 +22,7 @@ from warroom.drills.scenarios import scenario
 from warroom.engine.core import Options
 from warroom.engine.engine import Engine
 from warroom.journal.folder import StateFolder
+from warroom.model.runbook import Platform, Runbook
 from warroom.model.signal import TriggerReading
 
 WINDOW = 12.0
@@ -89,10 +90,16 @@ async def room(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Room]:
     async with running_lab(folder / "lab") as lab:
         book = drill_runbook(scenario("bad-release"), lab, folder)
         short = {name: WINDOW for _, _, name, _ in book.conditions()}
-        runbook = book.model_copy(update={"drill_windows": short})
+        runbook = book.model_copy(update={"drill_windows": short, "platforms": book.platforms | {"app": _often(book)}})
         options = Options(open_on_firing=False)
         async with Engine(runbook, StateFolder(folder / "state"), options=options) as engine:
             yield Room(lab, engine)
+
+
+def _often(book: Runbook) -> Platform:
+    """The app's platform with its active probes tried more than once within a window."""
+    app = book.platforms["app"]
+    return app.model_copy(update={"config": {**app.config, "active": {"every": "5s", "per_minute": 240}}})
 
 
 Broken = Callable[[Room], AbstractAsyncContextManager[None]]

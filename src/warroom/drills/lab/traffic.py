@@ -103,11 +103,11 @@ class Traffic:
         for _ in range(random.randint(2, 5)):
             await self._think()
             wish = random.random()
-            if wish < 0.53:
+            if wish < 0.58:
                 conversations = await self._list(page)
             elif wish < 0.75 and conversations:
                 path = f"/api/conversations/{random.choice(conversations)['id']}"
-                if wish < 0.55:
+                if wish < 0.6:
                     await self._request(EXPORT, f"{path}/export", None, page)
                 else:
                     body = json.dumps({"content": "and what about the garden?"}).encode()
