@@ -144,10 +144,12 @@ async def test_without_a_health_check_it_must_last_and_answer(docker_engine: Doc
 
 
 async def test_built_here_and_known_to_no_registry(docker_engine: DockerEngine, tmp_path: Path) -> None:
-    """Named by its ID; several files and a profile, and the project's folder has moved since."""
+    """Named by its ID; several files, env files and a profile, and the project's folder has moved since."""
     services = {"web": web_service(), "tools": idle_service("db", profiles=["tools"])}
     with a_project(docker_engine, tmp_path, services, local=True, profiles=["tools"], started=False) as project:
-        project.add_file("docker-compose.prod.yml", {"web": {"labels": {"stage": "prod"}}})
+        project.add_file("docker-compose.prod.yml", {"web": {"labels": {"stage": "${STAGE}"}}})
+        (project.folder / "prod.env").write_text("STAGE=prod\n")
+        project.env_files = [project.folder / ".env", project.folder / "prod.env"]
         project.up()
         image = project.image_id()
         project.build("v2")

@@ -7,14 +7,22 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from warroom.api import Context, ProgramFailed, WarroomError
 from warroom.model.base import canonical, sha256
+from warroom.model.call import CallResult
 from warroom_compose.config import Config
 from warroom_compose.project import Project
 
 _UNSET = re.compile(r'The \\?"([A-Za-z_][A-Za-z0-9_]*)\\?" variable is not set')
 _TIMEOUT = 25.0
+FRESH_S = 3.0
+"""How long what was rendered is taken for the same, where none of the project's files has changed: the steps of a plan
+are looked at one after the other, and each would wait for Compose again."""
+
+
+_KEPT: WeakKeyDictionary[Any, dict[Any, tuple[float, CallResult]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,7 @@ async def definitions(ctx: Context, project: Project, services: Sequence[str]) -
             "; ".join(unreadable)[:400],
             "Say in the runbook where they are now: directory, files and env_files.",
         )
-    argv = project.argv("config", "--format", "json", *services, pins=False)
-    done = await ctx.read.run(argv, timeout=_TIMEOUT)
+    done = await _rendered(ctx, project, services)
     if done.status != 0:
         await refuse_v1(ctx)
         raise ProgramFailed(
@@ -75,6 +82,21 @@ async def definitions(ctx: Context, project: Project, services: Sequence[str]) -
     shots = awaited | {name for name, service in config.services.items() if service.one_shot}
     unset = tuple(dict.fromkeys(_UNSET.findall(done.text[end:])))
     return Definitions({name: _definition(body, name in shots) for name, body in rendered.items()}, unset)
+
+
+async def _rendered(ctx: Context, project: Project, services: Sequence[str]) -> CallResult:
+    argv = project.argv("config", "--format", "json", *services, pins=False)
+    key = (argv, tuple(project.definition().items()))
+    kept = _KEPT.setdefault(ctx.read, {})
+    now = ctx.clock.monotonic()
+    if key in kept and now - kept[key][0] < FRESH_S:
+        return kept[key][1]
+    done = await ctx.read.run(argv, timeout=_TIMEOUT)
+    for old in [each for each, (at, _) in kept.items() if now - at >= FRESH_S]:
+        del kept[old]
+    if done.status == 0:
+        kept[key] = (now, done)
+    return done
 
 
 async def refuse_v1(ctx: Context) -> None:
