@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -40,6 +41,15 @@ async def _ended(task: asyncio.Future[Any]) -> None:
 
 
 def _heard(task: asyncio.Future[Any]) -> None:
-    """Takes note of how it ended: nobody else will."""
-    if not task.cancelled():
-        task.exception()
+    """Takes note of how it ended: nobody else will.
+
+    What its frames still hold is let go at once. A connection that was just being opened has no owner yet, and would
+    wait at the server's door, half let in, until memory is swept.
+    """
+    error: BaseException | None
+    try:
+        error = task.exception()
+    except asyncio.CancelledError as cancelled:
+        error = cancelled
+    if error is not None:
+        traceback.clear_frames(error.__traceback__)
