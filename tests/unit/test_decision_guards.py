@@ -349,14 +349,14 @@ REPORT = ev.ReportWritten(path="report.md", sha256="00")
         (
             (*READY, proposed(PLAN), *ended(PLAN, "failed", "failed"), proposed(BACK), *ended(BACK)),
             "choose-way",
-            "another release, stopped, or what ran before",
+            "Choose the way on",
         ),
         (
             (*READY, proposed(PLAN), *ended(PLAN, "failed", "failed"), proposed(STOP), *ended(STOP)),
             "choose-way",
-            "another release, stopped, or what ran before",
+            "Choose the way on",
         ),
-        ((*RAN, *verified("fail"), proposed(BACK), *ended(BACK)), "choose-way", "what ran before"),
+        ((*RAN, *verified("fail"), proposed(BACK), *ended(BACK)), "choose-way", "Choose the way on"),
         (
             (*READY, proposed(PLAN), *ended(PLAN, "unknown", "unknown"), resolved(PLAN, "again")),
             "run",

@@ -106,7 +106,10 @@ async def test_putting_back_is_a_plan_that_asks_for_a_reason_where_the_trigger_s
         started = [event.body for event in world.core.journal.events() if isinstance(event.body, RunStarted)]
         assert any(waived.startswith("put-back: ") and why in waived for waived in started[-1].waived)
         assert (await waits(world))[0] == "choose-way"
-        assert "v3 was put back, in place of v0-breaks" in (await ways(world)).words
+        page = await ways(world)
+        assert "v3 was put back, in place of v0-breaks" in page.words
+        assert page.ways[0].title == "Go back further, to v2"
+        assert all(step.preview.notes == () for step in world.state.plan.plan.steps)
 
 
 async def test_after_leaving_it_stopped_the_run_before_it_can_still_be_taken_back(tmp_path: Path) -> None:
@@ -116,6 +119,8 @@ async def test_after_leaving_it_stopped_the_run_before_it_can_still_be_taken_bac
         await world.run(world.state.plan.hash)
         await ended(world)
         page = await ways(world)
+        older = next(way for way in page.ways if way.kind == "older-release")
+        assert older.procedure == "swap", "by the way that was tried: it is the release that was bad"
         assert "stop-writes" not in [way.kind for way in page.ways], "it is stopped"
         way = next(way for way in page.ways if way.kind == "put-back")
         await world.ok(it.Undo(run=way.run or ""))

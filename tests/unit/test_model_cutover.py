@@ -10,6 +10,7 @@ from warroom.decision.guards import emergency_guards, guards
 from warroom.model import event as ev
 from warroom.model.cutover import (
     failed_cut_over,
+    ran_before,
     spent,
     stop_writes_first,
     stopped,
@@ -37,6 +38,7 @@ ME = Actor(name="op1")
 OLD, TARGET, BAD = (a_release(f"v1.0.0-beta.{n}") for n in (1, 2, 3))
 UP = a_step("up", title="Start the target", preview=a_preview(inverse=(a_call("up", "beta.3"),)))
 ROLLBACK = a_plan(a_step("pull", role="other"), UP, running=BAD)
+BLIND = a_plan(UP, id="p7", procedure="other", target=OLD)
 UNDO = a_plan(a_step("undo-up", undoes=True), id="p2", purpose="undo", target=None)
 STOP = a_plan(a_step("stop", role="stop-writes"), id="p3", purpose="stop-writes", target=None)
 RESUME = a_plan(a_step("start", role="other"), id="p4", purpose="resume-writes", target=None)
@@ -47,12 +49,12 @@ def proposed(plan: Plan) -> ev.PlanProposed:
     return ev.PlanProposed(plan=plan, hash=plan.hash)
 
 
-def ran(plan: Plan, last: str = "done", outcome: str = "") -> tuple[Body, ...]:
+def ran(plan: Plan, last: str = "done", outcome: str = "", detail: str = "exited (1)") -> tuple[Body, ...]:
     """The plan from its proposal to its end; its last step ended as ``last``."""
     bodies: list[Body] = [proposed(plan), ev.RunStarted(hash=plan.hash)]
     for step in plan.steps:
         status = last if step is plan.steps[-1] else "done"
-        said = {"plan": plan.hash, "step": step.id, "attempt": 1, "status": status, "detail": "exited (1)"}
+        said = {"plan": plan.hash, "step": step.id, "attempt": 1, "status": status, "detail": detail}
         bodies += [
             ev.StepIntended(plan=plan.hash, step=step.id, attempt=1, calls=(a_call(),), inverse=None),
             ev.StepEnded.model_validate(said),
@@ -95,6 +97,10 @@ def test_a_failed_cut_over_is_known(bodies: tuple[Body, ...], failed: bool) -> N
         (ran(ROLLBACK, "failed"), "FAIL: v1.0.0-beta.2 did not come up (Start the target): exited (1)"),
         ((*ran(ROLLBACK, "failed"), *ran(STOP)), "FAIL: v1.0.0-beta.2 did not come up (Start the target): exited (1)"),
         ((*ran(ROLLBACK, "failed"), *ran(UNDO)), "v1.0.0-beta.3 was put back, in place of v1.0.0-beta.2"),
+        (
+            (*ran(ROLLBACK, "failed", detail="FAIL: web-1 exited"),),
+            "FAIL: v1.0.0-beta.2 did not come up (Start the target): web-1 exited",
+        ),
         ((*ran(ROLLBACK), *FAIL), "FAIL: v1.0.0-beta.2 runs and is not recovered"),
         ((*ran(ROLLBACK, "failed"), ev.TargetChosen(release=OLD, reason="older")), ""),
     ],
@@ -124,6 +130,22 @@ def test_stopped_until_the_application_is_touched_again() -> None:
     assert not stopped(a_state(CHOSEN, *ran(STOP), *ran(ROLLBACK, "failed")))
     assert stopped(a_state(CHOSEN, *ran(STOP), *ran(ROLLBACK, "failed"), *ran(STOP)))
     assert not taken_back(a_state(CHOSEN, *ran(ROLLBACK)))
+
+
+@pytest.mark.parametrize(
+    ("bodies", "name"),
+    [
+        ((CHOSEN, *ran(ROLLBACK, "failed")), "v1.0.0-beta.3"),
+        ((CHOSEN, *ran(BLIND, "failed")), "v1.0.0-beta.3"),
+        ((CHOSEN, *ran(ROLLBACK), *ran(BLIND, "failed")), "v1.0.0-beta.2"),
+        ((CHOSEN, *ran(ROLLBACK, "failed"), *ran(BLIND, "failed")), "what ran before"),
+    ],
+)
+def test_what_would_be_put_back_has_a_name_where_that_is_known(bodies: tuple[Body, ...], name: str) -> None:
+    """BLIND was planned while the service was stopped: nothing ran that could be named."""
+    state = a_state(*bodies)
+    assert state.plan is not None
+    assert ran_before(state, state.plan) == name
 
 
 # A reason for putting back

@@ -155,6 +155,7 @@ def undo_plan(situation: Situation, done: Sequence[tuple[Step, tuple[Call, ...]]
                         "no_inverse": "this is itself an undo",
                         "pinned": {},
                         "destroys": (),
+                        "notes": (),
                     }
                 ),
             }

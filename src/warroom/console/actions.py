@@ -114,8 +114,10 @@ class Actions:
         self.app.push_screen(EmergencyScreen(self.client))
 
     def plan(self) -> None:
+        """Reading the plan; preparing one where there is none, or where what was stopped or taken back is done."""
         plan = self.client.store.plan
-        if plan is None or plan.status == "voided":
+        aside = plan is not None and plan.status == "done" and plan.plan.purpose != "rollback"
+        if plan is None or plan.status == "voided" or aside:
             self.procedure()
         else:
             self.read_plan()

@@ -13,7 +13,7 @@ from warroom.decision.guards import guards
 from warroom.engine.core import Core
 from warroom.errors import JournalFull, JournalReadOnly, Refusal
 from warroom.model.call import Call
-from warroom.model.cutover import runs, stop_writes_first, stops_before
+from warroom.model.cutover import ran_before, runs, stop_writes_first, stops_before
 from warroom.model.event import (
     AbortAsked,
     Actor,
@@ -242,7 +242,7 @@ class Acting:
             raise Refusal("That run is not known any more", "", "look at the ways on again")
         with self._core.turn.giving_way():
             situation = await self.situation()
-        before = f": back to {run.plan.running.name}" if run.plan.running and run.plan.purpose == "rollback" else ""
+        before = f": back to {ran_before(self._core.state, run)}" if run.plan.purpose == "rollback" else ""
         return await self._proposed(actor, undo_plan(situation, self._captured(run), f"Undo {run.plan.title}{before}"))
 
     def _captured(self, run: PlanState, only: str = "") -> list[tuple[Step, tuple[Call, ...]]]:

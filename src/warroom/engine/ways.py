@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from warroom.engine.core import Core
 from warroom.engine.preparing import Preparing
 from warroom.errors import Refusal
-from warroom.model.cutover import fired_needing_reason, runs, spent, stopped, to_put_back
+from warroom.model.cutover import fired_needing_reason, last_rollback, ran_before, runs, spent, stopped, to_put_back
 from warroom.model.event import NextWay
 from warroom.model.live import WaysPage
 from warroom.model.release import Release
@@ -49,9 +49,13 @@ class Ways:
         ways = [AGAIN] if again else []
         older = await self._older()
         if older is not None:
-            ways.append(NextWay(kind="older-release", title=f"Go back further, to {older.name}", release=older))
+            last = last_rollback(self._core.state)
+            way = last.plan.procedure if last is not None else None
+            title = f"Go back further, to {older.name}"
+            ways.append(NextWay(kind="older-release", title=title, release=older, procedure=way))
         escalate = NextWay(kind="escalate", title="Escalate: call the whole team")
-        return (*ways, *self._other_procedures(), *self._stopping(), *self._putting_back(), escalate)
+        run, by_hand = self._other_procedures()
+        return (*ways, *run, *self._stopping(), *self._putting_back(), *by_hand, escalate)
 
     def _usable(self, kind: str) -> Iterator[tuple[str, str]]:
         """(id, title) of the procedures of a kind whose platforms are there."""
@@ -59,11 +63,16 @@ class Ways:
             if procedure.kind == kind and all(need in self._core.platforms for need in procedure.needs):
                 yield procedure_id, procedure.title
 
-    def _other_procedures(self) -> Iterator[NextWay]:
+    def _other_procedures(self) -> tuple[list[NextWay], list[NextWay]]:
+        """Those that warroom runs, and those that a person does from the first step to the last."""
+        procedures = self._core.runbook.procedures
         tried = {run.plan.procedure for run in runs(self._core.state)}
-        for procedure_id, title in self._usable("rollback"):
-            if procedure_id not in tried:
-                yield NextWay(kind="procedure", title=f"Another way: {title}", procedure=procedure_id)
+        run, by_hand = list[NextWay](), list[NextWay]()
+        for name, title in self._usable("rollback"):
+            if name not in tried:
+                kind = run if any(step.op for step in procedures[name].steps.values()) else by_hand
+                kind.append(NextWay(kind="procedure", title=f"Another way: {title}", procedure=name))
+        return run, by_hand
 
     def _stopping(self) -> Iterator[NextWay]:
         state = self._core.state
@@ -81,16 +90,18 @@ class Ways:
         run = to_put_back(state)
         if run is None:
             return
-        before = run.plan.running.name if run.plan.running is not None else "what ran before"
+        before = ran_before(state, run)
         reason = ", with a reason" if fired_needing_reason(self._core.runbook, state) else ""
         yield NextWay(kind="put-back", title=f"Put {before} back{reason}", run=run.hash)
 
     async def _older(self) -> Release | None:
-        """The best target once the one that was just tried is counted among the failed."""
+        """The best target once the one that was just tried is counted among the failed: before what the incident began
+        on, which is what it is to be older than."""
         from warroom.decision.target import best_target
 
         state = self._core.state
         page = await self._preparing.releases()
         failed = (*state.failed_targets, *((state.target.release,) if state.target else ()))
-        best, _ = best_target(page.releases, page.running, failed)
+        began_on = state.incident.running if state.incident is not None else None
+        best, _ = best_target(page.releases, began_on or page.running, failed)
         return page.releases[best] if best is not None else None

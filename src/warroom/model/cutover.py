@@ -56,15 +56,26 @@ def spent(state: State) -> str:
         return ""
     name = target.release.name
     if taken_back(state):
-        before = last.plan.running.name if last.plan.running is not None else "what ran before"
-        return f"{before} was put back, in place of {name}"
+        return f"{ran_before(state, last)} was put back, in place of {name}"
     if (step := failed_cut_over(last)) is not None:
         now = last.steps[step.id]
-        seen = now.look.seen if now.look is not None else now.detail
+        seen = (now.look.seen if now.look is not None else now.detail).removeprefix("FAIL: ")
         return f"FAIL: {name} did not come up ({step.title}){f': {seen}' if seen else ''}"
     if last.status != "running" and any(_same(release, target.release) for release in state.failed_targets):
         return f"FAIL: {name} runs and is not recovered"
     return ""
+
+
+def ran_before(state: State, run: PlanState) -> str:
+    """What taking ``run`` back lets run again, by its name. A service that was stopped when it began runs nothing that
+    can be told: then it is what an earlier rollback brought, else what ran when the incident was opened."""
+    if run.plan.running is not None:
+        return run.plan.running.name
+    earlier = [each for each in runs(state) if each.plan.purpose == "rollback" and each.hash != run.hash]
+    if earlier and earlier[-1].status == "done" and earlier[-1].plan.target is not None and not taken_back(state):
+        return earlier[-1].plan.target.name
+    began_on = state.incident.running if state.incident is not None else None
+    return began_on.name if began_on is not None and not earlier else "what ran before"
 
 
 def stop_writes_first(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading] | None = None) -> bool:

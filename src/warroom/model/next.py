@@ -285,7 +285,7 @@ def _planning(runbook: Runbook, state: State) -> NextAction | None:
     if plan is not None and plan.status == "cancelled" and _same(plan.plan.target, target.release):
         return _do("choose-way", "The run was stopped: choose the way on", plan.detail)
     if not _may_run(plan) and (why := spent(state)):
-        return _do("choose-way", "Choose the way on: another release, stopped, or what ran before", why)
+        return _do("choose-way", "Choose the way on", why)
     if not _may_run(plan) or plan is None:
         why = f"the last one is void: {plan.void_reason}" if plan is not None and plan.status == "voided" else ""
         return _do("propose-plan", f"Prepare the plan to {target.release.name}", why or target.reason)

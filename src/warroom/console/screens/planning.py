@@ -43,8 +43,7 @@ class ProcedureScreen(Dialog):
 
     def _prompt(self, name: str, procedure: Procedure) -> Content:
         times = ", ".join(f"{span_text(e.least)} to {span_text(e.most)}" for e in procedure.expected[:1])
-        by = "" if any(step.op for step in procedure.steps.values()) else "  by hand"
-        return line((procedure.title, "bold"), (f"  {times}" if times else "", "$text-muted"), (by, "$warning"))
+        return line((procedure.title, "bold"), (f"  {times}", "$text-muted"))
 
     def buttons(self) -> ComposeResult:
         yield button("Prepare the plan", "prepare", "main")
@@ -52,7 +51,8 @@ class ProcedureScreen(Dialog):
 
     def on_mount(self) -> None:
         super().on_mount()
-        last = self.wanted or (self.store.plan.plan.procedure if self.store.plan else "")
+        plan = self.store.plan.plan if self.store.plan is not None else None
+        last = self.wanted or (plan.procedure if plan is not None and plan.purpose == "rollback" else "")
         names = [name for name, _ in self.procedures]
         runbook = self.store.runbook
         usable = [
@@ -82,6 +82,8 @@ class ProcedureScreen(Dialog):
                     (f"needs {', '.join(missing)}, which this runbook does not configure", "$warning"),
                 )
             )
+        if not any(step.op for step in procedure.steps.values()):
+            lines.append(line(("done by hand: you are shown the lines to paste", "$warning")))
         self.query_one("#about-procedure", Static).update(Content("\n").join(lines))
         self.query_one(Toggles).offer(
             [
