@@ -40,6 +40,8 @@ class ComposeLogs:
         watch = asyncio.create_task(following.watch())
         try:
             while True:
+                while not following.lines.empty():
+                    yield following.lines.get_nowait()
                 line = asyncio.create_task(following.lines.get())
                 await asyncio.wait({line, watch}, return_when=asyncio.FIRST_COMPLETED)
                 if watch.done():

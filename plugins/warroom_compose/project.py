@@ -318,17 +318,21 @@ def _places(
         files, env_files = (_moved(those, directory, config.directory) for those in (files, env_files))
         directory = config.directory
     if not (config.files or files):
-        notes.append("its labels name no file: set files")
+        notes.append("its labels name no file, as where it came from a pipe: set files")
     return directory, config.files or files, config.env_files or env_files, tuple(notes)
 
 
 def _labelled(one: Container, pin_file: Path) -> Places:
+    """What Compose's first version made has its files relative to the folder; ``-`` is what came from a pipe."""
+    directory = one.labels.get(f"{LABEL}project.working_dir", "")
+    directory = directory if directory.startswith("/") else ""
+
     def listed(name: str) -> tuple[str, ...]:
         parts = [part.strip() for part in one.labels.get(f"{LABEL}project.{name}", "").split(",")]
-        return tuple(part for part in parts if part.startswith("/") and part != str(pin_file))
+        whole = [str(Path(directory) / part) for part in parts if part not in ("", "-")]
+        return tuple(file for file in whole if file.startswith("/") and file != str(pin_file))
 
-    directory = one.labels.get(f"{LABEL}project.working_dir", "")
-    return directory if directory.startswith("/") else "", listed("config_files"), listed("environment_file")
+    return directory, listed("config_files"), listed("environment_file")
 
 
 def _moved(files: tuple[str, ...], old: str, new: str) -> tuple[str, ...]:

@@ -168,7 +168,13 @@ def _files(ctx: Context, project: Project) -> Ready:
     row, title = "compose-files", f"{ctx.platform}: the project's files can be read"
     fix = "set directory where the project has moved, or files and env_files"
     if not project.files:
-        return Ready(row, title, "not-ready", "no file is known: its containers' labels name none", fix)
+        return Ready(
+            row,
+            title,
+            "not-ready",
+            "no file is known: its containers' labels name none, as where it came from a pipe",
+            fix,
+        )
     if missing := project.unreadable():
         return Ready(row, title, "not-ready", listed(list(missing), 2), fix)
     words = listed([*project.files, *project.env_files], 4)

@@ -21,7 +21,7 @@ from warroom.testing.fakes import FakeReadDoor, a_context
 from warroom_compose.client import EngineRefused, NotThere, engine
 from warroom_compose.config import Config, host_problem
 from warroom_compose.endpoint import Endpoint, endpoint
-from warroom_compose.project import Container, NoProject, find, instant
+from warroom_compose.project import Container, NoProject, _labelled, find, instant
 
 NEEDS = pytest.mark.needs("dockerd", "compose", "docker-registry")
 
@@ -160,6 +160,32 @@ def test_the_engines_times(text: str, seen: str) -> None:
     assert moment is not None
     assert moment.isoformat() == seen
     assert instant("0001-01-01T00:00:00Z") is instant("") is instant(None) is instant("soon") is None
+
+
+# ---- what labels say
+
+
+def labelled(**told: str) -> Container:
+    labels = {f"com.docker.compose.project.{name}": value for name, value in told.items()}
+    return Container("c", "shop-web-1", "web", 1, "i", "sha256:1", "running", None, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("told", "seen"),
+    [
+        (
+            {"working_dir": "/srv", "config_files": "/srv/a.yml,/etc/b.yml", "environment_file": "/srv/.prod"},
+            ("/srv", ("/srv/a.yml", "/etc/b.yml"), ("/srv/.prod",)),
+        ),
+        ({"working_dir": "/srv", "config_files": "a.yml"}, ("/srv", ("/srv/a.yml",), ())),
+        ({"working_dir": "/srv", "config_files": "-"}, ("/srv", (), ())),
+        ({"working_dir": "srv", "config_files": "--context=x"}, ("", (), ())),
+        ({"working_dir": "/srv", "config_files": "/srv/a.yml,/pins/shop.yaml"}, ("/srv", ("/srv/a.yml",), ())),
+        ({}, ("", (), ())),
+    ],
+)
+def test_places_are_read_from_labels(told: dict[str, str], seen: tuple[str, tuple[str, ...], tuple[str, ...]]) -> None:
+    assert _labelled(labelled(**told), Path("/pins/shop.yaml")) == seen
 
 
 # ---- real projects
