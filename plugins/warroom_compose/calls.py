@@ -69,7 +69,7 @@ def moments(docker: Sequence[str], project: str, since: float, ahead_s: float) -
 
     ``since`` is in seconds since 1970 by the engine's clock, which is ``ahead_s`` ahead of this machine's.
     """
-    words = ["events", "--since", f"{since:.3f}", f"--until={-(ahead_s + 0.1) * 1000:.0f}ms", "--filter"]
+    words = ["events", "--since", f"{since:.3f}", f"--until={-(ahead_s + 0.05) * 1000:.0f}ms", "--filter"]
     words += ["type=container", "--filter", f"label=com.docker.compose.project={project}"]
     for moment in MOMENTS:
         words += ["--filter", f"event={moment}"]

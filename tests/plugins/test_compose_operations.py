@@ -115,6 +115,20 @@ async def test_scaled_and_back(project: Project) -> None:
         assert project.containers("worker") == first
         _, fewer = await room.planned("scale", services=["worker"], to=0)
         assert fewer.destroys == ("logs",)
+        # What the project's files name has changed since: more of it would not be more of the same.
+        project.release("v1")
+        try:
+            with pytest.raises(BadInput, match="not be the same"):
+                await room.planned("scale", services=["worker"], to=2)
+            _, fewer = await room.planned("scale", services=["worker"], to=0)
+            assert fewer.inverse is None
+            # Pins that what runs was not made with don't count either.
+            await room.done("pin", services=["worker"], digest=image(project, "v1"))
+            with pytest.raises(BadInput, match="not be the same"):
+                await room.planned("scale", services=["worker"], to=2)
+            await room.done("unpin")
+        finally:
+            project.release("v2")
 
 
 async def test_a_command_in_a_container(project: Project) -> None:

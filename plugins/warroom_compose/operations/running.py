@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from warroom.api import Context, Facts, WarroomError
+from warroom.api import BadInput, Context, Facts, WarroomError
 from warroom.model.base import Duration
 from warroom.model.call import Call, CallResult
 from warroom.model.plan import Look, Preview, Risk
-from warroom_compose import calls
+from warroom_compose import calls, pins
 from warroom_compose.config import Config, ServiceName
 from warroom_compose.operations.args import Services, ServicesArgs
-from warroom_compose.operations.definition import refuse_v1
+from warroom_compose.operations.definition import definitions, refuse_v1
 from warroom_compose.operations.scene import (
     Scene,
     before,
@@ -26,7 +26,7 @@ from warroom_compose.operations.scene import (
     unseen,
     words,
 )
-from warroom_compose.operations.seeing import ns_of, plight, standing
+from warroom_compose.operations.seeing import image, ns_of, plight, standing
 from warroom_compose.project import Container
 
 EXPECTED_S = 5.0
@@ -181,9 +181,23 @@ class Restart:
                     return Look(verdict="partly", seen=await plight(here.engine, ill[0]))
         except WarroomError as error:
             return unseen(error)
-        verdict_is_done = len(fresh) == len(found)
         seen = f"{_stands(found)}; {len(fresh)} of {len(found)} started again"
-        return Look(verdict="done" if verdict_is_done else "partly", seen=seen)
+        return Look(verdict="done" if len(fresh) == len(found) else "partly", seen=seen)
+
+
+async def _another_image(ctx: Context, here: Scene, name: str) -> str:
+    """Why a new container would not run what the others do, in words; empty where it would."""
+    defined = (await definitions(ctx, here.project, (name,))).services[name]
+    path = str(here.project.pin_file)
+    text = pins.text_of(here.project.pin_file) if here.pinned((name,)) else None
+    named = (pins.parsed(text, path) if text else {}).get(name) or defined.image or f"{here.project.name}-{name}"
+    local = await image(here.engine, named)
+    if local is None:
+        return f"{named}, from which a new one would be made, is not on the host"
+    running = {one.image_id for one in here.project.of(name)}
+    if running <= {local.id}:
+        return ""
+    return f"a new one would be made from {named}, which is {local.id[:19]}; {', '.join(sorted(running))[:19]} runs"
 
 
 class ScaleArgs(ServicesArgs):
@@ -203,11 +217,14 @@ class Scale:
     args: type[BaseModel] = ScaleArgs
 
     async def facts(self, ctx: Context, args: ScaleArgs) -> Facts:
+        name = args.services[0]
         async with scene(ctx) as here:
-            await refuse_v1(ctx)
             facts = here.facts(args.services)
-            count = len(here.project.of(args.services[0]))
-        return {**facts, "count": count}
+            found = here.project.of(name)
+            other = await _another_image(ctx, here, name)
+        if other and args.to > len(found):
+            raise BadInput(f"More of {name} would not be the same", other, "pin the image that runs, then scale")
+        return {**facts, "count": len(found), "other": other}
 
     def preview(self, config: Config, args: ScaleArgs, facts: Facts) -> Preview:
         name, was = args.services[0], int(str(facts["count"]))
@@ -218,8 +235,8 @@ class Scale:
 
         return Preview(
             calls=(to(args.to),),
-            inverse=None if was == args.to else (to(was),),
-            no_inverse=f"there are {was} already" if was == args.to else "",
+            inverse=None if was == args.to or (facts["other"] and was > args.to) else (to(was),),
+            no_inverse=f"there are {was} already" if was == args.to else str(facts["other"]),
             pinned=pinned(facts),
             changes=(name_of(name),),
             destroys=("logs",) if args.to < was else (),

@@ -14,7 +14,7 @@ from warroom.model.plan import Look
 from warroom.model.units import listed
 from warroom_compose.client import Engine, engine
 from warroom_compose.operations.seeing import Stand, stand
-from warroom_compose.project import Container, Project, find
+from warroom_compose.project import LABEL, Container, Project, find
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,17 @@ class Scene:
             "docker": list(project.docker),
             "compose": list(project.argv(pins=True)),
             "bare": list(project.argv(pins=False)),
-            "usual": list(project.argv()),
+            "usual": list(project.argv(pins=self.pinned(services))),
             "pin_file": str(project.pin_file),
             "definition": dict(project.definition()),
             "containers": {service: [one.id for one in project.of(service)] for service in services},
         }
+
+    def pinned(self, services: Sequence[str]) -> bool:
+        """Whether what runs of them was made with the pins. They may be those of an earlier incident."""
+        pin_file, label = str(self.project.pin_file), f"{LABEL}project.config_files"
+        made = [one.labels.get(label, "").split(",") for service in services for one in self.project.of(service)]
+        return self.project.pinned and any(pin_file in files for files in made)
 
 
 @asynccontextmanager
