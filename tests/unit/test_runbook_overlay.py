@@ -150,6 +150,16 @@ def test_check_says_who_does_what(tmp_path: Path) -> None:
     assert any(line.startswith("Run by warroom in part, the rest by hand: option-b-database, ") for line in lines)
 
 
+def test_the_runbook_that_the_readme_shows_is_all_it_takes(tmp_path: Path) -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    shown = readme.read_text(encoding="utf-8").partition("## Docker Compose")[2].partition("```yaml\n")[2]
+    path = tmp_path / "warroom.yaml"
+    path.write_text(shown.partition("```")[0], encoding="utf-8")
+    runbook = load(path).runbook
+    assert runbook.procedures["option-b"].steps["up"].with_["services"] == ["web", "worker"]
+    assert "Run by warroom: option-b, stop-writes and resume-writes." in print_check(path)[0]
+
+
 def test_the_coverage_says_so_line_by_line(tmp_path: Path) -> None:
     before = {each.id: each for each in coverage(default_runbook(), commands=())}
     now = {each.id: each for each in coverage(book(tmp_path), commands=())}

@@ -72,12 +72,13 @@ def test_what_the_starter_only_shows_works_as_well(tmp_path: Path) -> None:
     text = STARTER_FILE.read_text(encoding="utf-8")
     path = tmp_path / "warroom.yaml"
     shown = re.sub(r"(?m)^( *)# ( *[a-z][a-z0-9_-]*:(?: .*)?)$", r"\1\2", text)
-    assert shown.count("plugin:") == 5
+    assert shown.count("plugin:") == 6
     path.write_text(shown, encoding="utf-8")
     lines, status = print_check(path)
     assert status == 0, lines
-    assert "http-error-ratio" not in lines[1]
-    for source in ("prometheus", "sentry", "http", "postgres", "redis"):
+    assert "Run by warroom: option-b, stop-writes and resume-writes." in lines
+    assert not any("UNKNOWN" in line and "http-error-ratio" in line for line in lines)
+    for source in ("compose", "prometheus", "sentry", "http", "postgres", "redis"):
         broken = shown.replace(
             f"plugin: {source}\n    config:\n", f"plugin: {source}\n    config:\n      nonsense: 1\n"
         )
