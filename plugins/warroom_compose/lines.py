@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from warroom.model.signal import Level
@@ -119,10 +120,16 @@ async def _messages(raw: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[tupl
         yield name, last, data[match.end() :] if match is not None else data
 
 
+@lru_cache(maxsize=256)
+def _seconds(text: str, zone: str) -> int:
+    """Since 1970. Many lines share one second."""
+    whole = datetime.fromisoformat(text + zone) - _EPOCH
+    return whole.days * 86400 + whole.seconds
+
+
 def _nanoseconds(match: re.Match[str]) -> int:
-    zone = "+00:00" if match[3] == "Z" else match[3]
-    whole = datetime.fromisoformat(f"{match[1]}{zone}") - _EPOCH
-    return (whole.days * 86400 + whole.seconds) * 10**9 + int((match[2] or "0").ljust(9, "0"))
+    seconds = _seconds(match[1], "+00:00" if match[3] == "Z" else match[3])
+    return seconds * 10**9 + int((match[2] or "0").ljust(9, "0"))
 
 
 async def _frames(stream: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, bytes]]:
