@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import JsonValue
 
-from warroom.api import Context, DoorRefused, TimedOut, Unreachable, WarroomError
+from warroom.api import CannotLook, Context, DoorRefused, TimedOut, Unreachable, WarroomError
 from warroom.model.address import refused_host
 from warroom.model.call import CallResult, Secret
 from warroom_http.config import Config
@@ -41,7 +41,7 @@ async def ask(
     reply = await ctx.read.http(method, url, timeout=config.timeout, headers=sent, body=body, cookies=cookies)
     if reply.status in REDIRECTS and reply.status not in expected and method != "POST":
         where, hint = _leads(config.base_url, url, reply.location)
-        raise DoorRefused("a redirect was not followed", f"HTTP {reply.status} leads to {where}; {hint}", hint)
+        raise DoorRefused("a redirect was not followed", f"HTTP {reply.status} leads to {where}", hint)
     return reply
 
 
@@ -76,9 +76,10 @@ def resolved(ctx: Context, headers: Headers) -> dict[str, str]:
 
 def no_reply(error: WarroomError) -> bool:
     """True where the service did not answer; False where warroom itself could not or would not ask."""
-    return isinstance(error, Unreachable | TimedOut)
+    return isinstance(error, Unreachable | TimedOut) and not isinstance(error, CannotLook)
 
 
-def why(error: WarroomError) -> str:
-    """The error on one line, cut: for a sample's or a check's words."""
-    return ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:300]
+def why(error: WarroomError, *, fix: bool = True) -> str:
+    """The error on one line, cut, ending in what to do about it (``fix``): for a sample's or a check's words."""
+    said = ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:250]
+    return f"{said}; {error.hint}"[:300] if error.hint and fix else said

@@ -23,6 +23,7 @@ class Walked:
     works: bool | None
     words: str
     seconds: float = 0
+    status: int = 0
 
 
 @dataclass
@@ -58,7 +59,7 @@ async def _step(ctx: Context, step_id: str, step: FlowStep, kept: Kept) -> Walke
     kept.jar.update(reply.cookies)
     problem = judged(reply, step.status, _filled(step.expect, kept.values)) or _capture(reply, step, kept.values)
     if problem:
-        return Walked(step_id, False, f"{name}: {problem}", reply.seconds)
+        return Walked(step_id, False, f"{name}: {problem}", reply.seconds, reply.status)
     return Walked(step_id, True, f"{name}: HTTP {reply.status} in {reply.seconds * 1000:.0f} ms", reply.seconds)
 
 

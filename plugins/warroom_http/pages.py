@@ -40,6 +40,21 @@ def unknown(words: str, at: datetime | None = None) -> Value:
     return Value(None, None, words, at)
 
 
+NOT_THERE = frozenset({404, 405, 410, 501})
+
+
+def proven(well: set[str], name: str, value: Value, status: int, path: str) -> Value:
+    """A page that was there and is gone has failed; one that never was may be written wrongly, and says nothing.
+
+    ``well`` are the signals that have been well since warroom began; this one is added when it is.
+    """
+    if value.number == 1:
+        well.add(name)
+    if value.number == 0 and status in NOT_THERE and name not in well:
+        return unknown(f"{value.words}: it was not well once since warroom began; is the path {path} right?", value.at)
+    return value
+
+
 Reply = CallResult | WarroomError
 
 

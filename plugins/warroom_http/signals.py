@@ -15,15 +15,16 @@ from warroom.model.signal import Sample
 from warroom_http.active import tried
 from warroom_http.asking import ask
 from warroom_http.config import Config
-from warroom_http.declared import ActiveSignal, AnySignal, FlowSignal, Measured, Number, Page
+from warroom_http.declared import ActiveSignal, AnySignal, FlowSignal, Health, Measured, Number, Page
 from warroom_http.flows import Walked, walk
 from warroom_http.measures import Window
-from warroom_http.pages import Value, read, unknown
+from warroom_http.pages import Value, proven, read, unknown
 
 
 class HttpSignals:
     def __init__(self) -> None:
         self._last: WeakKeyDictionary[object, dict[str, float]] = WeakKeyDictionary()
+        self._well: WeakKeyDictionary[object, set[str]] = WeakKeyDictionary()
 
     def offers(self, config: Config) -> Mapping[str, SignalOffer]:
         return {name: _offer(config, name, signal) for name, signal in config.signals.items()}
@@ -34,9 +35,11 @@ class HttpSignals:
         if unknown := sorted(wanted - set(config.signals)):
             raise BadInput(f"there is no HTTP signal {unknown[0]}", "", f"declared are: {', '.join(config.signals)}")
         ready: asyncio.Queue[list[Sample] | BaseException] = asyncio.Queue(maxsize=256)
+        declared = {name: config.signals[name] for name in sorted(wanted)}
+        well = self._well.setdefault(ctx.read, set())
         tasks = [
             asyncio.create_task(_for_ever(ctx, every, look, ready))
-            for every, look in _looks(ctx, {name: config.signals[name] for name in sorted(wanted)}, self._tries(ctx))
+            for every, look in _looks(ctx, declared, self._tries(ctx), well)
         ]
         try:
             while tasks:
@@ -90,7 +93,9 @@ async def _for_ever(ctx: Context, every: float, look: Look, ready: asyncio.Queue
         await ready.put(error)
 
 
-def _looks(ctx: Context, signals: Mapping[str, AnySignal], tries: dict[str, float]) -> list[tuple[float, Look]]:
+def _looks(
+    ctx: Context, signals: Mapping[str, AnySignal], tries: dict[str, float], well: set[str]
+) -> list[tuple[float, Look]]:
     """The askings that these signals need, each once however many signals read it, with their pauses in seconds."""
     config: Config = ctx.config
     pages: dict[tuple[str, float], dict[str, Page]] = {}
@@ -104,9 +109,9 @@ def _looks(ctx: Context, signals: Mapping[str, AnySignal], tries: dict[str, floa
         else:
             pages.setdefault((signal.path, signal.every or config.every), {})[name] = signal
     for (path, every), wanted in pages.items():
-        looks.append((every, _Page(ctx, path, wanted).look))
+        looks.append((every, _Page(ctx, path, wanted, well).look))
     for flow, of_flow in flows.items():
-        looks.append((config.flows[flow].every or config.every, _Flow(ctx, flow, of_flow).look))
+        looks.append((config.flows[flow].every or config.every, _Flow(ctx, flow, of_flow, well).look))
     return looks
 
 
@@ -117,6 +122,7 @@ class _Page:
     ctx: Context
     path: str
     signals: Mapping[str, Page]
+    well: set[str]
     windows: dict[str, Window] = field(default_factory=dict)
 
     async def look(self) -> list[Sample]:
@@ -132,7 +138,8 @@ class _Page:
         for name, signal in self.signals.items():
             window = self.windows.setdefault(name, Window(getattr(signal, "window", 1)))
             value = read(self.ctx.config, signal, window, reply, now, ended, ended - began)
-            samples.append(_sample(self.ctx, name, value))
+            status = reply.status or 0 if isinstance(reply, CallResult) and isinstance(signal, Health) else 0
+            samples.append(_sample(self.ctx, name, proven(self.well, name, value, status, self.path)))
         return samples
 
 
@@ -141,11 +148,18 @@ class _Flow:
     ctx: Context
     flow: str
     signals: Mapping[str, FlowSignal]
+    well: set[str]
 
     async def look(self) -> list[Sample]:
         config: Config = self.ctx.config
-        walked = await walk(self.ctx, config.flows[self.flow].steps)
-        return [_sample(self.ctx, name, flowed(signal, walked)) for name, signal in self.signals.items()]
+        steps = config.flows[self.flow].steps
+        walked = await walk(self.ctx, steps)
+        stopped = next((w for w in walked if w.works is False), walked[-1])
+        path = steps[stopped.step].path
+        return [
+            _sample(self.ctx, name, proven(self.well, name, flowed(signal, walked), stopped.status, path))
+            for name, signal in self.signals.items()
+        ]
 
 
 @dataclass

@@ -83,7 +83,7 @@ async def _health(ctx: Context, path: str) -> Ready:
         reply = await ask(ctx, path)
     except WarroomError as error:
         fix = error.hint or "check base_url, the network from here, and that the service runs"
-        return Ready("http-health", title, "not-ready", f"{path}: {why(error)}", fix)
+        return Ready("http-health", title, "not-ready", f"{path}: {why(error, fix=False)}", fix)
     if 200 <= reply.status < 300:
         return Ready("http-health", title, "ready", f"{path}: HTTP {reply.status}")
     fix = "warroom can reach the service; its health path may be another, or it needs a header"
@@ -95,7 +95,7 @@ def _secret(ctx: Context, name: str) -> Ready:
     try:
         ctx.secret(name)
     except WarroomError as error:
-        return Ready(row, title, "not-ready", why(error), error.hint or "set it where warroom runs")
+        return Ready(row, title, "not-ready", why(error, fix=False), error.hint or "set it where warroom runs")
     return Ready(row, title, "ready", "there")
 
 

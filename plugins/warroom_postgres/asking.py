@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from warroom.api import BadInput, Context, DoorRefused, Rows, StoreRefused, WarroomError
+from warroom.api import BadInput, CannotLook, Context, DoorRefused, Rows, StoreRefused, WarroomError
 from warroom_postgres.config import Config
 
 FULL = "53300"
@@ -32,17 +32,18 @@ async def ask(
     )
 
 
-def why(error: WarroomError) -> str:
-    """The error on one line, cut: for a sample's or a check's words."""
+def why(error: WarroomError, *, fix: bool = True) -> str:
+    """The error on one line, cut, ending in what to do about it (``fix``): for a sample's or a check's words."""
     if isinstance(error, StoreRefused) and error.code in _MISSING:
         named = re.search(r"(?:relation|column|schema) (\S+(?: of relation \S+)?) does not exist", error.cause)
         return f"{_MISSING[error.code]}: {named[1]}" if named else _MISSING[error.code]
-    return ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:250]
+    said = ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:220]
+    return f"{said}; {error.hint}"[:300] if error.hint and fix else said
 
 
 def serves(error: WarroomError) -> bool | None:
     """Whether the database serves, by the error that asking it gave: None where that says more of warroom."""
-    if isinstance(error, BadInput | DoorRefused):
+    if isinstance(error, BadInput | CannotLook | DoorRefused):
         return None
     if isinstance(error, StoreRefused):
         if error.code.startswith(NOT_LET_IN):

@@ -21,7 +21,7 @@ class PostgresIdentity:
         except StoreRefused as error:
             raise WarroomError(
                 "the database's identity can't be read",
-                why(error),
+                why(error, fix=False),
                 "GRANT EXECUTE ON FUNCTION pg_control_system() TO warroom's role",
             ) from error
         return f"postgresql-{found['id']}/{found['database']}"
@@ -35,14 +35,14 @@ class PostgresReadiness:
             ctx.secret(config.url)
         except WarroomError as error:
             fix = error.hint or f"set {config.url} where warroom runs"
-            return [Ready("postgres-address", title, "not-ready", why(error), fix)]
+            return [Ready("postgres-address", title, "not-ready", why(error, fix=False), fix)]
         rows = [Ready("postgres-address", title, "ready", f"{config.url} is there")]
         title = f"{ctx.platform}: the database answers"
         try:
             found = await ask(ctx, statements.ABOUT)
         except WarroomError as error:
             fix = error.hint or "check the address, the network from here, and that the server runs"
-            return [*rows, Ready("postgres-answers", title, "not-ready", why(error), fix)]
+            return [*rows, Ready("postgres-answers", title, "not-ready", why(error, fix=False), fix)]
         about = found.each()[0]
         rows.append(Ready("postgres-answers", title, "ready", _answers(about, found.pooled)))
         rows += [_rights(ctx, about), _tables(ctx, about), await _identity(ctx), await _migrations(ctx)]
@@ -81,7 +81,7 @@ async def _identity(ctx: Context) -> Ready:
     try:
         return Ready(row, title, "ready", await PostgresIdentity().fingerprint(ctx))
     except WarroomError as error:
-        return Ready(row, title, "not-ready", why(error), error.hint or "see that the database answers")
+        return Ready(row, title, "not-ready", why(error, fix=False), error.hint or "see that the database answers")
 
 
 async def _migrations(ctx: Context) -> Ready:
@@ -90,7 +90,7 @@ async def _migrations(ctx: Context) -> Ready:
     try:
         found = await ask(ctx, statements.MIGRATIONS, names={"table": config.migrations})
     except WarroomError as error:
-        return Ready(row, title, "unknown", why(error), "name the table of migrations under migrations")
+        return Ready(row, title, "unknown", why(error, fix=False), "name the table of migrations under migrations")
     number, _, words = failed_migrations(found.each())
     if number:
         return Ready(row, title, "not-ready", words, "resolve it before anything is deployed on top of it")

@@ -63,7 +63,7 @@ async def _reached(ctx: Context) -> Ready:
         server, _ = single(await instant(ctx, "time()"))
     except WarroomError as error:
         fix = error.hint or "check base_url, the network from here, and that the server runs"
-        return Ready(row, title, "not-ready", why(error), fix)
+        return Ready(row, title, "not-ready", why(error, fix=False), fix)
     version = await _version(ctx)
     away = abs((server or 0) - ctx.clock.now().timestamp())
     if away > config.skew:
@@ -91,9 +91,9 @@ async def _signal(ctx: Context, name: str, signal: Signal) -> Ready:
         counted = single(await instant(ctx, signal.count_query)) if signal.count_query else (0.0, "")
         about = await _largest_bucket(ctx, signal) + await _scraped(ctx, signal)
     except Refused as error:
-        return Ready(row, title, "not-ready", why(error), error.hint or "correct the query in the runbook")
+        return Ready(row, title, "not-ready", why(error, fix=False), error.hint or "correct the query in the runbook")
     except WarroomError as error:
-        return Ready(row, title, "unknown", why(error), error.hint)
+        return Ready(row, title, "unknown", why(error, fix=False), error.hint)
     found = read(ctx.config, signal, answer, newest, ctx.clock.now().timestamp())
     if found.at is None:
         return Ready(row, title, "not-ready", found.words, WAIT)
@@ -140,7 +140,7 @@ def _secret(ctx: Context, name: str) -> Ready:
     try:
         ctx.secret(name)
     except WarroomError as error:
-        return Ready(row, title, "not-ready", why(error), error.hint or "set it where warroom runs")
+        return Ready(row, title, "not-ready", why(error, fix=False), error.hint or "set it where warroom runs")
     return Ready(row, title, "ready", "there")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from warroom.api import BadInput, Context, DoorRefused, StoreRefused, WarroomError
+from warroom.api import BadInput, CannotLook, Context, DoorRefused, StoreRefused, WarroomError
 from warroom_redis.config import Config
 
 Value = tuple[float | None, int | None, str]
@@ -33,16 +33,17 @@ def parsed(reply: JsonValue) -> dict[str, str]:
     return {name: value for name, colon, value in (line.partition(":") for line in lines) if colon and name[:1] != "#"}
 
 
-def why(error: WarroomError) -> str:
-    """The error on one line, cut: for a sample's or a check's words."""
-    return ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:250]
+def why(error: WarroomError, *, fix: bool = True) -> str:
+    """The error on one line, cut, ending in what to do about it (``fix``): for a sample's or a check's words."""
+    said = ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:220]
+    return f"{said}; {error.hint}"[:300] if error.hint and fix else said
 
 
 def serves(error: WarroomError) -> bool | None:
     """Whether it serves, by the error that asking it gave: None where that says more of warroom."""
-    if isinstance(error, BadInput | DoorRefused) or (isinstance(error, StoreRefused) and error.code in NOT_LET_IN):
+    if isinstance(error, BadInput | CannotLook | DoorRefused):
         return None
-    return False
+    return None if isinstance(error, StoreRefused) and error.code in NOT_LET_IN else False
 
 
 def number(said: Mapping[str, str], name: str) -> int | None:

@@ -33,14 +33,14 @@ class RedisReadiness:
             ctx.secret(config.url)
         except WarroomError as error:
             fix = error.hint or f"set {config.url} where warroom runs"
-            return [Ready("redis-address", title, "not-ready", why(error), fix)]
+            return [Ready("redis-address", title, "not-ready", why(error, fix=False), fix)]
         rows = [Ready("redis-address", title, "ready", f"{config.url} is there")]
         title = f"{ctx.platform}: Redis answers"
         try:
             said = await info(ctx)
         except WarroomError as error:
             fix = error.hint or "check the address, the network from here, and that the server runs"
-            return [*rows, Ready("redis-answers", title, "not-ready", why(error), fix)]
+            return [*rows, Ready("redis-answers", title, "not-ready", why(error, fix=False), fix)]
         words = f"Redis {said.get('redis_version', 'of an unknown version')}"
         rows.append(Ready("redis-answers", title, "ready", words))
         return [*rows, _role(ctx, said, config), _memory(ctx, said)]

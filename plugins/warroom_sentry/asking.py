@@ -187,6 +187,7 @@ def _line(value: object) -> str:
     return " ".join(str(value).split())[:200]
 
 
-def why(error: WarroomError) -> str:
-    """The error on one line, cut: for a sample's words."""
-    return ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:250]
+def why(error: WarroomError, *, fix: bool = True) -> str:
+    """The error on one line, cut, ending in what to do about it (``fix``): for a sample's words."""
+    said = ": ".join(part.rstrip(".") for part in (error.title, error.cause) if part)[:220]
+    return f"{said}; {error.hint}"[:300] if error.hint and fix else said

@@ -60,9 +60,11 @@ async def _scopes(asker: Asker) -> Ready:
     try:
         reply = await asker.one("", what="its index", scope="any")
     except TryLater as error:
-        return Ready(row, title, "unknown", why(error))
+        return Ready(row, title, "unknown", why(error, fix=False))
     except WarroomError as error:
-        return Ready(row, title, "not-ready", why(error), error.hint or "check base_url and the network from here")
+        return Ready(
+            row, title, "not-ready", why(error, fix=False), error.hint or "check base_url and the network from here"
+        )
     auth = reply.data.get("auth") if isinstance(reply.data, dict) else None
     scopes = auth.get("scopes") if isinstance(auth, dict) else None
     if not isinstance(scopes, list):
@@ -80,11 +82,13 @@ async def _asked(ctx: Context, row: str, what: str, ask: Callable[[], Awaitable[
     try:
         return Ready(row, title, "ready", await ask())
     except NotAllowed as error:
-        return Ready(row, title, "not-ready", why(error), error.hint)
+        return Ready(row, title, "not-ready", why(error, fix=False), error.hint)
     except TryLater as error:
-        return Ready(row, title, "unknown", why(error))
+        return Ready(row, title, "unknown", why(error, fix=False))
     except WarroomError as error:
-        return Ready(row, title, "not-ready", why(error), error.hint or "check base_url and the network from here")
+        return Ready(
+            row, title, "not-ready", why(error, fix=False), error.hint or "check base_url and the network from here"
+        )
 
 
 def _secret(ctx: Context, name: str) -> Ready:
@@ -92,5 +96,7 @@ def _secret(ctx: Context, name: str) -> Ready:
     try:
         ctx.secret(name)
     except WarroomError as error:
-        return Ready("sentry-token", title, "not-ready", why(error), error.hint or "set it where warroom runs")
+        return Ready(
+            "sentry-token", title, "not-ready", why(error, fix=False), error.hint or "set it where warroom runs"
+        )
     return Ready("sentry-token", title, "ready", "there")

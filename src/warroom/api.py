@@ -19,6 +19,7 @@ from pydantic import BaseModel, JsonValue
 
 # What a plugin raises and meets belongs to the contract, so it is found here too.
 from warroom.errors import BadInput as BadInput
+from warroom.errors import CannotLook as CannotLook
 from warroom.errors import DoorRefused as DoorRefused
 from warroom.errors import ProgramFailed as ProgramFailed
 from warroom.errors import ProgramMissing as ProgramMissing
@@ -102,8 +103,9 @@ class ReadDoor(Protocol):
         """``status`` is the HTTP status, ``data`` the reply's JSON where it is JSON.
 
         POST is for probes that a runbook declares. Any status is a reply; none at all raises ``Unreachable`` or
-        ``TimedOut``. Redirects are not followed, and an address that ``warroom.model.address`` refuses, after
-        resolving, is not connected to: ``DoorRefused``.
+        ``TimedOut``, or ``CannotLook`` where that says nothing of the service: a name that can't be resolved, a
+        certificate that this machine doesn't trust. Redirects are not followed, and an address that
+        ``warroom.model.address`` refuses, after resolving, is not connected to: ``DoorRefused``.
         """
         ...
 

@@ -12,6 +12,7 @@ WarroomError
 ├── DoorRefused        a call was tried that nobody had been shown         (actions)
 ├── PluginBroken       a plugin could not be loaded or raised              (plugins)
 ├── Unreachable        something on the network did not answer
+│   └── CannotLook     this machine, or what was written, stands in the way: nothing is said of the other side
 ├── StoreRefused       a database or cache answered, and refused what was asked (actions)
 └── TryLater           the other side asked to be left alone for a while (Retry-After)
 """
@@ -73,6 +74,10 @@ class PluginBroken(WarroomError):
 
 
 class Unreachable(WarroomError):
+    pass
+
+
+class CannotLook(Unreachable):
     pass
 
 

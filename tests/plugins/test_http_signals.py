@@ -111,7 +111,6 @@ async def test_nobody_there_is_failing_for_health_and_unknown_for_metrics() -> N
     [
         ({}, 200, None),  # a page without the field says nothing
         ({}, 500, 0),
-        ({}, 404, 0),
         ({}, 401, None),  # not let in: nothing was seen
         ({}, 429, None),
         ({"status": "degraded"}, 200, 0),
@@ -131,6 +130,37 @@ async def test_a_metric_that_is_not_there_is_unknown_never_zero(service: Service
     found = (await first(service.url, "memory"))["memory"]
     assert found.value is None
     assert found.words
+
+
+async def test_a_page_that_never_was_there_is_unknown_and_one_that_is_gone_has_failed(service: Service) -> None:
+    """What is written wrongly in the runbook must not fire; a release that lost a route must."""
+    async with looking_at(service.url, secrets={"env:PASSWORD": "Test123!"}, signals=SIGNALS, flows=FLOWS) as ctx:
+        service.health, service.health_status = {}, 404
+        before = (await collected(ctx, "health-web"))["health-web"]
+        assert before.value is None
+        assert before.words == "HTTP 404: it was not well once since warroom began; is the path /api/health right?"
+        service.health, service.health_status = {"status": "ok"}, 200
+        assert (await collected(ctx, "health-web"))["health-web"].value == 1
+        service.health, service.health_status = {}, 404
+        gone = (await collected(ctx, "health-web"))["health-web"]
+        assert (gone.value, gone.words) == (0, "HTTP 404")
+        service.signin_status = 404
+        never = (await collected(ctx, "auth-signin"))["auth-signin"]
+        assert never.value is None
+        assert "is the path /api/auth/signin right?" in never.words
+        service.signin_status = 200
+        assert (await collected(ctx, "auth-signin"))["auth-signin"].value == 1
+        service.signin_status = 404
+        assert (await collected(ctx, "auth-signin"))["auth-signin"].value == 0
+
+
+async def test_a_name_that_can_t_be_resolved_says_nothing_of_the_service() -> None:
+    """A laptop without a network would otherwise see every sign-in fail."""
+    names = ("health-web", "page", "failures", "auth-signin", "auth")
+    found = await first("http://no-such-host.invalid", *names)
+    assert {sample.value for sample in found.values()} == {None}
+    assert "no-such-host.invalid can't be resolved" in found["health-web"].words
+    assert "check the name, and this machine's own network" in found["auth"].words
 
 
 async def test_a_sign_in_that_answers_500_fails_and_what_follows_is_unknown(service: Service) -> None:

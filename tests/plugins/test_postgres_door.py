@@ -18,7 +18,8 @@ import pytest
 
 from tests.servers import PASSWORD, PostgresServer, certificate, running_postgres, system_binaries
 from tests.stores import Door
-from warroom.errors import BadInput, DoorRefused, StoreRefused, TimedOut, Unreachable, WarroomError
+from warroom.errors import BadInput, CannotLook, DoorRefused, StoreRefused, TimedOut, Unreachable, WarroomError
+from warroom_postgres.asking import serves
 
 NAME = "env:DATABASE_URL"
 WHEEL = pytest.mark.needs("userns")
@@ -378,5 +379,32 @@ async def test_a_certificate_is_checked_against_the_name_that_the_address_has(do
             (f"{server.url('postgres')}?sslmode=verify-full&sslrootcert={ours}", "does not match host name"),
         ):
             door.secrets[NAME] = url
-            with pytest.raises(Unreachable, match=words):
+            with pytest.raises(CannotLook, match=words) as told:
                 await asked(door, encrypted)
+            assert serves(told.value) is None
+
+
+@pytest.mark.parametrize(
+    "reply", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"-ERR unknown command\r\n"]
+)
+async def test_what_is_no_postgresql_says_nothing_of_the_database(door: Door, reply: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(reply)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        door.secrets[NAME] = f"postgresql://owner:{PASSWORD}@127.0.0.1:{server.sockets[0].getsockname()[1]}/d"
+        with pytest.raises(CannotLook, match="could not be reached") as told:
+            await asked(door, "SELECT 1", timeout=10)
+    assert told.value.hint == "what answers is no PostgreSQL: check the port"
+    assert serves(told.value) is None
+
+
+async def test_an_address_that_does_not_go_together_repeats_nothing_of_it(door: Door) -> None:
+    door.secrets[NAME] = "postgresql://owner:one@two:three/d"
+    with pytest.raises(BadInput, match="its hosts and ports do not go together") as told:
+        await asked(door, "SELECT 1")
+    assert "two" not in str(told.value)
+    assert serves(told.value) is None

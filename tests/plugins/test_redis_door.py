@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 
@@ -10,7 +11,8 @@ import pytest
 from tests.servers import PASSWORD, RedisServer, running_redis
 from tests.stores import Door
 from warroom.actions.redis_reading import ALLOWED, checked
-from warroom.errors import BadInput, DoorRefused, StoreRefused, TimedOut, Unreachable
+from warroom.errors import BadInput, CannotLook, DoorRefused, StoreRefused, TimedOut, Unreachable
+from warroom_redis.info import serves
 
 NAME = "env:REDIS_URL"
 
@@ -112,6 +114,36 @@ async def test_a_server_that_went_away_or_hangs_is_said_to_and_found_again_by_it
         server.stop()
         server.start()
         assert await door.read.redis(NAME, "PING", timeout=2) == "PONG"
+
+
+async def answering(reply: bytes) -> asyncio.Server:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(reply)
+        await reader.read()
+        writer.close()
+
+    return await asyncio.start_server(answer, "127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(("scheme", "words"), [("redis", "what answers is no Redis"), ("rediss", "does not speak TLS")])
+async def test_what_is_no_redis_or_speaks_no_tls_says_nothing_of_redis(door: Door, scheme: str, words: str) -> None:
+    async with await answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n") as server:
+        port = server.sockets[0].getsockname()[1]
+        door.secrets[NAME] = f"{scheme}://:{PASSWORD}@127.0.0.1:{port}/0"
+        with pytest.raises(CannotLook, match=words) as told:
+            await door.read.redis(NAME, "PING", timeout=5)
+        await door.stores.close()
+    assert told.value.hint
+    assert serves(told.value) is None
+    assert PASSWORD not in str(told.value)
+
+
+async def test_a_database_that_redis_does_not_have_is_a_wrong_address(there: Door) -> None:
+    there.secrets[NAME] = there.secrets[NAME].removesuffix("/0") + "/99"
+    with pytest.raises(BadInput, match="has no database 99") as told:
+        await there.read.redis(NAME, "PING", timeout=5)
+    assert serves(told.value) is None
 
 
 @pytest.mark.parametrize(

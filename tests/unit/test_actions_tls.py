@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from warroom.actions.doors import HttpClient
-from warroom.errors import Unreachable
+from warroom.errors import CannotLook, Unreachable
 
 pytestmark = pytest.mark.needs("openssl")
 
@@ -53,8 +54,20 @@ async def asked(url: str) -> object:
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(port: int) -> None:
-    with pytest.raises(Unreachable, match="certificate verify failed"):
+    with pytest.raises(CannotLook, match="its certificate is not accepted: self-signed certificate"):
         await asked(f"https://localhost:{port}/")
+
+
+async def test_a_port_without_tls_is_said_to_be_one() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        with pytest.raises(CannotLook, match="does not speak TLS as expected"):
+            await asked(f"https://localhost:{server.sockets[0].getsockname()[1]}/")
 
 
 async def test_a_ca_of_ones_own_is_named(port: int, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpcore
 
-from warroom.errors import DoorRefused
+from warroom.errors import CannotLook, DoorRefused
 from warroom.model.address import refused_address, refused_host
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class CheckedBackend(httpcore.AsyncNetworkBackend):
     """Resolves a name once, refuses it if any of its addresses is refused, and connects to what was checked.
 
-    The refusal is ``DoorRefused``, none of the transport's own errors: nothing retries it.
+    What stands in the way before that is ``DoorRefused`` or ``CannotLook``, none of the transport's own errors:
+    nothing retries it.
     """
 
     def __init__(self, inner: httpcore.AsyncNetworkBackend | None = None) -> None:
@@ -34,7 +35,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         last: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in await _addresses(host, port):
+        for address in await checked_addresses(host, port):
             try:
                 return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -50,21 +51,16 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-async def _addresses(host: str, port: int) -> list[str]:
-    try:
-        return await checked_addresses(host, port)
-    except OSError as error:
-        raise httpcore.ConnectError(str(error)) from None
-
-
 async def checked_addresses(host: str, port: int) -> list[str]:
-    """All addresses of a host. Raises DoorRefused if any is refused, OSError if there is none."""
+    """All addresses of a host. Raises DoorRefused if any is refused, CannotLook if there is none."""
     if reason := refused_host(host):
         raise DoorRefused(f"{host} was not asked", reason)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise OSError(f"{host} can't be resolved: {error}") from None
+        why = f"{host} can't be resolved: {error.strerror if isinstance(error, OSError) else error}"
+        hint = "check the name, and this machine's own network"
+        raise CannotLook(f"{host}:{port} could not be reached", why, hint) from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
         if reason := refused_address(address):

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, JsonValue, TypeAdapter
 from warroom import process
 from warroom.actions import bodies
 from warroom.actions.commands import CommandLog
+from warroom.actions.missed import missed
 from warroom.actions.stores import Stores
 from warroom.api import Clock, Connection, Rows, SecretResolver
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
@@ -67,19 +68,21 @@ class HttpClient:
         if cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         began = asyncio.get_running_loop().time()
+        stalled = "no reply came"
         try:
             async with asyncio.timeout(timeout):
                 request = self.get().build_request(method, url, headers=sent, json=body, timeout=timeout)
                 request.headers["Accept-Encoding"] = bodies.ACCEPTED
                 response = await self.get().send(request, stream=True)
+                stalled = f"its reply (HTTP {response.status_code}) began, and did not end"
                 try:
                     data, whole = await bodies.bounded(response, BODY_LIMIT)
                 finally:
                     await response.aclose()
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise TimedOut(f"{_host(url)} did not answer in {timeout:g} s", type(error).__name__) from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise TimedOut(f"{_host(url)} did not answer in {timeout:g} s", stalled) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unreachable(f"{_host(url)} could not be reached", str(error) or type(error).__name__) from None
+            raise missed(_host(url), error) from None
         return _result(response, data, asyncio.get_running_loop().time() - began, whole)
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 from warroom.actions.connecting import checked_addresses
+from warroom.actions.missed import missed
 from warroom.actions.patience import within
 from warroom.actions.store_urls import RedisAddress, redis_address
-from warroom.errors import DoorRefused, StoreRefused, TimedOut, Unreachable, WarroomError
+from warroom.errors import BadInput, CannotLook, DoorRefused, StoreRefused, TimedOut, Unreachable, WarroomError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -154,17 +155,29 @@ def _plain(value: Any) -> JsonValue:
 
 def _told(address: RedisAddress, error: Exception) -> WarroomError:
     """redis-py's error in the door's terms."""
-    from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, ResponseError
+    from redis.exceptions import (
+        AuthenticationError,
+        BusyLoadingError,
+        InvalidResponse,
+        NoPermissionError,
+        ResponseError,
+    )
 
     words = " ".join(str(error).split())[:300]
     if isinstance(error, TimeoutError) or type(error).__name__ == "TimeoutError":
         return TimedOut(f"{address.where} did not answer in time")
+    if words.endswith("DB index is out of range"):
+        return BadInput(f"{address.where} has no database {address.db}", words, "correct the number in the address")
     if isinstance(error, ResponseError | AuthenticationError | BusyLoadingError | NoPermissionError):
         first = words.split(" ", 1)[0]
         code = first if first.isupper() else _code(error)
         fix = "check the password in the address" if code in ("WRONGPASS", "NOAUTH") else ""
         return StoreRefused(f"{address.where} refused", words, fix, code=code)
-    return Unreachable(f"{address.where} could not be reached", words or type(error).__name__)
+    title = f"{address.where} could not be reached"
+    if isinstance(error, InvalidResponse):
+        return CannotLook(title, f"what answers is no Redis: {words}", "check the port")
+    missing = missed(address.where, error)
+    return missing if isinstance(missing, CannotLook) else Unreachable(title, words or type(error).__name__)
 
 
 def _code(error: Exception) -> str:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 from warroom.actions.connecting import checked_addresses
+from warroom.actions.missed import missed
 from warroom.actions.patience import within
 from warroom.actions.store_urls import PostgresAddress, postgres_address
 from warroom.api import Rows
-from warroom.errors import DoorRefused, StoreRefused, TimedOut, Unreachable, WarroomError
+from warroom.errors import BadInput, CannotLook, DoorRefused, StoreRefused, TimedOut, Unreachable, WarroomError
 
 if TYPE_CHECKING:
     import psycopg
@@ -58,6 +59,18 @@ _SAID_AT_THE_DOOR = (
     ("57P03", re.compile(r"the database system is |cannot connect|not accepting connections")),
 )
 """libpq gives no code for what a server says before it lets someone in, only words."""
+_NOT_THAT_WAY = (
+    (re.compile(r"server does not support SSL"), "take sslmode out of the address, or let the server speak TLS"),
+    (
+        re.compile(r"certificate verify failed(?!: certificate has expired)|root certificate file|does not match host"),
+        "let this machine trust the server's certificate: sslrootcert and the host's name in the address",
+    ),
+    (
+        re.compile(r"received invalid response to (?:SSL|GSSAPI)|expected authentication request|unsupported frontend"),
+        "what answers is no PostgreSQL: check the port",
+    ),
+)
+"""What stands between this machine and a server that may be well."""
 
 
 @dataclass
@@ -149,7 +162,11 @@ async def _checked(address: PostgresAddress) -> dict[str, str]:
     ports = ports * len(hosts) if len(ports) == 1 else ports
     given = conninfo["hostaddr"].split(",") if conninfo.get("hostaddr") else hosts
     if len(ports) != len(hosts) or len(given) != len(hosts) or not all(port.isdecimal() for port in ports):
-        raise OSError("its hosts and ports do not go together")
+        raise BadInput(
+            "the database's address is wrong",
+            "its hosts and ports do not go together",
+            "write what is special in the password percent-encoded, such as %40 for @",
+        )
     places: list[tuple[str, str, str]] = []
     for host, port, numeric in zip(hosts, ports, given, strict=True):
         if host.startswith(("/", "@")):
@@ -257,7 +274,12 @@ def _told(address: PostgresAddress, error: Exception) -> WarroomError:
     if code and not code.startswith(("08", "57P01", "57P02")):
         said = words.rpartition("FATAL: ")[2].strip() or words
         return StoreRefused(f"{address.where} refused", said, _FIXES.get(code, ""), code=code)
-    return Unreachable(f"{address.where} could not be reached", words or type(error).__name__)
+    title = f"{address.where} could not be reached"
+    for pattern, hint in _NOT_THAT_WAY:
+        if pattern.search(words):
+            return CannotLook(title, words, hint)
+    missing = missed(address.where, error)
+    return missing if isinstance(missing, CannotLook) else Unreachable(title, words or type(error).__name__)
 
 
 _FIXES = {
