@@ -110,6 +110,7 @@ async def test_done_is_the_image_the_plan_and_the_app_agree_on(docker_engine: Do
 async def test_a_target_that_is_not_well_fails_and_a_person_chooses(
     docker_engine: DockerEngine, tmp_path: Path
 ) -> None:
+    """Writes are stopped first, as where data is in danger."""
     with a_project(docker_engine, tmp_path, version=BETA_1, mode="crash", started=False) as project:
         older = docker_engine.inspect(f"{project.repository}:{BETA_1}")["RepoDigests"][0].partition("@")[2]
         bad = project.publish(BETA_3, "broken")
@@ -118,9 +119,11 @@ async def test_a_target_that_is_not_well_fails_and_a_person_chooses(
         async with a_bridge(project, tmp_path) as world:
             await broken(world, project)
             await world.ok(it.ChooseTarget(text=BETA_1))
-            await world.ok(it.ProposePlan(procedure="option-b"))
+            await world.ok(it.ProposePlan(procedure="option-b", include=("stop",)))
+            assert [step.id for step in world.state.plan.plan.steps] == ["stop", "find-image", "prove", "pin", "up"]
             await world.run(world.state.plan.hash)
             await ran(world, "failed")
+            assert [step.status for step in world.state.plan.steps.values()] == ["done"] * 4 + ["failed"]
             assert "exited with 3" in world.state.plan.detail
             assert "fatal: the schema is newer than this release" in world.state.plan.detail
             # Nothing came back by itself.
