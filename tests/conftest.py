@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from tests.docker_engine import DockerEngine, no_compose, no_dockerd, shared_engine
+from tests.ordering import dealt
 
 REQUIRED = "WARROOM_CI_REQUIRE"
 
@@ -91,7 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{REQUIRED} names what no test needs: {', '.join(sorted(unknown))}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    worker: dict[str, int] = getattr(config, "workerinput", {})
+    items[:] = dealt(items, worker.get("workercount", 1)) if worker else items
     for item in items:
         for engine in _needed(item):
             if engine not in ENGINES:
