@@ -462,7 +462,7 @@ async def test_a_wrong_password_is_unknown_in_words_without_it(door: Door, postg
 async def test_a_missing_secret_is_unknown_in_words(door: Door) -> None:
     found = await looked(looking(door), "reachable", "migrations-failed")
     assert {(sample.value, sample.words) for sample in found.values()} == {
-        (None, "the secret env:DATABASE_URL is not set: no environment variable env:DATABASE_URL")
+        (None, "the secret env:DATABASE_URL is not set: no environment variable env:DATABASE_URL; export it")
     }
 
 
