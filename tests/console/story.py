@@ -43,7 +43,7 @@ class Story(ScriptedSession):
         self.guards: tuple[lv.Guard, ...] = ()
         self.log_lines = 40
         self.lane: dict[str, Any] = {}
-        self.ways = (
+        self.ways: tuple[ev.NextWay, ...] = (
             ev.NextWay(kind="older-release", title=f"Go back further, to {OLDER.name}", release=OLDER),
             ev.NextWay(kind="procedure", title="Option B: Docker Compose", procedure="option-b"),
             ev.NextWay(kind="escalate", title="Escalate to the CTO"),

@@ -29,6 +29,7 @@ from warroom.model.intent import (
 )
 from warroom.model.live import Guard
 from warroom.session import Refused, Reply
+from warroom.testing.builders import a_plan, a_step
 
 
 def planned(kind: str = "drill", *, driven: bool = True) -> Story:
@@ -219,6 +220,39 @@ async def test_after_a_failed_verification_the_ways_on_are_one_key_away(start: S
         await console.focus("#escalate")
         await console.press("enter")
         assert isinstance(console.last(), Escalate)
+
+
+async def test_putting_back_is_a_way_on_and_a_plan_that_is_read_first(start: Start) -> None:
+    story = running()
+    story.ways = (ev.NextWay(kind="put-back", title="Put beta.3 back, with a reason", run="sha256:7"),)
+    async with start(story) as console:
+        story.runs_through()
+        await console.press("v")
+        story.verified("fail")
+        await console.settle()
+        assert console.on_top == "WaysScreen"
+        assert "Put beta.3 back, with a reason" in console.text()
+        assert "what each step captured" in console.text()
+        await console.press("enter")
+        assert console.last() == Undo(run="sha256:7")
+
+
+async def test_once_writes_are_stopped_the_plan_that_is_next_is_prepared(start: Start) -> None:
+    story = planned()
+    stop = a_plan(a_step("freeze", role="stop-writes"), purpose="stop-writes", procedure="stop-writes", target=None)
+    ended = {"plan": stop.hash, "step": "freeze", "attempt": 1, "status": "done", "detail": "nothing writes"}
+    story.push(
+        ev.PlanProposed(plan=stop, hash=stop.hash),
+        ev.RunStarted(hash=stop.hash),
+        ev.StepEnded.model_validate(ended),
+        ev.RunEnded(hash=stop.hash, outcome="done", detail="", seconds=1),
+    )
+    async with start(story) as console:
+        await console.press("p")
+        assert console.on_top == "ProcedureScreen"
+        assert "Deployed in the drill lab" in console.text(), "what warroom can run, not the stop once more"
+        await console.press("down")
+        assert "done by hand: you are shown the lines to paste" in console.text()
 
 
 async def test_undo_is_refused_in_the_engines_words(start: Start) -> None:
