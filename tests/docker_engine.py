@@ -118,11 +118,18 @@ class DockerEngine:
         found: list[dict[str, Any]] = json.loads(self.docker("inspect", what))
         return found[0]
 
+    def api(self, method: str, path: str) -> int:
+        """One request to its API: the status. Quicker than a program for what is done hundreds of times."""
+        connection = _UnixConnection(self.socket)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def answers(self) -> bool:
         try:
-            connection = _UnixConnection(self.socket)
-            connection.request("GET", "/_ping")
-            return connection.getresponse().status == 200
+            return self.api("GET", "/_ping") == 200
         except (OSError, http.client.HTTPException):
             return False
 

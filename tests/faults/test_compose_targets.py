@@ -78,6 +78,21 @@ async def test_without_the_registry_what_is_not_there_ends_it_before(project: Pr
         project.engine.up("registry")
 
 
+async def test_what_an_engine_has_forgotten_is_not_taken_for_undone(project: Project, tmp_path: Path) -> None:
+    """It keeps its newest 256 events, health checks among them: with many containers that is some seconds' worth."""
+    async with a_room(project, tmp_path) as room:
+        plan = await room.plan("prove", digest=project.digest(), version="v2")
+        assert (await room.look(plan, "prove")).verdict == "not-begun"
+        assert await room.run(plan) == "done", room.detail()
+        repository, name = project.repository.partition("/")[0], project.image_id()
+        for number in range(300):
+            assert project.engine.api("POST", f"/images/{name}/tag?repo={repository}/busy&tag=n{number % 4}") == 201
+        look = await room.look(plan, "prove")
+        assert look.verdict == "cannot-tell"
+        assert "256" in look.seen
+    project.engine.docker("rmi", *(f"{repository}/busy:n{number}" for number in range(4)))
+
+
 async def test_without_the_registry_what_is_on_the_host_is_enough(project: Project, tmp_path: Path) -> None:
     digest = project.publish("v1")
     project.engine.down("registry")

@@ -13,6 +13,7 @@ from warroom.api import Context, Facts, WarroomError
 from warroom.model.call import Call, CallResult, ProcessCall
 from warroom.model.plan import Look, Preview, Risk
 from warroom_compose.config import Config
+from warroom_compose.history import REMEMBERED
 from warroom_compose.looking import VERSION_LABEL
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import definitions
@@ -181,6 +182,7 @@ class Prove:
                 filters = {"type": ["container"], "container": names}
                 seen = await happened(here.engine, _since(facts), here.stand.now, filters)
                 left = await here.engine.get("/containers/json", all=1, filters={"name": [f"^/{n}$" for n in names]})
+                all_seen = await happened(here.engine, _since(facts), here.stand.now, {})
         except WarroomError as error:
             return unseen(error)
         actions: dict[str, list[str]] = {name: [] for name in names}
@@ -194,6 +196,9 @@ class Prove:
             refs = ", ".join(short(str(each["ref"])) for each in distinct(facts))
             return Look(verdict="done", seen=f"a container was made from {refs} and removed, never started")
         begun = any("create" in actions[name] for name in names)
+        if not begun and len(all_seen) >= REMEMBERED:
+            words = f"no such container is left; the engine keeps its newest {REMEMBERED} events, and more came since"
+            return Look(verdict="cannot-tell", seen=words)
         return Look(verdict="partly" if begun else "not-begun", seen="the engine's record has no such container")
 
 
