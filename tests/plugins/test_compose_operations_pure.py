@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.plugins.compose_images import Image
-from warroom.errors import BadInput
-from warroom.model.call import ProcessCall
+from warroom.errors import BadInput, Unreachable, WarroomError
+from warroom.model.call import CallResult, ProcessCall
+from warroom.testing.fakes import FakeReadDoor, a_context
 from warroom_compose import calls, pins
 from warroom_compose.looking import Image as Local
 from warroom_compose.operations.args import TargetArgs
@@ -14,7 +15,7 @@ from warroom_compose.operations.definition import Definition, in_order
 from warroom_compose.operations.downtime import NS, Moment, from_lines, gap, outputs_of
 from warroom_compose.operations.seeing import ns, unframed
 from warroom_compose.operations.targets import short
-from warroom_compose.operations.verdict import same_version
+from warroom_compose.operations.verdict import same_version, says
 
 DIGEST = Image("v1").id
 OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
@@ -156,6 +157,46 @@ def test_names_of_versions_and_digests() -> None:
     assert short(f"shop/web@{NEW}") == f"shop/web@sha256:{'b' * 12}"
     assert short(NEW) == f"sha256:{'b' * 12}"
     assert Local(NEW).digest() == NEW
+
+
+@pytest.mark.parametrize(
+    ("answer", "version", "label", "commit", "well", "words"),
+    [
+        ({"version": "v2"}, "v2", "", "", True, "the app says v2"),
+        ({"version": "2.0"}, "v2.0", "", "", True, "the app says 2.0"),
+        ({"version": "v3"}, "v2", "", "", False, "the app says v3, not v2"),
+        ({"version": "v3"}, "v2", "v2", "", False, "the app says v3, not v2"),
+        ({"version": "2.1"}, "production", "2.1", "", True, "the app says 2.1"),
+        ({"version": "v3"}, "latest", "", "", True, "the app says v3"),
+        ({"version": "v3"}, f"sha256:{'b' * 12}", "", "", True, "the app says v3"),
+        ({"commit": "abcdef1"}, "v2", "", "abcdef1234567", True, "the app says abcdef1"),
+        ({"commit": "abcdef1"}, "v2", "", "1234567abcdef", False, "the app says abcdef1, not 1234567abcde"),
+        ({"status": "ok"}, "v2", "", "", False, "does not say what it is"),
+        (Unreachable("127.0.0.1 could not be reached"), "v2", "", "", False, "does not say what it is"),
+    ],
+    ids=[
+        "same",
+        "without v",
+        "another",
+        "label too",
+        "by label",
+        "latest",
+        "by ID",
+        "commit",
+        "other commit",
+        "nothing",
+        "away",
+    ],
+)
+async def test_what_the_app_says_is_held_against_what_its_image_is_called(
+    answer: dict[str, str] | WarroomError, version: str, label: str, commit: str, well: bool, words: str
+) -> None:
+    url = "http://127.0.0.1:3000/api/version"
+    reply = answer if isinstance(answer, WarroomError) else CallResult(status=200, data={**answer})
+    ctx = a_context(None, FakeReadDoor().on_http("GET", url, reply))
+    seen = await says(ctx, url, {"version": label, "commit": commit}, version)
+    assert seen[0] is well
+    assert words in seen[1]
 
 
 @pytest.mark.parametrize(

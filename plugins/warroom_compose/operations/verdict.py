@@ -97,7 +97,7 @@ async def _by_itself(
             well, health = await _answers(ctx, service.health_url)
     said = ""
     if well and service is not None and service.version_url is not None:
-        well, said = await _says(ctx, service.version_url, target, version)
+        well, said = await says(ctx, service.version_url, target, version)
     fail = "" if well else "FAIL: "
     return Seen(
         seen.service, seen.new, seen.old, well, ", ".join(w for w in (f"{fail}{seen.words}", health, said) if w)
@@ -130,7 +130,7 @@ async def _answers(ctx: Context, url: str) -> tuple[bool, str]:
     return 200 <= reply.status < 300, f"its health address answers {reply.status}"
 
 
-async def _says(ctx: Context, url: str, target: Mapping[str, Any], version: str) -> tuple[bool, str]:
+async def says(ctx: Context, url: str, target: Mapping[str, Any], version: str) -> tuple[bool, str]:
     """By its own word. What nobody knows of the image, such as a version where it is only called ``latest``, can't be
     compared."""
     said = await said_by(ctx, url, _ASK_S)
