@@ -16,6 +16,7 @@ import pytest
 from tests.engines import OP1, OP2, World, a_running
 from tests.world import PLUGIN, effects, until, world_runbook
 from warroom.actions.evidence import Bundle
+from warroom.api import Context, Folder
 from warroom.decision.policy import against, too_much
 from warroom.engine import policy as policy_module
 from warroom.engine.policy import POLICY, Policy
@@ -278,6 +279,44 @@ async def test_without_evidence_nothing_is_done(tmp_path: Path, monkeypatch: pyt
     async with burning(tmp_path) as world:
         await announced(world)
         assert await stopped(world) == "No evidence is sealed: capture it"
+
+
+class Waits:
+    """A collector that takes as long as the test wants."""
+
+    name = "waits"
+    kinds: tuple[str, ...] = ()
+    timeout_s = 60.0
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def collect(self, ctx: Context, folder: Folder) -> None:
+        await self.go.wait()
+
+
+async def test_evidence_that_is_still_captured_is_waited_for(tmp_path: Path, looks: Counter[str]) -> None:
+    slow = Waits()
+    async with burning(tmp_path, plugin=dataclasses.replace(PLUGIN, collectors=(slow,))) as world:
+        await announced(world)
+        until_then = world.state.automatic.until
+        await until(lambda: world.engine.core.clock.now() > until_then)
+        await looked_on(looks, 10)
+        assert world.state.automatic.status == "announced"
+        assert happened(world, RunStarted) == []
+        slow.go.set()
+        await until(lambda: happened(world, RunEnded))
+        (sealed,), (began,) = happened(world, EvidenceSealed), happened(world, RunStarted)
+        assert sealed.seq < began.seq
+
+
+async def test_its_patience_with_evidence_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy_module, "EVIDENCE_PATIENCE", 0.2)
+    slow = Waits()
+    async with burning(tmp_path, plugin=dataclasses.replace(PLUGIN, collectors=(slow,))) as world:
+        await announced(world)
+        assert "evidence" in (await stopped(world)).lower()
+        slow.go.set()
 
 
 async def test_it_goes_by_the_tree_s_advice_and_by_operations_alone(tmp_path: Path) -> None:
