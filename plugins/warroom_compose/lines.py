@@ -14,6 +14,7 @@ from warroom.model.signal import Level
 
 ERRORS = ".stderr"
 """What a source of standard error has after its container's name."""
+STREAMS = ("stdout", "stderr")
 LONGEST = 256 * 1024
 """Bytes: a line that is longer comes in pieces."""
 OVERLAP_NS = 2_000_000_000
@@ -64,7 +65,8 @@ class Position:
         if not self.last:
             return None if self._start is None else f"{self._start:.9f}"
         newest = max(ns for ns, _ in self.last.values())
-        oldest = min(ns for ns, _ in self.last.values())
+        # The stream that nothing came from yet may have its first line there, written a little behind.
+        oldest = min(ns for ns, _ in self.last.values()) if len(self.last) == len(STREAMS) else 0
         begin = max(oldest, newest - OVERLAP_NS)
         return f"{begin // 10**9}.{begin % 10**9:09}"
 

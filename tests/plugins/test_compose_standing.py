@@ -63,6 +63,7 @@ async def test_a_host_with_version_1_alone_is_refused_in_so_many_words() -> None
 
 
 async def test_a_host_without_compose_is_refused_too() -> None:
+    assert (await compose_row("1.29.2\n", ProgramMissing("docker-compose is not here"))).status == "not-ready"
     missing = ProgramMissing("docker-compose is not on this machine")
     assert (await compose_row(NO_PLUGIN, missing)).words == "there is no docker compose on this machine"
     standalone = await compose_row(NO_PLUGIN, "Docker Compose version v2.26.1\n")
