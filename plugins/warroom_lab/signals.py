@@ -180,9 +180,10 @@ def _traffic(spent: Counted) -> dict[str, Value]:
 
 
 def _memory(resident: int, limit: int) -> Value:
-    """A share that may pass 1 for the moment in which the process is ended for it is shown as 1."""
+    """A share that may pass 1 for the moment in which the process is ended for it is shown as 1. Of bytes: it has no
+    count, which would be one of requests."""
     words = f"{resident / 2**20:.0f} of {limit / 2**20:.0f} MB"
-    return (min(1.0, resident / limit), 1, words) if limit else (None, None, f"{words}: it has no limit")
+    return (min(1.0, resident / limit), None, words) if limit else (None, None, f"{words}: it has no limit")
 
 
 def _app(said: Mapping[str, Any] | None) -> dict[str, Value]:
@@ -192,7 +193,7 @@ def _app(said: Mapping[str, Any] | None) -> dict[str, Value]:
     memory, pool = said["memory"], said["pool"]
     return {
         "memory-used": _memory(memory["residentBytes"], memory["limitBytes"]),
-        "db-pool-used": (pool["used"] / pool["size"], 1, f"{pool['used']} of {pool['size']} connections"),
+        "db-pool-used": (pool["used"] / pool["size"], None, f"{pool['used']} of {pool['size']} connections"),
     }
 
 

@@ -283,6 +283,7 @@ async def test_memory_is_seen_from_outside_even_while_the_app_hangs(room: Room) 
                     assert sample.value is None
                     continue
                 assert (sample.value, sample.words) == (held / 2**28, f"{held / 2**20:.0f} of 256 MB")
+                assert sample.count is None
                 break
     finally:
         os.kill(pid, signal.SIGCONT)
