@@ -25,6 +25,24 @@ def test_check_says_ok(tmp_path: Path) -> None:
     assert lines[3] == "No way to reach them is given yet: CTO, Lead Developer, DevOps and On-Call Engineer."
 
 
+def test_check_names_the_secrets_that_are_not_set_and_what_nobody_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read without a network and without the secrets, it is still a runbook without mistakes: the status stays 0."""
+    path = tmp_path / "warroom.yaml"
+    head = HEAD.replace("kind: drill", "kind: production")
+    assert head != HEAD
+    path.write_text(f"{head}platforms:\n  db: {{plugin: postgres}}\n", encoding="utf-8")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    lines, status = print_check(path)
+    assert status == 0
+    told = "\n".join(lines)
+    assert "warning: not set here: env:DATABASE_URL." in told  # named by the plugin, not by the file
+    assert "Put your own in place of your-app.com in the lines to paste of: " in told
+    monkeypatch.setenv("DATABASE_URL", "postgres://somewhere")
+    assert "not set here" not in "\n".join(print_check(path)[0])
+
+
 def test_check_lists_every_mistake(tmp_path: Path) -> None:
     path = tmp_path / "warroom.yaml"
     path.write_text(HEAD + "watch: soon\ncontacts: 5\n", encoding="utf-8")

@@ -73,7 +73,7 @@ def _load(text: str, file: str, plugins: PluginSource | None) -> Loaded:
         if cross.intact("tree"):
             check_tree(cross)
         check_templates(cross)
-        check_plugins(cross, plugins or _installed())
+        check_plugins(cross, plugins or installed())
         check_freshness(cross)
         check_automation(cross)
         problems += cross.problems
@@ -100,7 +100,7 @@ def _default() -> Loaded:
     return _load(DEFAULT_FILE.read_text(encoding="utf-8"), str(DEFAULT_FILE), None)
 
 
-def _installed() -> PluginSource:
+def installed() -> PluginSource:
     from warroom import plugins
 
     return plugins

@@ -9,9 +9,10 @@ from warroom.model.runbook import Runbook
 from warroom.model.units import listed, many
 from warroom.runbook.coverage import Covered, Status, coverage, totals
 from warroom.runbook.cross_plugins import PluginSource
-from warroom.runbook.loader import default_runbook, load
+from warroom.runbook.loader import default_runbook, installed, load
 from warroom.runbook.problems import Problem, RunbookInvalid, plain
 from warroom.runbook.schema import schema_text
+from warroom.runbook.unset import unset
 
 MOST_PROBLEMS = 200
 
@@ -23,7 +24,7 @@ def print_check(path: Path, plugins: PluginSource | None = None) -> tuple[list[s
     except RunbookInvalid as invalid:
         return _problems(invalid.problems), 1
     lines = [f"warning: {warning}" for warning in loaded.warnings]
-    return [*lines, *_summary(path, loaded.runbook)], 0
+    return [*lines, *_summary(path, loaded.runbook), *unset(loaded.runbook, plugins or installed())], 0
 
 
 def print_coverage(
