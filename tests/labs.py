@@ -76,7 +76,7 @@ def mentioning(folder: Path) -> set[int]:
     return found
 
 
-async def until(condition: Callable[[], bool], what: str, seconds: float = 15.0) -> None:
+async def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait for something to become true; fail when it does not."""
     try:
         async with asyncio.timeout(seconds):

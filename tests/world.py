@@ -260,7 +260,7 @@ def load_world(folder: Path, seconds: float = 0.05) -> Any:
     return load
 
 
-async def until(condition: Any, seconds: float = 15) -> None:
+async def until(condition: Any, seconds: float = 60) -> None:
     """Waits for something to become true; fails with what it was waiting for."""
     async with asyncio.timeout(seconds):
         while not condition():

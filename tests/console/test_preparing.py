@@ -217,7 +217,7 @@ async def test_a_lost_answer_is_asked_for_under_the_same_id(begin: Start) -> Non
         console.app.client.session.submit = flaky  # type: ignore[method-assign,assignment]  # a line that drops one answer
         await console.press("d", "enter")
         assert "it will not be done twice" in console.flat()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while console.on_top != "MainScreen":  # the first press may come before the dialog rests
                 await console.press("enter")
         assert story.intents == [Decide(choice="rollback-now")]

@@ -241,7 +241,7 @@ async def test_a_terminal_that_goes_away_leaves_nothing(tmp_path: Path) -> None:
         assert await asyncio.to_thread(running.wait, 60) == 128 + signal.SIGHUP
     finally:
         running.kill()
-    await until(lambda: not mentioning(tmp_path), "nothing of it is left", 5)
+    await until(lambda: not mentioning(tmp_path), "nothing of it is left")
 
 
 async def test_kill_9_leaves_nothing_and_the_next_drill_begins_anew(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ async def test_kill_9_leaves_nothing_and_the_next_drill_begins_anew(tmp_path: Pa
         told(running, "the lab serves")
         running.kill()
         await asyncio.to_thread(running.wait)
-        await until(lambda: mentioning(tmp_path) == set(), "everything has ended", 30)
+        await until(lambda: mentioning(tmp_path) == set(), "everything has ended")
     async with playing("bad-release", tmp_path / "drills", quiet=600) as drill:
         assert (await drill.lab.state())["release"]["version"] == "v1.0.0-beta.2"
 

@@ -128,7 +128,7 @@ async def test_an_effect_without_room_for_its_intent_is_not_begun_and_the_run_en
         screen = Screen(world)
         Refusing(disk, "step-intended", code=sqlite3.SQLITE_FULL)
         assert isinstance(await world.run(plan_hash), Accepted)
-        await until(lambda: world.state.plan.ended_at is not None)
+        await until(lambda: world.state.plan.ended_at is not None and not world.engine.running)
         assert world.state.plan.status == "failed"
         assert "full" in world.state.plan.detail
         assert effects(world.folder) == []

@@ -383,7 +383,7 @@ async def test_a_plugins_own_fault_ends_a_run_with_an_outcome(
             assert isinstance(reply, Refused)
             assert "ZeroDivisionError" in reply.reason
         else:
-            await until(lambda: world.state.plan.ended_at is not None)
+            await until(lambda: world.state.plan.ended_at is not None and not world.engine.running)
         assert (world.state.plan.status, world.state.plan.steps["deploy"].status) == (status, step)
         assert effects(world.folder) == done
         assert not world.engine.running

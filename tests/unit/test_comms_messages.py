@@ -176,9 +176,9 @@ def test_outside_text_stays_data_and_on_its_line() -> None:
     ],
 )
 def test_what_a_template_may_not_be(text: str, line: int, found: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     problem = check_template(text)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert problem is not None
     assert problem.line == line
     assert found in problem.found

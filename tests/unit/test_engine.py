@@ -161,14 +161,14 @@ async def test_a_failed_step_is_failed_by_what_check_saw_and_can_be_undone(tmp_p
     async with a_running(tmp_path) as world:
         plan_hash = await world.planned("v0-breaks")
         await world.run(plan_hash)
-        await until(lambda: world.state.plan.ended_at is not None)
+        await until(lambda: world.state.plan.ended_at is not None and not world.engine.running)
         assert world.state.plan.status == "failed"
         assert "answered 3" in world.state.plan.steps["deploy"].detail
         await world.ok(it.ResolveStep(hash=plan_hash, step="deploy", attempt=1, choice="undo"))
         undo = world.state.plan
         assert undo.plan.purpose == "undo"
         assert isinstance(await world.run(undo.hash), Accepted)
-        await until(lambda: world.state.plan.ended_at is not None)
+        await until(lambda: world.state.plan.ended_at is not None and not world.engine.running)
         assert world.state.plan.status == "done", world.state.plan
         assert effects(world.folder) == ["v0-breaks", "v3"]
 
