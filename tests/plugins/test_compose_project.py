@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import shutil
 import ssl
 from pathlib import Path
@@ -13,14 +15,15 @@ from pydantic import ValidationError
 
 from tests.docker_engine import DockerEngine
 from tests.plugins.compose_projects import a_project, idle_service, migrate_service, shop, web_service, worker_service
-from tests.plugins.compose_reading import context_of, reading
+from tests.plugins.compose_reading import LONG, context_of, reading
 from tests.ssh_server import running_sshd
-from warroom.api import Unreachable, WarroomError
+from warroom.api import Context, Unreachable, WarroomError
 from warroom.model.call import CallResult
 from warroom.testing.fakes import FakeReadDoor, a_context
 from warroom_compose.client import EngineRefused, NotThere, engine
 from warroom_compose.config import Config, host_problem
 from warroom_compose.endpoint import Endpoint, endpoint
+from warroom_compose.logs import ComposeLogs
 from warroom_compose.project import Container, NoProject, _labelled, find, instant
 
 NEEDS = pytest.mark.needs("dockerd", "compose", "docker-registry")
@@ -191,10 +194,16 @@ def test_places_are_read_from_labels(told: dict[str, str], seen: tuple[str, tupl
 # ---- real projects
 
 
+def dockers() -> list[str]:
+    """Each docker command once, whatever links to it."""
+    places = [Path(folder) / "docker" for folder in os.environ["PATH"].split(os.pathsep)]
+    return sorted({str(place.resolve()) for place in places if place.exists()})
+
+
 @NEEDS
 async def test_a_project_as_its_labels_tell_it(docker_engine: DockerEngine, tmp_path: Path) -> None:
     """Several files in their order, env files, a profile, three of one service, a one-shot: and the line that is made
-    of it does what the project's own does."""
+    of it does what the project's own does, by every docker command on PATH: Debian's may be an older one."""
     services = {
         **shop(),
         "worker": worker_service(scale=3),
@@ -209,7 +218,8 @@ async def test_a_project_as_its_labels_tell_it(docker_engine: DockerEngine, tmp_
         sample.up(wait=False)
         async with reading(sample, profiles=["debug"]) as ctx:
             project = await find(ctx)
-            shown = await ctx.read.run(project.argv("ps", "--all", "--format", "{{.Service}}"), timeout=30)
+            line = project.argv("ps", "--all", "--format", "{{.Service}}")
+            shown = [await ctx.read.run([docker, *line[1:]], timeout=30) for docker in dockers()]
             definition = project.definition()
             production = sample.files[1]
             production.write_text(production.read_text() + "# edited\n")
@@ -227,7 +237,7 @@ async def test_a_project_as_its_labels_tell_it(docker_engine: DockerEngine, tmp_
             "debug": 1,
         }
         assert [one.shown for one in project.of("worker")] == ["worker-1", "worker-2", "worker-3"]
-        assert (shown.status, sorted(set(shown.text.split()))) == (0, sorted(services))
+        assert [(one.status, sorted(set(one.text.split()))) for one in shown] == [(0, sorted(services))] * len(shown)
         assert changed == {str(production)}
         web = project.of("web")[0]
         assert (web.image, web.image_id) == (f"{sample.repository}:v1", sample.image_id())
@@ -275,16 +285,6 @@ async def test_the_pins_are_the_last_file_and_none_of_its_own(docker_engine: Doc
 
 
 @NEEDS
-async def test_debians_older_docker_takes_the_same_line(docker_engine: DockerEngine, tmp_path: Path) -> None:
-    older = Path("/usr/bin/docker")
-    with a_project(docker_engine, tmp_path, {"web": web_service()}) as sample:
-        async with reading(sample, services={"web": {}}) as ctx:
-            line = (await find(ctx)).argv("ps", "--format", "{{.Service}}")
-            shown = await ctx.read.run([str(older), *line[1:]], timeout=30)
-    assert (shown.status, shown.text.split()) == (0, ["web"])
-
-
-@NEEDS
 async def test_what_the_engine_has_not_is_said(docker_engine: DockerEngine, tmp_path: Path) -> None:
     told = {"project": "no-such-project", "services": {"web": {}}, "host": docker_engine.host}
     async with context_of(told) as ctx:
@@ -298,6 +298,19 @@ async def test_what_the_engine_has_not_is_said(docker_engine: DockerEngine, tmp_
     async with context_of({**told, "host": f"unix://{tmp_path}/none"}) as ctx:
         with pytest.raises(Unreachable, match="no such file"):
             await find(ctx)
+
+
+async def first_lines(ctx: Context) -> list[str]:
+    """Of the container's log, up to where it says that it is ready."""
+    seen = []
+    lines = ComposeLogs().follow(ctx)
+    async with asyncio.timeout(LONG):
+        async for line in lines:
+            seen.append(line.text)
+            if line.text == "web v1: ready":
+                break
+    await lines.aclose()
+    return seen
 
 
 @pytest.mark.needs("dockerd", "compose", "docker-registry", "sshd")
@@ -322,6 +335,7 @@ async def test_an_engine_over_ssh_is_asked_as_one_here(
                 seen.append((project.engine_id, project.of("web")[0].id))
                 ps = await ctx.read.run(project.argv("ps", "-q"), timeout=60)
                 assert (ps.status, ps.text.split()) == (0, [project.of("web")[0].id])
+                assert "web v1: starting as good" in await first_lines(ctx)
         here = docker_engine.docker("info", "--format", "{{.ID}}")
         assert seen == [(here, sample.container()["Id"])] * 2
 
