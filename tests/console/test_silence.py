@@ -8,6 +8,7 @@ import pytest
 
 from tests.console.conftest import Start
 from tests.console.story import Story
+from warroom.console.screens.deciding import OpenScreen
 from warroom.console.store import NEWS_S
 
 
@@ -49,3 +50,19 @@ async def test_what_fires_goes_on_firing_without_news(begin: Start) -> None:
         await console.settle()
         assert "NO NEWS for 1:00: all stale  CRITICAL High error rate" in console.text()
         assert "✖ 5xx" in console.text()
+
+
+async def test_a_second_that_passes_while_a_dialog_is_still_being_built_ends_nothing(begin: Start) -> None:
+    """On a busy machine building one takes longer than a second."""
+    story = Story()
+    story.calm()
+    async with begin(story) as console:
+        console.app.push_screen(OpenScreen(console.app.client))
+        assert isinstance(console.screen, OpenScreen)
+        assert not console.screen.is_mounted
+        console.app._tick()
+        console.screen.news()
+        await console.settle()
+        console.app._tick()
+        assert console.on_top == "OpenScreen"
+        assert console.app.is_running

@@ -164,8 +164,7 @@ class WarroomConsole(App[int]):
 
     def _after(self, frame: Frame, topics: set[str]) -> None:
         if "state" in topics and isinstance(self.screen, Dialog):
-            self.screen.frame()
-            self.screen.tick()
+            self.screen.news()
         self._ring()
         if isinstance(frame, Events):
             for event in frame.events:

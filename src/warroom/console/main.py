@@ -144,6 +144,8 @@ class MainScreen(Screen[None]):
 
     def tick(self) -> None:
         """A second has passed. Without news from the engine every reading has grown older."""
+        if not self.is_mounted:
+            return
         was, self._silent = self._silent, self.client.store.silent_s() is not None
         for pane in self.query(Pane):
             if pane.ticks or was or self._silent:

@@ -77,10 +77,20 @@ class Dialog(ModalScreen[None]):
 
     def tick(self) -> None:
         """A second has passed, or the state has changed: what is about to begin by itself is said here too."""
+        if not self.is_mounted:
+            return  # put in front, and still being built
         head = self._head()
         if not head.is_same(self._headed):
             self._headed = head
             self.query_one("#head", Static).update(head, layout=False)
+
+    def news(self) -> None:
+        """The state has changed. What is still being built shows it as soon as it is there."""
+        if self.is_mounted:
+            self.frame()
+            self.tick()
+        else:
+            self.call_later(self.news)
 
     def inside(self) -> ComposeResult:
         yield from ()
