@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from textual.events import Paste
 from textual.widgets import Button
@@ -10,6 +12,7 @@ from tests.console.conftest import Start
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
 from warroom.console.screens.base import TypedName
+from warroom.model import event as ev
 from warroom.model import live as lv
 from warroom.model.intent import RunEmergency
 
@@ -184,3 +187,28 @@ async def test_nothing_of_it_is_possible_where_nothing_can_be_changed(start: Sta
         await console.press("!", "S")
         assert console.on_top == "MainScreen"
         assert "read-only" in console.told()
+
+
+class SlowEngine(Story):
+    """Things move four times while it works the lane out for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__(a_runbook("production"))
+        self.asked = 0
+
+    async def query(self, query: lv.Query) -> lv.Page:
+        if isinstance(query, lv.EmergencyQuery):
+            self.asked += 1
+            for who in ("op1", "op2", "op1", "op2") if self.asked == 1 else ():
+                self.push(ev.WheelTaken(), who=who)
+                await asyncio.sleep(0.1)
+        return await super().query(query)
+
+
+async def test_what_moves_while_it_is_worked_out_does_not_put_the_answer_off(start: Start) -> None:
+    story = SlowEngine()
+    story.fires()
+    async with start(story) as console:
+        await console.press("!")
+        assert story.asked == 2, "once, and once more for what had moved by then"
+        assert "v1.0.0-beta.3 → v1.0.0-beta.2" in console.flat()

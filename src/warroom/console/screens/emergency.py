@@ -37,6 +37,8 @@ class EmergencyScreen(Dialog):
         self.way = ""
         self._reason = ""
         self._basis: object = None
+        self._asking = 0
+        self._stale = False
         runbook = client.store.runbook
         named = runbook is not None and runbook.environment.kind != "drill"
         self.name_wanted = runbook.service if runbook is not None and named else ""
@@ -92,7 +94,10 @@ class EmergencyScreen(Dialog):
         self._draw()
 
     def frame(self) -> None:
-        """Worked out again whenever what it rests on has moved."""
+        """Worked out again whenever what it rests on has moved; while it is being worked out, once that is there.
+
+        On a slow engine things may move more often than it takes: then there would never be an answer.
+        """
         state = self.store.state
         plan = state.plan
         basis = (
@@ -108,7 +113,10 @@ class EmergencyScreen(Dialog):
         )
         if basis != self._basis:
             self._basis = basis
-            self._ask()
+            if self._asking:
+                self._stale = True
+            else:
+                self._ask()
 
     def refused(self, reason: str) -> None:
         """What stood against it may have changed the plan as well: it is worked out again under the reason."""
@@ -121,7 +129,14 @@ class EmergencyScreen(Dialog):
 
     async def _work_out(self) -> None:
         query = EmergencyQuery(purpose=self.purpose, target=self.target, procedure=self.way)
-        page = await self.client.ask(query, EmergencyPage)
+        self._stale = False
+        self._asking += 1
+        try:
+            page = await self.client.ask(query, EmergencyPage)
+        finally:
+            self._asking -= 1
+            if self._stale and not self._asking and self.is_mounted:
+                self.call_later(self._ask)
         was, self.page = self.page, page
         if was is not None and was.hash and was.hash != page.hash:
             self.query_one(TypedName).value = ""
