@@ -287,7 +287,7 @@ async def test_jumping_to_a_time_the_deploy_and_the_first_error_after_it(start: 
         await console.press("J", "tab", "enter")
         assert here(console).index == 500
         assert "── v1.0.0-beta.3 from 03:08:20 on ──" in console.text()
-        await console.press("J", "tab", "down", "enter")
+        await console.press("J", "down", "down", "enter")
         assert here(console).index == 550
         await console.press("J")
         await console.type("nonsense")

@@ -18,7 +18,7 @@ from warroom.console.panes.plots import Mark, Plotted, marks_of, plot, segments,
 from warroom.errors import WarroomError
 from warroom.model import event as ev
 from warroom.model import live as lv
-from warroom.model.signal import ComponentReading, Sample, SignalReading
+from warroom.model.signal import ComponentReading, Sample, SignalReading, TriggerReading
 from warroom.testing.clock import START
 
 BRAILLE = range(0x2801, 0x2900)
@@ -277,3 +277,12 @@ async def test_health_tells_old_and_missing_from_well(begin: Start) -> None:
 def test_the_longest_and_the_shortest_span_are_in_reach() -> None:
     assert tuple(sorted(plots.SPANS)) == plots.SPANS
     assert lv.SamplesQuery(signal="s", seconds=plots.SPANS[-1]).seconds == plots.SPANS[-1]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_what_it_began_after_stands_by_the_graph_on_any_screen(begin: Start, size: tuple[int, int]) -> None:
+    story, words = opened(), "errors began 40 s after v1.0.0-beta.3"
+    firing = {k: v for k, v in story.live_values().items() if isinstance(v, TriggerReading) and v.status == "firing"}
+    story.live(**{key: value.model_copy(update={"since_release": words}) for key, value in firing.items()})
+    async with begin(story, size) as console:
+        assert words in await zoomed(console)

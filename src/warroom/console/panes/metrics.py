@@ -157,7 +157,11 @@ class MetricsPane(Pane):
         old = now.freshness != "fresh"
         lines.append(plots.heading(now.title, what, now.value, old, cells))
         loud = [trigger for trigger in triggers if trigger.signal == now.id and trigger.status in _LOUD]
-        lines += [self._held(trigger, cells) for trigger in loud[:2] if trigger.need_s > 0]
+        held = [self._held(trigger, cells) for trigger in loud[:2] if trigger.need_s > 0]
+        lines += held
+        since = next((trigger.since_release for trigger in loud if trigger.since_release), "")
+        if since and not any(since in each.plain for each in held):
+            lines.append(line(("  ", ""), (cut(since, cells - 2), "bold")))
         if self.problem:
             lines.append(line((cut(self.problem, cells), "$error")))
         elif page is None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
@@ -114,7 +116,8 @@ class PassingScreen(Dialog):
 
 class JumpScreen(Dialog):
     heading = "jump in the log"
-    hint = "type a time, or choose · enter jumps · esc goes back"
+    hint = "type a time, or choose with the arrows · enter jumps · esc goes back"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "to_places", "from the field to the list", show=False)]
 
     def __init__(self, client: Client, log: LogPane) -> None:
         super().__init__(client)
@@ -142,6 +145,9 @@ class JumpScreen(Dialog):
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#moment").focus()
+
+    def action_to_places(self) -> None:
+        self.query_one(Choice).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
