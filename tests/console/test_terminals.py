@@ -37,7 +37,7 @@ def leave(terminal: Terminal) -> None:
     """Out of whatever is open, and out of the console. A dialog that is still closing may take a key."""
     for _ in range(12):
         terminal.press(ESCAPE * 2)
-        terminal.quiet(1)
+        terminal.quiet()
         terminal.press(b"q")
         terminal.read_to_end(5)
         if terminal.process.poll() is not None:

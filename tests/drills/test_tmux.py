@@ -65,6 +65,13 @@ class Pair:
         screen = await self.tmux.until(lambda seen: key_of(seen) != "", "a next right action with its key", 90)
         return key_of(screen)
 
+    async def play(self, last: str, at_most: int = 30) -> None:
+        """One next right action after the other, until this one is taken."""
+        while last not in self.taken:
+            assert len(self.taken) < at_most, f"the same again and again: {self.taken}"
+            await self.take(await self.next_right_action())
+            await self.hand_over()
+
     async def take(self, key: str) -> None:
         self.taken.append(key)
         asked = row_of(await asyncio.to_thread(self.tmux.screen))
@@ -122,14 +129,13 @@ def key_of(screen: str) -> str:
 
 
 @pytest.mark.needs("tmux")
+@pytest.mark.timeout(300)
 async def test_two_people_play_a_whole_drill_by_the_next_right_action(tmux: Tmux, tmp_path: Path) -> None:
     tmux.start([sys.executable, "-m", "warroom.cli", "drill"], (80, 24))
     with tmux.client((80, 24)) as one, tmux.client((200, 60)) as two:
         pair = Pair(tmux, one, two)
         await tmux.shows(r"DRILL-0001", 120)
-        while "X" not in pair.taken:
-            await pair.take(await pair.next_right_action())
-            await pair.hand_over()
+        await pair.play("X")
         await tmux.shows(r"CLOSED recovered")
         pair.press("q")
         await tmux.until(lambda _: tmux.ended() is not None, "the console has ended")

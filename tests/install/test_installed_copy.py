@@ -191,7 +191,18 @@ def test_its_schema_and_its_starter_agree(elsewhere: Elsewhere) -> None:
     elsewhere.run("check")
 
 
+def test_it_holds_each_file_as_it_is_in_the_tree(installed: Path, tree: Path) -> None:
+    """So what one of the copies can do, the other can too."""
+    (site,) = installed.parent.glob("lib/python*/site-packages")
+    moved = {"warroom/styles/": "styles/", "warroom/": "src/warroom/", "warroom_": "plugins/warroom_"}
+    for name in shipped_files(tree):
+        old = next(old for old in moved if name.startswith(old))
+        assert (site / name).read_bytes() == (tree / (moved[old] + name.removeprefix(old))).read_bytes()
+
+
+@pytest.mark.parametrize("installed", ["wheel"], indirect=True)
 def test_it_plays_a_drill_without_a_screen(elsewhere: Elsewhere) -> None:
+    """The sdist's copy is the same, file by file."""
     printed = elsewhere.run(
         *("drill", "--scenario", "bad-release", "--headless", "--autopilot", "--json"), timeout=DRILL_SECONDS
     )
