@@ -9,13 +9,20 @@ from typing import Any
 
 import pytest
 
-from tests.console.driving import Driver
+from tests.console.driving import Driver, until_idle
 from tests.console.story import Story
 from warroom.console.app import WarroomConsole
 from warroom.console.steady import Steady
 from warroom.session.wire import paired
 
 Start = Callable[..., AbstractAsyncContextManager[Driver]]
+
+
+@pytest.fixture(autouse=True)
+def idle_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pilots wait for what is under way, not for the clock: as fast as the machine, and the same on a busy one."""
+    monkeypatch.setattr("textual.pilot.wait_for_idle", until_idle)
+    monkeypatch.setattr("textual.app.wait_for_idle", until_idle)
 
 
 def unhurried() -> Steady:

@@ -192,3 +192,29 @@ def test_a_snapshot_alone_rings_for_nothing_but_what_fires() -> None:
     calm = Store(story.now)
     calm.apply(story._snapshot())
     assert Changes().loud(calm) is False
+
+
+async def test_on_a_small_screen_no_message_hides_what_a_dialog_asks(begin: Start) -> None:
+    async with begin(Story(), (80, 24)) as console:
+        console.app.tell("the console was told something before")
+        await console.press("o")
+        console.app.tell("INC-0042 is open")
+        await console.settle()
+        shown = console.text()
+        assert "· INC-0042 is open" in shown
+        assert "esc goes back" in shown
+        console.app.tell("the line is down", bad=True)
+        console.app.tell("sent")
+        await console.settle()
+        assert "✖ the line is down" in console.text()
+        await console.press("escape")
+        assert "told something before" in console.text()
+
+
+async def test_on_a_large_screen_a_message_lies_beside_the_dialog(begin: Start) -> None:
+    async with begin(Story(), (120, 40)) as console:
+        await console.press("o")
+        console.app.tell("INC-0042 is open")
+        await console.settle()
+        assert "INC-0042 is open" in console.told()
+        assert "esc goes back" in console.text()

@@ -15,10 +15,12 @@ from textual.driver import Driver
 from textual.events import Event, Key, Paste
 from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 from warroom.console.actions import Actions
+from warroom.console.ahead import Ahead, Passed
 from warroom.console.appearance import Appearance
 from warroom.console.client import Client
 from warroom.console.finding import commands
@@ -29,7 +31,7 @@ from warroom.console.mouse import switch
 from warroom.console.picture import plain_svg
 from warroom.console.screens.base import Dialog
 from warroom.console.settings import Settings
-from warroom.console.steady import Steady
+from warroom.console.steady import CONFIRMING, Steady
 from warroom.console.store import utc_now
 from warroom.console.styles import sheets
 from warroom.console.telling import Changes, of_itself, title
@@ -88,6 +90,7 @@ class WarroomConsole(App[int]):
         if self.look.slow_line:
             self.set_slow_line(True)
         self._wanted = ""
+        self._ahead = Ahead()
 
     def get_driver_class(self) -> type[Driver]:
         return outliving(super().get_driver_class(), unicode=self.look.unicode)
@@ -229,17 +232,51 @@ class WarroomConsole(App[int]):
     # Keys
 
     async def on_event(self, event: Event) -> None:
-        """A key that is held since before a dialog came up is dropped before anything can be pressed with it.
+        """Keys and pastes are taken one at a time: what opens a dialog is done before the next is looked at."""
+        if not isinstance(event, Key | Paste) or event.is_forwarded:
+            await super().on_event(event)
+        elif not self._ahead.holds(event, self.screen):
+            await self._struck(event, self.screen)
+        elif self._ahead.lost():
+            self._dealt_with()
 
-        In what is pasted, whatever a terminal obeys is a picture before any field takes it in.
+    async def _struck(self, event: Key | Paste, up: object) -> None:
+        """``up`` is the screen that was in front when it was struck.
+
+        A key that is held since before a dialog came up is dropped before anything can be pressed with it; so is one
+        that would confirm a dialog which was not there yet. In what is pasted, whatever a terminal obeys is a picture
+        before any field takes it in.
         """
-        if isinstance(event, Paste) and not event.is_forwarded:
+        taken = True
+        if isinstance(event, Paste):
             event.text = "\n".join(clean_lines(event.text))
-        if isinstance(event, Key) and not event.is_forwarded:
+        else:
             typing = isinstance(self.focused, Input | TextArea)
-            if not self.steady.takes(event.key, self.screen, typing=typing):
-                return
-        await super().on_event(event)
+            taken = self.steady.takes(event.key, self.screen, typing=typing)
+            if taken and event.key in CONFIRMING and isinstance(self.screen, Dialog) and self.screen is not up:
+                taken = isinstance(self.focused, TextArea)
+                if not taken:
+                    self.screen.complain(f"{event.key} came before this was on the screen: press it again.")
+        target = self.focused or self.screen
+        if taken:
+            await super().on_event(event)
+        self._ahead.began()
+        if not target.post_message(Passed()):
+            self._dealt_with()
+
+    def on_ahead_passed(self, event: Passed) -> None:
+        event.stop()
+        self._dealt_with()
+
+    def _dealt_with(self) -> None:
+        """A screen that has just been put in front answers when it is built; the focus that it gave comes before us."""
+        if not self.screen.call_later(self.call_later, self._next_struck):
+            self.call_later(self._next_struck)
+
+    async def _next_struck(self) -> None:
+        waiting = self._ahead.next(self.screen)
+        if waiting is not None:
+            await self._struck(*waiting)
 
     def toggle_mouse(self) -> None:
         self.mouse_on = not self.mouse_on
@@ -272,6 +309,21 @@ class WarroomConsole(App[int]):
         """In passing; it stays in the list of what was told. The engine's refusals are counted until that is read."""
         self.client.store.told.add(self.client.store.now(), words, bad=bad, unread=refused)
         self.notify(clean(words), severity="warning" if bad else "information", timeout=8 if bad else 4, markup=False)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """On a small screen a dialog says it in a line of its own: a message over it would hide what it asks."""
+        if isinstance(self.screen, Dialog) and self.screen.has_class("-short"):
+            self.screen.mention(f"{title}: {message}" if title else message, bad=severity != "information")
+        else:
+            super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def send(self, *intents: Intent, quietly: bool = False) -> None:
         """From a key that needs no dialog. A refusal is told in the engine's words."""

@@ -129,7 +129,7 @@ class MainScreen(Screen[None]):
 
     def redraw(self, topics: Iterable[str] | None) -> None:
         """Draw what depends on these topics; None draws everything."""
-        if not self.is_mounted:
+        if not self.is_mounted or not self.children:  # it is not there yet, or not any more
             return
         runbook = self.client.store.runbook
         if topics is None or "snapshot" in topics:

@@ -39,7 +39,8 @@ class Deciding:
         if not intent.title.strip():
             raise Refusal("An incident needs a title", "", "say in a line what is wrong")
         sensing = self._sensing
-        return await open_incident(self._core, intent.title, sensing.readings, sensing.unanswered(), actor)
+        name = await open_incident(self._core, intent.title, sensing.readings, sensing.unanswered(), actor)
+        return f"{name} is open"
 
     async def take_wheel(self, actor: Actor, intent: TakeWheel) -> str:
         core = self._core

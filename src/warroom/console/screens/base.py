@@ -26,6 +26,8 @@ from warroom.session import Refused
 TERMINAL_TAKES = 74_000
 """Bytes that a terminal takes into its clipboard at once (OSC 52)."""
 
+MENTIONED_S = 6.0
+
 
 class Dialog(ModalScreen[None]):
     """``send`` carries intents in the app's workers, so that closing the dialog never takes one back."""
@@ -126,6 +128,22 @@ class Dialog(ModalScreen[None]):
         problem = self.query_one("#problem", Static)
         problem.update(line(("✖ ", "$error bold"), (words, "$error")))
         problem.display = bool(words)
+
+    def mention(self, words: str, *, bad: bool) -> None:
+        """In passing, where a message over the dialog would hide its buttons and hint. A problem is never replaced."""
+        problem = self.query_one("#problem", Static)
+        if bad:
+            self.complain(words)
+        elif not problem.display:
+            said = line(("· ", "$accent"), (words, "$text-muted"))
+            problem.update(said)
+            problem.display = True
+            self.set_timer(MENTIONED_S, lambda: self._forget(said))
+
+    def _forget(self, said: Content) -> None:
+        problem = self.query_one("#problem", Static)
+        if problem.content is said:
+            self.complain("")
 
     def action_leave(self) -> None:
         self.leave()
@@ -261,7 +279,10 @@ class Reason(TextArea):
         self.draft, self.origin = draft, text
 
     async def _on_paste(self, event: Paste) -> None:
-        """What a terminal would obey is a picture before it is drawn."""
+        """What a terminal would obey is a picture before it is drawn. Textual calls the same method of the base class
+        by itself, unless it is told not to: all would be there twice.
+        """
+        event.prevent_default()
         await super()._on_paste(Paste("\n".join(clean_lines(event.text))))
 
     def keep(self, drafts: dict[str, str]) -> None:
