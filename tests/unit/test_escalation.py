@@ -121,3 +121,12 @@ def test_once_recovery_is_verified_nobody_is_called_any_more() -> None:
     passed = a_state(VerificationStarted(checks=()), VerificationEnded(verdict="pass", words="all well"))
     assert who_decides(runbook(*PATH), 901, passed) == "recovery is verified"
     assert who_decides(runbook(), 901, passed) == ""
+
+
+def test_a_call_that_was_due_is_open_no_more_once_recovery_is_verified() -> None:
+    ended = (VerificationStarted(checks=()), VerificationEnded(verdict="pass", words="all well"))
+    assert open_calls(a_runbook(escalation=PATH, contacts=REACHED), a_state(*called(0, 1), *ended)) == []
+
+
+def test_a_step_that_the_runbook_does_not_have_calls_nobody() -> None:
+    assert open_calls(a_runbook(escalation=PATH[:1]), a_state(*called(0, 1))) == []
