@@ -30,13 +30,13 @@ _BLOCK = 2**18
 async def _all(of: Engine, project: str) -> list[dict[str, Any]]:
     """What the engine knows of each container, stopped ones and those of ``docker compose run`` too."""
     wanted = {"label": [f"{LABEL}project={project}"]}
-    listed = await of.get("/containers/json", all=True, filters=wanted)
+    listed = await of.ask(lambda api: api.containers(all=True, filters=wanted))
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def ask(container: str) -> dict[str, Any] | None:
         async with gate:
             try:
-                return dict(await of.get(f"/containers/{container}/json"))
+                return dict(await of.ask(lambda api: api.inspect_container(container)))
             except NotThere:
                 return None
 
@@ -130,7 +130,10 @@ class StateCollector:
             containers = await _all(of, ctx.config.project)
             _hide(ctx, containers)
             info, version, there, events = await asyncio.gather(
-                of.get("/info"), of.get("/version"), of.get("/images/json"), _events(ctx, of)
+                of.ask(lambda api: api.info()),
+                of.ask(lambda api: api.version()),
+                of.ask(lambda api: api.images()),
+                _events(ctx, of),
             )
         shown = {key: info.get(key) for key in _INFO}
         await folder.write("containers.json", _json(containers), kind="containers")
@@ -150,7 +153,7 @@ _INFO = (
 async def _events(ctx: Context, of: Engine) -> dict[str, Any]:
     """The engine keeps the newest 256 of all its containers together, and forgets them when it is started anew. A
     health check is three of them: what happened an hour ago stands in warroom's own log of the source ``docker``."""
-    now = instant((await of.get("/info")).get("SystemTime")) or ctx.clock.now()
+    now = instant((await of.ask(lambda api: api.info())).get("SystemTime")) or ctx.clock.now()
     until = now.timestamp()
     stream = await of.read(
         "/events", filters=query(ctx.config.project), since=f"{until - EVENTS_S:.9f}", until=f"{until:.9f}", timeout=20

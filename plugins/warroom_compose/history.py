@@ -87,7 +87,7 @@ class Deaths:
 
     async def _engines_now(self, of: Engine) -> str:
         """By the engine's clock, which is that of its events; the first time, the window begins there."""
-        told = instant((await of.get("/info")).get("SystemTime"))
+        told = instant((await of.ask(lambda api: api.info())).get("SystemTime"))
         ours = self._ctx.clock.now()
         now = told or ours
         self._ahead_ns = int((now - ours).total_seconds() * 10**9)

@@ -97,7 +97,7 @@ class _Following:
         """Until the engine ends it. What happens between the list and the stream is in the stream, which looks back."""
         config: Config = self._ctx.config
         wanted = {"label": [f"{LABEL}project={config.project}"]}
-        listed = await of.get("/containers/json", all=True, filters=wanted)
+        listed = await of.ask(lambda api: api.containers(all=True, filters=wanted))
         for one in sorted(listed, key=lambda one: one["Created"]):
             await self._begin(of, str(one["Id"]))
         stream = await of.read("/events", filters=query(config.project), since=self._events.begins())
@@ -124,7 +124,7 @@ class _Following:
         if container_id in self._containers:
             return
         try:
-            found = inspected(await of.get(f"/containers/{container_id}/json"))
+            found = inspected(await of.ask(lambda api: api.inspect_container(container_id)))
         except NotThere:
             return
         one = _One(container_id, source_of(found), found.tty)
@@ -143,7 +143,7 @@ class _Following:
             try:
                 async with engine(self._ctx) as of:
                     await self._lines(of, one, position)
-                    again = inspected(await of.get(f"/containers/{one.id}/json")).state
+                    again = inspected(await of.ask(lambda api: api.inspect_container(one.id))).state
             except NotThere:
                 break
             except EngineRefused as error:

@@ -156,8 +156,13 @@ def _words(value: object) -> tuple[str, ...]:
 
 async def images(engine: Engine) -> list[Image]:
     """All that are on the host, those without a name too, newest made first."""
-    found = [listed(one) for one in await engine.get("/images/json")]
+    found = [listed(one) for one in await engine.ask(lambda api: api.images())]
     return sorted(found, key=lambda one: (one.created_at or datetime.min.replace(tzinfo=UTC), one.id), reverse=True)
+
+
+async def image(engine: Engine, name: str) -> Image:
+    """One of the host's, by its name, digest or ID. Raises ``NotThere``."""
+    return inspected(await engine.ask(lambda api: api.inspect_image(name)))
 
 
 def repositories(containers: Sequence[Container], there: Sequence[Image]) -> tuple[str, ...]:

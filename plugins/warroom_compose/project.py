@@ -170,7 +170,9 @@ async def find(ctx: Context, of: Engine | None = None, *, only: Collection[str] 
             return await find(ctx, opened, only=only)
     config: Config = ctx.config
     wanted = {"label": [f"{LABEL}project={config.project}"]}
-    listed, info = await asyncio.gather(of.get("/containers/json", all=True, filters=wanted), of.get("/info"))
+    listed, info = await asyncio.gather(
+        of.ask(lambda api: api.containers(all=True, filters=wanted)), of.ask(lambda api: api.info())
+    )
     if not listed:
         raise NoProject(
             f"There is no container of the project {config.project}",
@@ -187,7 +189,7 @@ async def _inspected(of: Engine, one: Container, only: Collection[str] | None) -
     if only is not None and one.service not in only:
         return one
     try:
-        return inspected(await of.get(f"/containers/{one.id}/json"))
+        return inspected(await of.ask(lambda api: api.inspect_container(one.id)))
     except NotThere:
         return None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from warroom.api import Context, TimedOut, Unreachable
-from warroom_compose.client import Engine, EngineRefused, NotThere, part
+from warroom_compose.client import Engine, EngineRefused, NotThere
 from warroom_compose.looking import Reference
 
 ABSENT = ("manifest unknown", "name unknown", "not found", "no such manifest")
@@ -18,9 +18,9 @@ ABSENT = ("manifest unknown", "name unknown", "not found", "no such manifest")
 
 async def digest_of(ctx: Context, engine: Engine, ref: Reference, *, timeout: float = 10) -> str | None:
     """The digest there, or None where the registry says that it has none. Raises ``Unreachable`` or ``TimedOut``."""
-    headers = {"X-Registry-Auth": auth} if (auth := _auth(ctx, ref)) else {}
+    login = _login(ctx, ref)
     try:
-        told = await engine.asked_with(f"/distribution/{part(str(ref))}/json", headers=headers, timeout=timeout)
+        told = await engine.ask(lambda api: api.inspect_distribution(str(ref), auth_config=login), timeout=timeout)
     except NotThere:
         return None
     except EngineRefused as error:
@@ -33,9 +33,10 @@ async def digest_of(ctx: Context, engine: Engine, ref: Reference, *, timeout: fl
     return str(digest) if digest else None
 
 
-def _auth(ctx: Context, ref: Reference) -> str:
-    """What ``docker login`` keeps for this registry in its file, as the engine takes it. A credential helper's is not
-    asked for: a registry that wants it is one that can't be asked from here, while ``docker pull`` can."""
+def _login(ctx: Context, ref: Reference) -> dict[str, str]:
+    """What ``docker login`` keeps for this registry in its file; empty where that is nothing. A credential helper is
+    not started (without a login given, the SDK would do that): a registry that wants one can't be asked from here,
+    while ``docker pull`` can."""
     first = ref.repository.partition("/")[0]
     host = first if "/" in ref.repository and ("." in first or ":" in first or first == "localhost") else ""
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
@@ -44,7 +45,6 @@ def _auth(ctx: Context, ref: Reference) -> str:
         kept = known.get(host or "https://index.docker.io/v1/") or {}
         user, _, password = base64.b64decode(kept["auth"], validate=True).decode().partition(":")
     except (OSError, ValueError, KeyError, AttributeError, TypeError, binascii.Error):
-        return ""
+        return {}
     ctx.hide({"REGISTRY_PASSWORD": password, "REGISTRY_AUTH": str(kept["auth"])})
-    said = {"username": user, "password": password, "serveraddress": host or "https://index.docker.io/v1/"}
-    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode()
+    return {"username": user, "password": password, "serveraddress": host or "https://index.docker.io/v1/"}

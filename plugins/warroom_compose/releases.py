@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from warroom.api import BadInput, Context, TimedOut, Unreachable, WarroomError
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.units import listed
-from warroom_compose.client import Engine, NotThere, engine, part
+from warroom_compose import looking
+from warroom_compose.client import Engine, NotThere, engine
 from warroom_compose.config import Config
-from warroom_compose.looking import TAG, Image, Reference, images, inspected, made_for, reference, repositories, short
+from warroom_compose.looking import TAG, Image, Reference, images, made_for, reference, repositories, short
 from warroom_compose.project import LABEL, Container, NoProject, Project, find
 from warroom_compose.registry import digest_of
 from warroom_compose.said import Said, said_by
@@ -73,13 +74,13 @@ class ComposeReleases:
             there = await images(of)
             pair = []
             for release in (older, newer):
-                image = _by_digest(release.digest or "", there)
-                if image is None:
+                one = _by_digest(release.digest or "", there)
+                if one is None:
                     words = f"{release.name} is not on the engine's host: what differs can't be read before it is"
                     return ReleaseDiff(older=older.name, newer=newer.name, notes=(words,))
-                pair.append(inspected(await of.get(f"/images/{part(image.id)}/json")))
-        for image in pair:
-            ctx.hide(image.settings or {})
+                pair.append(await looking.image(of, one.id))
+        for one in pair:
+            ctx.hide(one.settings or {})
         return _compared(older, newer, pair[0], pair[1])
 
 
@@ -89,10 +90,10 @@ async def _running(of: Engine, containers: Sequence[Container]) -> tuple[Image, 
     if len(ids) != 1:
         return None
     try:
-        image = inspected(await of.get(f"/images/{part(ids.pop())}/json"))
+        found = await looking.image(of, ids.pop())
     except NotThere:  # removed by force from under it
-        image = Image(containers[0].image_id)
-    return image, repositories(containers, [image])
+        found = Image(containers[0].image_id)
+    return found, repositories(containers, [found])
 
 
 def _note(containers: Sequence[Container], says: Said | None) -> str:

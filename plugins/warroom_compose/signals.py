@@ -132,7 +132,7 @@ async def _used(of: Engine, project: Project, config: Config) -> dict[str, Used]
 
     async def ask(one: Container) -> tuple[str, Used] | None:
         try:
-            told = await of.get(f"/containers/{one.id}/stats", **{"stream": False, "one-shot": True})
+            told = await of.ask(lambda api: api.stats(one.id, stream=False, one_shot=True))
         except NotThere:
             return None
         return one.id, used(told)
@@ -143,4 +143,4 @@ async def _used(of: Engine, project: Project, config: Config) -> dict[str, Used]
 
 async def _cpus(of: Engine) -> float:
     """How many the host has."""
-    return float((await of.get("/info")).get("NCPU") or 0)
+    return float((await of.ask(lambda api: api.info())).get("NCPU") or 0)

@@ -32,7 +32,7 @@ class ComposeIdentity:
     async def fingerprint(self, ctx: Context) -> str:
         """The engine's own ID, which it keeps over restarts and no other engine has, and the project's name."""
         async with engine(ctx) as of:
-            info = await of.get("/info")
+            info = await of.ask(lambda api: api.info())
         if not info.get("ID"):
             raise WarroomError("The Docker engine's identity can't be read", f"{of.at.name} says no ID")
         return f"docker-{info['ID']}/{ctx.config.project}"
@@ -43,7 +43,7 @@ class ComposeDeploying:
         """By what Compose leaves to see while it works. A pull leaves nothing, so "nothing" is never quite sure."""
         try:
             async with engine(ctx) as of:
-                project, info = await asyncio.gather(find(ctx, of), of.get("/info"))
+                project, info = await asyncio.gather(find(ctx, of), of.ask(lambda api: api.info()))
         except NoProject:
             return ""
         now = instant(info.get("SystemTime")) or ctx.clock.now()
@@ -86,7 +86,7 @@ def why(error: WarroomError) -> str:
 async def _rows(ctx: Context, of: Engine) -> list[Ready]:
     version = await of.version()
     asked = ctx.clock.now()
-    info = await of.get("/info")
+    info = await of.ask(lambda api: api.info())
     told = ctx.clock.now()
     words = f"Docker {version.engine} at {of.at.name}"
     rows = [

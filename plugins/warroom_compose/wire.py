@@ -10,7 +10,7 @@ from typing import Any
 
 import httpcore
 
-from warroom.api import Connection, ReadDoor, TimedOut, Unreachable
+from warroom.api import Connection, ReadDoor, TimedOut, Unreachable, WarroomError
 from warroom_compose.endpoint import Endpoint
 
 AT_ONCE = 4
@@ -29,7 +29,23 @@ class Dialing(httpcore.AsyncNetworkBackend):
         self._last: Connection | None = None
         self._few = asyncio.Semaphore(AT_ONCE)
 
-    async def why(self) -> str:
+    async def dialed(self, seconds: float) -> Connection:
+        """A new connection to the engine. Raises ``TimedOut`` or ``Unreachable``."""
+        async with self._few:
+            connection = await self._door.dial(self._at.to, timeout=seconds)
+        self._last = None if isinstance(self._at.to, str) else connection
+        return connection
+
+    def late(self, seconds: float, asked: str = "") -> TimedOut:
+        name = f"The Docker engine at {self._at.name} did not answer in {seconds:g} s"
+        return TimedOut(name, asked, "is it busy, or the way to it slow?")
+
+    async def lost(self, error: Exception) -> Unreachable:
+        said = error.cause if isinstance(error, WarroomError) else str(error)
+        cause = await self._why() or said or type(error).__name__
+        return Unreachable(f"The Docker engine at {self._at.name} could not be reached", cause, self._at.hint(cause))
+
+    async def _why(self) -> str:
         """The last thing that the program which carried the last connection said; it may still be saying it."""
         if self._last is None:
             return ""
@@ -53,13 +69,11 @@ class Dialing(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            async with self._few:
-                connection = await self._door.dial(self._at.to, timeout=timeout or 10)
+            connection = await self.dialed(timeout or 10)
         except TimedOut as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except Unreachable as error:
             raise httpcore.ConnectError(error.cause) from error
-        self._last = None if isinstance(self._at.to, str) else connection
         try:
             connection.socket.setblocking(False)
             reader, writer = await asyncio.open_connection(sock=connection.socket, limit=LINE_LIMIT)

@@ -42,7 +42,6 @@ class Project:
     env_files: list[Path] = field(default_factory=list)
     profiles: list[str] = field(default_factory=list)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
-    published: list[str] = field(default_factory=list)
 
     # ---- images
 
@@ -55,7 +54,6 @@ class Project:
         """On the host alone: the tag. ``more`` as ``Image`` has it."""
         tag = f"{self.repository}:{version}"
         load(self.engine, {tag: Image(version, mode, **more)})
-        self.published.append(tag)
         return tag
 
     # ---- files
@@ -144,14 +142,15 @@ class Project:
         return [line.split()[0] for line in started.read_text().splitlines()] if started.exists() else []
 
     def remove(self) -> None:
-        """Everything of the project and its images' tags; quicker than ``down``, and whatever state it is in."""
+        """Everything of the project; quicker than ``down``, and whatever state it is in.
+
+        Its images stay until the engine ends: another test's project may have the very same ones.
+        """
         by_name = f"label={LABEL}.project={self.name}"
         if containers := self.engine.docker("ps", "-aq", "--filter", by_name).split():
             self.engine.docker("rm", "-fv", *containers)
         if networks := self.engine.docker("network", "ls", "-q", "--filter", by_name).split():
             self.engine.docker("network", "rm", *networks)
-        if tags := self.engine.docker("images", "-q", self.repository).split():
-            self.engine.docker("rmi", "-f", *sorted(set(tags)), check=False)
 
 
 def web_service(**more: Any) -> dict[str, Any]:

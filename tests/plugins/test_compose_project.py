@@ -292,9 +292,9 @@ async def test_what_the_engine_has_not_is_said(docker_engine: DockerEngine, tmp_
             await find(ctx)
         async with engine(ctx) as of:
             with pytest.raises(NotThere):
-                await of.get("/containers/no-such-container/json")
+                await of.ask(lambda api: api.inspect_container("no-such-container"))
             with pytest.raises(EngineRefused):
-                await of.get("/containers/json", filters="nonsense")
+                await of.ask(lambda api: api.containers(filters={"nonsense": ["x"]}))
     async with context_of({**told, "host": f"unix://{tmp_path}/none"}) as ctx:
         with pytest.raises(Unreachable, match="no such file"):
             await find(ctx)

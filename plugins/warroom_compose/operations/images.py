@@ -181,7 +181,8 @@ class Prove:
             async with scene(ctx) as here:
                 filters = {"type": ["container"], "container": names}
                 seen = await happened(here.engine, _since(facts), here.stand.now, filters)
-                left = await here.engine.get("/containers/json", all=1, filters={"name": [f"^/{n}$" for n in names]})
+                same = {"name": [f"^/{name}$" for name in names]}
+                left = await here.engine.ask(lambda api: api.containers(all=True, filters=same))
                 all_seen = await happened(here.engine, _since(facts), here.stand.now, {})
         except WarroomError as error:
             return unseen(error)

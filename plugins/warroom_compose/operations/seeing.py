@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from warroom.api import Context, TimedOut
+from warroom_compose import looking
 from warroom_compose.calls import MOMENTS
 from warroom_compose.client import Engine, NotThere, part
-from warroom_compose.looking import Image, inspected
+from warroom_compose.looking import Image
 from warroom_compose.operations.downtime import NS, Moment
 from warroom_compose.project import LABEL, Container
 
@@ -33,7 +34,7 @@ class Stand:
 
 async def stand(ctx: Context, engine: Engine) -> Stand:
     before = ctx.clock.now()
-    told = await engine.get("/info")
+    told = await engine.ask(lambda api: api.info())
     after = ctx.clock.now()
     now = ns(str(told.get("SystemTime", "")))
     middle = before.timestamp() + (after - before).total_seconds() / 2
@@ -43,14 +44,14 @@ async def stand(ctx: Context, engine: Engine) -> Stand:
 async def image(engine: Engine, name: str) -> Image | None:
     """The local image of this name, digest or ID; None when there is none."""
     try:
-        return inspected(await engine.get(f"/images/{part(name)}/json"))
+        return await looking.image(engine, name)
     except NotThere:
         return None
 
 
 async def architecture(engine: Engine, name: str) -> str:
     """What a local image was built for: ``amd64``, ``arm64``."""
-    return str((await engine.get(f"/images/{part(name)}/json")).get("Architecture", ""))
+    return str((await engine.ask(lambda api: api.inspect_image(name))).get("Architecture", ""))
 
 
 async def happened(
@@ -87,7 +88,7 @@ async def moments(engine: Engine, project: str, since: int, until: int) -> list[
 
 async def plight(engine: Engine, one: Container, lines: int = 3) -> str:
     """How it is with a container that is not well: what its health check said last, its exit, its last lines. Raw."""
-    told = await engine.get(f"/containers/{part(one.id)}/json")
+    told = await engine.ask(lambda api: api.inspect_container(one.id))
     state = told["State"]
     checks = (state.get("Health") or {}).get("Log") or []
     said = [f"{one.shown} ({one.id[:12]}) is {standing(one)}"]

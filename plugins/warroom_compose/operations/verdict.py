@@ -118,7 +118,7 @@ async def _lasts(ctx: Context, here: Scene, containers: Sequence[Container]) -> 
 
 
 async def _state(here: Scene, one: Container) -> tuple[str, object]:
-    told = inspected(await here.engine.get(f"/containers/{one.id}/json"))
+    told = inspected(await here.engine.ask(lambda api: api.inspect_container(one.id)))
     return told.state, told.started_at
 
 

@@ -41,6 +41,9 @@ class Dialed:
         try:
             if self._popen.returncode is None:
                 await end_group(self._popen, self._started, GRACE, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):  # something that it left behind may hold its standard error
+                async with asyncio.timeout(GRACE):
+                    await asyncio.shield(self._reading)  # its last words, which may say why it ended
         finally:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
