@@ -226,3 +226,17 @@ async def test_a_release_on_disk_that_nobody_can_read_is_left_out(tmp_path: Path
     kept = await store.releases()
     assert (len(kept), kept[-1].at) == (50, 399)
     await store.close()
+
+
+async def test_a_release_that_the_disk_does_not_take_is_kept_once_it_does(tmp_path: Path) -> None:
+    blocked, clock = tmp_path / "file", VirtualClock()
+    blocked.write_text("in the way")
+    store = SampleStore(blocked / "samples.db", clock)
+    came = Ran(GOOD, "release", 1.0, 1.0)
+    store.ran(came)
+    await store.flush()
+    assert "not being written" in store.problem
+    blocked.unlink()
+    assert await store.releases() == [came]
+    assert store.problem == ""
+    await store.close()

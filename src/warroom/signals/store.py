@@ -15,7 +15,7 @@ import csv
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,6 +93,7 @@ class SampleStore:
         self.dropped = 0
         self._clock = clock
         self._waiting: list[_Row] = []
+        self._came: list[Ran] = []
         self._lock = threading.Lock()
         self._busy = False
         self._closed = False
@@ -105,9 +106,7 @@ class SampleStore:
         """``normal`` False: a trigger was firing, or about to."""
         with self._lock:
             self._waiting.append(_row(sample, signal_id, normal))
-            if len(self._waiting) > WAITING:
-                self.dropped += len(self._waiting) - WAITING
-                del self._waiting[: len(self._waiting) - WAITING]
+            self._drop_oldest()
             if self._closed or self._busy or self._clock.monotonic() - self._written_at < 1:
                 return
             self._busy = True
@@ -143,9 +142,12 @@ class SampleStore:
         )
 
     def ran(self, ran: Ran) -> None:
-        """To be kept. What the disk doesn't take is in ``problem``."""
-        if not self._closed:
-            self._thread.submit(self._keep_release, ran)
+        """To be kept. What the disk doesn't take waits, as samples do."""
+        with self._lock:
+            if self._closed:
+                return
+            self._came.append(ran)
+        self._thread.submit(self._drain, self._clock.now(), self._clock.monotonic())
 
     async def releases(self) -> list[Ran]:
         """What ran, oldest first; one that can't be read is left out."""
@@ -171,25 +173,37 @@ class SampleStore:
     def _drain(self, wall: datetime, now: float) -> None:
         with self._lock:
             rows, self._waiting = self._waiting, []
+            came, self._came = self._came, []
         try:
             db = self._open()
-            if rows:
+            if rows or came:
                 with db:
                     db.executemany(_ADD, rows)
+                    _keep_releases(db, came)
+                rows, came = [], []  # on disk, whatever becomes of the rest
             if now - self._tidied_at >= TIDY_EVERY:
                 self._tidied_at = now
                 _tidy(db, int(wall.timestamp()))
             self.problem = ""
         except (sqlite3.Error, OSError) as error:
-            self.problem = f"samples are not being written: {error}"
+            with self._lock:
+                self._waiting = [*rows, *self._waiting]
+                self._came = [*came, *self._came]
+                self._drop_oldest()
+                dropped = f"; {self.dropped} were dropped so far" if self.dropped else ""
+            self.problem = f"samples are not being written: {error}{dropped}"
             self._close()
             if type(error) is sqlite3.DatabaseError:
                 self._put_aside()
-            with self._lock:
-                self._waiting = [*rows, *self._waiting][-WAITING:]
         finally:
             with self._lock:
                 self._busy = False
+
+    def _drop_oldest(self) -> None:
+        """With the lock held."""
+        if (over := len(self._waiting) - WAITING) > 0:
+            self.dropped += over
+            del self._waiting[:over]
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
@@ -221,19 +235,6 @@ class SampleStore:
 
     def _unread(self, error: Exception) -> WarroomError:
         return WarroomError("The samples cannot be read", str(error), f"Look at {self.path}")
-
-    def _keep_release(self, ran: Ran) -> None:
-        try:
-            db = self._open()
-            with db:
-                row = (ran.at, ran.watched, ran.came, ran.release.model_dump_json())
-                db.execute("INSERT INTO releases VALUES (?, ?, ?, ?)", row)
-                db.execute(
-                    "DELETE FROM releases WHERE rowid NOT IN (SELECT rowid FROM releases ORDER BY at DESC LIMIT ?)",
-                    (RELEASES,),
-                )
-        except (sqlite3.Error, OSError) as error:
-            self.problem = f"which release runs is not being written: {error}"
 
     def _read(self, signal_id: str, seconds: float, now: datetime) -> tuple[Sample, ...]:
         try:
@@ -280,6 +281,14 @@ def _row(sample: Sample, signal_id: str, normal: bool) -> _Row:
         return signal_id, second, 0.0, 0.0, sample.count, int(sample.count != 0), 0
     weight = float(sample.count) if sample.count is not None else 1.0
     return signal_id, second, sample.value * weight, weight, sample.count, 0, int(not normal)
+
+
+def _keep_releases(db: sqlite3.Connection, came: Iterable[Ran]) -> None:
+    rows = [(ran.at, ran.watched, ran.came, ran.release.model_dump_json()) for ran in came]
+    if rows:
+        db.executemany("INSERT INTO releases VALUES (?, ?, ?, ?)", rows)
+        kept = "SELECT rowid FROM releases ORDER BY at DESC LIMIT ?"
+        db.execute(f"DELETE FROM releases WHERE rowid NOT IN ({kept})", (RELEASES,))
 
 
 def _ran(row: tuple[float, float, Came, str]) -> Ran | None:
