@@ -9,23 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.plugins.compose_projects import Project
-from warroom.actions.commands import CommandLog
-from warroom.actions.doors import Changing, HttpClient, Reading, expected
+from tests.plugins.compose_reading import Doors, config_of, doors_of
+from warroom.actions.doors import expected
 from warroom.api import Context, Facts, Probed
-from warroom.engine.core import SystemClock
-from warroom.engine.secrets import Secrets
 from warroom.model.call import Call, CallResult
 from warroom.model.plan import Look, Preview
-from warroom.redact import Redactor
 from warroom_compose import plugin
-from warroom_compose.config import Config
 
 
 @dataclass
 class Operating:
     project: Project
-    context: Context
-    http: HttpClient
+    doors: Doors
+
+    @property
+    def context(self) -> Context:
+        return self.doors.context
 
     @property
     def pins(self) -> str:
@@ -43,10 +42,7 @@ class Operating:
     async def executed(self, calls: tuple[Call, ...] | None) -> list[CallResult]:
         """To the first one that does not come back as expected."""
         assert calls is not None
-        log, redactor = CommandLog(), Redactor()
-        door = Changing(
-            calls, http=self.http, log=log, clock=self.context.clock, cleaner=redactor, secret=self.context.secret
-        )
+        door = self.doors.changing(calls)
         results: list[CallResult] = []
         for call in calls:
             results.append(await door.execute(call))
@@ -82,23 +78,6 @@ def lines(preview: Preview) -> list[str]:
 
 @asynccontextmanager
 async def operating(project: Project, **config: Any) -> AsyncIterator[Operating]:
-    """``config``: more of the plugin's own."""
-    http, clock, redactor = HttpClient(), SystemClock(), Redactor()
-    told = {
-        "project": project.name,
-        "host": project.engine.host,
-        "pins": str(project.folder.parent / "pins"),
-        "services": {"web": {"version_url": f"{project.url}/api/version"}, "db": {}, "redis": {}},
-        **config,
-    }
-    context = Context(
-        platform="compose",
-        config=Config.model_validate(told),
-        read=Reading(http, CommandLog(), clock, redactor),
-        clock=clock,
-        secret=Secrets(redactor),
-    )
-    try:
-        yield Operating(project, context, http)
-    finally:
-        await http.close()
+    """``config`` as in ``config_of``."""
+    async with doors_of(config_of(project, **config)) as doors:
+        yield Operating(project, doors)

@@ -16,26 +16,23 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.plugins.compose_projects import Project
+from tests.plugins.compose_reading import Doors, config_of, doors_of
 from warroom.actions.commands import CommandLog
-from warroom.actions.doors import Changing, HttpClient, Reading
+from warroom.actions.doors import Changing
 from warroom.actions.planner import Situation, make_plan
 from warroom.actions.platform import ActivePlatform
 from warroom.actions.runner import Outcome, Ports, Runner, look
 from warroom.api import Context
-from warroom.engine.core import SystemClock
-from warroom.engine.secrets import Secrets
 from warroom.model.call import Call
 from warroom.model.event import PlanVoided, RunEnded, StepEnded, StepIntended
 from warroom.model.plan import Look, Plan
 from warroom.model.runbook import Runbook
 from warroom.model.state import StepState
-from warroom.redact import Redactor
 from warroom.testing.builders import a_runbook
 from warroom_compose import plugin
-from warroom_compose.config import Config
 
 PROCEDURE_B = ("pull", "prove", "pin", "up")
-_TARGET = ("pull", "prove", "pin", "up")
+"""Each of them is told the target."""
 
 
 @dataclass
@@ -43,21 +40,23 @@ class Room:
     """``recorded`` is what the runner wrote into the journal, in order."""
 
     project: Project
+    doors: Doors
     platform: ActivePlatform
-    http: HttpClient
-    log: CommandLog
-    redactor: Redactor
     recorded: list[Any] = field(default_factory=list)
 
     @property
     def context(self) -> Context:
-        return self.platform.context
+        return self.doors.context
+
+    @property
+    def log(self) -> CommandLog:
+        return self.doors.log
 
     def runbook(self, operations: Sequence[str], services: Sequence[str], **target: Any) -> Runbook:
         steps: dict[str, Any] = {}
         for operation in operations:
             given: dict[str, Any] = {"services": list(services)}
-            if operation in _TARGET:
+            if operation in PROCEDURE_B:
                 given |= {name: value for name, value in target.items() if name != "wait"}
             if operation == "up" and "wait" in target:
                 given["wait"] = target["wait"]
@@ -83,19 +82,12 @@ class Room:
             platforms={"compose": self.platform},
             read_fingerprint=self._fingerprint,
             clock=self.context.clock,
-            cleaner=self.redactor,
+            cleaner=self.doors.redactor,
         )
         return await Runner(plan, plan.hash, {step.id: StepState() for step in plan.steps}, ports).run()
 
     def _changing(self, platform: ActivePlatform, calls: tuple[Call, ...]) -> Changing:
-        return Changing(
-            calls,
-            http=self.http,
-            log=self.log,
-            clock=self.context.clock,
-            cleaner=self.redactor,
-            secret=self.context.secret,
-        )
+        return self.doors.changing(calls)
 
     async def _fingerprint(self, _: str) -> str | None:
         identity = plugin.identity
@@ -105,7 +97,7 @@ class Room:
 
     async def look(self, plan: Plan, step: str) -> Look:
         (found,) = [each for each in plan.steps if each.id == step]
-        return await look(found, {"compose": self.platform}, self.redactor)
+        return await look(found, {"compose": self.platform}, self.doors.redactor)
 
     def ended(self, step: str) -> StepEnded:
         """The newest end of that step."""
@@ -131,28 +123,16 @@ class Room:
 
 @asynccontextmanager
 async def a_room(project: Project, tmp_path: Path, **config: Any) -> AsyncIterator[Room]:
-    """``config``: more of the plugin's configuration, as a runbook file writes it. The version's address is set."""
-    http, log, clock, redactor = HttpClient(), CommandLog(), SystemClock(), Redactor()
-    made = {
-        "project": project.name,
-        "services": {"web": {"version_url": f"{project.url}/api/version"}},
-        "host": project.engine.host,
-        "pins": str(tmp_path / "pins"),
-        **config,
-    }
-    context = Context(
-        platform="compose",
-        config=Config.model_validate(made),
-        read=Reading(http, log, clock, redactor),
-        clock=clock,
-        secret=Secrets(redactor),
-        environment="drill",
-        hide=lambda _: None,
+    """``config`` as in ``config_of``; of the services web alone, unless it names others."""
+    told = config_of(
+        project,
+        **{
+            "services": {"web": {"version_url": f"{project.url}/api/version"}},
+            "pins": str(tmp_path / "pins"),
+            **config,
+        },
     )
-    room = Room(project, ActivePlatform("compose", plugin, context), http, log, redactor)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "COMPOSE_"))}
     with patch.dict(os.environ, kept, clear=True):
-        try:
-            yield room
-        finally:
-            await http.close()
+        async with doors_of(told, environment="drill") as doors:
+            yield Room(project, doors, ActivePlatform("compose", plugin, doors.context))
