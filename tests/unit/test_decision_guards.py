@@ -207,6 +207,9 @@ def test_what_a_step_destroys_is_sealed_first(
     waived = ev.ItemMarked(item="capture", mark="waived", reason="no time")
     missing = found(a_state(DECIDED, QUEUED, SENT, CHOSEN, waived, proposed(plan))).get("evidence-drop")
     assert (missing.hard if missing is not None else None) == hard
+    assert missing is None or missing.words.startswith(f"“{step.title}” destroys dump"), (
+        "by its title, as the plan has it"
+    )
     assert "evidence-drop" not in found(a_state(*READY, proposed(plan)))
 
 

@@ -204,14 +204,10 @@ def _evidence(runbook: Runbook, state: State, plan: Plan, steps: Mapping[str, St
 
 
 def _destroys(step: Step, missing: list[str]) -> Guard:
-    words = f"Step {step.id} destroys {listed(missing)}, and no sealed evidence holds {_it(missing)}: capture it first"
+    words = f"“{step.title}” destroys {listed(missing)}, which no sealed evidence holds: capture evidence first"
     if step.role == "database" and step.risk == "destructive":
         return _hard(f"evidence-{step.id}", words)
     return _soft(f"evidence-{step.id}", words)
-
-
-def _it(missing: list[str]) -> str:
-    return "it" if len(missing) == 1 else "them"
 
 
 def _earlier(state: State) -> Iterator[Guard]:

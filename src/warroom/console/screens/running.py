@@ -26,7 +26,7 @@ class RunScreen(Dialog):
     """The last look. Guards say why not; soft ones are waived with a reason; production asks for the service's name."""
 
     heading = "RUN"
-    hint = "esc goes back"
+    hint = "tab moves · enter presses · esc goes back"
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
