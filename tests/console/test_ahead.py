@@ -87,22 +87,32 @@ def test_one_at_a_time_and_a_lost_one_holds_nothing_up_for_good() -> None:
     now = [0.0]
     ahead, main = Ahead(lambda: now[0]), object()
     key = Key("a", "a")
-    assert not ahead.holds(key, main)
+    assert not ahead.holds(key, main, seen=True)
     ahead.began()
-    assert ahead.holds(key, main)
+    assert ahead.holds(key, main, seen=True)
     assert not ahead.lost()
     now[0] += LOST_S + 0.1
-    assert ahead.holds(key, main)
+    assert ahead.holds(key, main, seen=True)
     assert ahead.lost()
     assert ahead.next("dialog") == (key, main)
     ahead.began()
     assert ahead.next("dialog") == (key, main)
     assert ahead.next("dialog") is None
-    assert not ahead.holds(key, "dialog")
+    assert not ahead.holds(key, "dialog", seen=True)
+
+
+def test_what_is_struck_at_a_drawn_dialog_is_meant_for_it_however_busy_the_console_is() -> None:
+    ahead, key = Ahead(lambda: 0.0), Key("enter", None)
+    assert not ahead.holds(key, "main", seen=True)
+    ahead.began()
+    assert ahead.holds(key, "dialog", seen=False)
+    assert ahead.holds(key, "dialog", seen=True)
+    assert ahead.next("dialog") == (key, "main")
+    assert ahead.next("dialog") == (key, "dialog")
 
 
 def test_a_key_held_for_minutes_fills_no_memory() -> None:
     ahead = Ahead(lambda: 0.0)
     ahead.began()
-    assert all(ahead.holds(Key("j", "j"), None) for _ in range(10 * KEPT))
+    assert all(ahead.holds(Key("j", "j"), None, seen=True) for _ in range(10 * KEPT))
     assert sum(ahead.next(None) is not None for _ in range(10 * KEPT)) == KEPT

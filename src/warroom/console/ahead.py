@@ -36,13 +36,16 @@ class Ahead:
         self._since: float | None = None
         self._up: object = None
 
-    def holds(self, event: Struck, top: object) -> bool:
-        """Whether ``event`` has to wait. Where it does, ``next`` gives it in its turn."""
+    def holds(self, event: Struck, top: object, *, seen: bool) -> bool:
+        """Whether ``event`` has to wait. Where it does, ``next`` gives it in its turn.
+
+        ``seen``: ``top`` has been drawn, so that ``event`` is meant for it, however busy the console is with the last.
+        """
         if self._since is None and not self._waiting:
             self._up = top
             return False
         if len(self._waiting) < KEPT:
-            self._waiting.append((event, self._up))
+            self._waiting.append((event, top if seen else self._up))
         return True
 
     def lost(self) -> bool:

@@ -235,7 +235,7 @@ class WarroomConsole(App[int]):
         """Keys and pastes are taken one at a time: what opens a dialog is done before the next is looked at."""
         if not isinstance(event, Key | Paste) or event.is_forwarded:
             await super().on_event(event)
-        elif not self._ahead.holds(event, self.screen):
+        elif not self._ahead.holds(event, self.screen, seen=not isinstance(self.screen, Dialog) or self.screen.seen):
             await self._struck(event, self.screen)
         elif self._ahead.lost():
             self._dealt_with()
