@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from warroom.model.signal import Level
-from warroom_compose.project import LABEL
+from warroom_compose.project import LABEL, labelled
 
 ACTIONS = (
     *("create", "start", "restart", "stop", "kill", "die", "oom", "pause", "unpause", "rename", "destroy", "update"),
     "health_status",
 )
+REMEMBERED = 256
+"""How many events an engine keeps, of all its containers: where it has so many, older ones are forgotten."""
 _SAID = {
     "create": "was made",
     "start": "started",
@@ -42,7 +44,7 @@ class Happened:
 
 def query(project: str) -> dict[str, list[str]]:
     """The filter of ``/events``."""
-    return {"type": ["container"], "label": [f"{LABEL}project={project}"], "event": list(ACTIONS)}
+    return {"type": ["container"], **labelled(project), "event": list(ACTIONS)}
 
 
 def happened(event: Mapping[str, Any]) -> Iterator[Happened]:

@@ -16,9 +16,10 @@ from warroom.api import Context, Folder, WarroomError
 from warroom_compose.client import Engine, NotThere, engine
 from warroom_compose.config import Config
 from warroom_compose.events import happened, query
-from warroom_compose.lines import entries, moment, objects
+from warroom_compose.lines import entries, objects
 from warroom_compose.logs import source_of
-from warroom_compose.project import LABEL, find, inspected, instant
+from warroom_compose.project import find, inspected, labelled
+from warroom_compose.times import instant, moment
 
 AT_ONCE = 8
 MOST_LINES = 1_000_000
@@ -29,7 +30,7 @@ _BLOCK = 2**18
 
 async def _all(of: Engine, project: str) -> list[dict[str, Any]]:
     """What the engine knows of each container, stopped ones and those of ``docker compose run`` too."""
-    wanted = {"label": [f"{LABEL}project={project}"]}
+    wanted = labelled(project)
     listed = await of.ask(lambda api: api.containers(all=True, filters=wanted))
     gate = asyncio.Semaphore(AT_ONCE)
 
@@ -179,7 +180,7 @@ class DefinitionCollector:
         async with engine(ctx) as of:
             project = await find(ctx, of)
             _hide(ctx, await _all(of, config.project))
-        _hide_files(ctx, project.env_files or (f"{project.directory}/.env",))
+        _hide_files(ctx, project.env())
         async with folder.file("compose.rendered.yaml", kind="config") as part:
             argv = project.argv("config", "--output", str(part))
             shown = await ctx.read.run(argv, timeout=config.timeout + 20)

@@ -11,16 +11,15 @@ from typing import Any
 from warroom.api import Context, WarroomError
 from warroom_compose.client import Engine, engine
 from warroom_compose.config import Config
-from warroom_compose.events import Happened, happened, query
-from warroom_compose.lines import Position, moment, objects
+from warroom_compose.events import REMEMBERED, Happened, happened, query
+from warroom_compose.lines import Position, objects
 from warroom_compose.measures import Value
-from warroom_compose.project import LABEL, Container, NoProject, find, instant
+from warroom_compose.project import LABEL, Container, NoProject, find
+from warroom_compose.times import instant, moment, ns_of
 
 AGAIN_S = 1.0
 NOT_YET = "the engine's events are not followed yet"
 _ASKED = ("kill", "stop")
-REMEMBERED = 256
-"""How many events an engine keeps, of all its containers: where it has so many, older ones are forgotten."""
 SAME_NS = 2 * 10**9
 KILLED_FOR_NS = 60 * 10**9
 """How long after somebody's stop or kill an end still is what they asked for."""
@@ -75,7 +74,7 @@ class Deaths:
         """Its last end, where no event of it is remembered."""
         if one.finished_at is None or not (one.exit_code or one.oom_killed or one.restarts):
             return
-        at = int(one.finished_at.timestamp() * 10**9)
+        at = ns_of(one.finished_at)
         if any(each.container == one.id and abs(each.ns - at) < SAME_NS for each in self._ends):
             return
         words = f"{one.name} had no memory left" if one.oom_killed else f"{one.name} ended"

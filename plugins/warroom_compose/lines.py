@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
 from warroom.model.signal import Level
+from warroom_compose.times import EPOCH
 
 ERRORS = ".stderr"
 """What a source of standard error has after its container's name."""
@@ -21,7 +22,6 @@ OVERLAP_NS = 2_000_000_000
 """How far back a new connection looks: the two streams of a container are written by two hands, a little apart."""
 
 _HEAD = 8
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ?")
 _LEVELS: dict[str, Level] = {
     **dict.fromkeys(("trace", "debug", "verbose", "fine"), "debug"),
@@ -86,10 +86,6 @@ class Position:
         return True
 
 
-def moment(ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=ns // 1000)
-
-
 async def entries(stream: AsyncIterator[bytes], *, tty: bool) -> AsyncIterator[Entry]:
     """Lines with their times. Of a container with a terminal all is standard output: it has but one stream."""
     kept: dict[str, tuple[int, bytes]] = {}
@@ -125,7 +121,7 @@ async def _messages(raw: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[tupl
 @lru_cache(maxsize=256)
 def _seconds(text: str, zone: str) -> int:
     """Since 1970. Many lines share one second."""
-    whole = datetime.fromisoformat(text + zone) - _EPOCH
+    whole = datetime.fromisoformat(text + zone) - EPOCH
     return whole.days * 86400 + whole.seconds
 
 

@@ -17,8 +17,9 @@ from warroom.model.signal import LogLine
 from warroom_compose.client import Engine, EngineRefused, NotThere, engine
 from warroom_compose.config import Config
 from warroom_compose.events import Happened, happened, query
-from warroom_compose.lines import ERRORS, Position, entries, level_of, moment, objects
-from warroom_compose.project import LABEL, Container, inspected
+from warroom_compose.lines import ERRORS, Position, entries, level_of, objects
+from warroom_compose.project import Container, inspected, labelled
+from warroom_compose.times import moment
 
 FIRST_LINES = 1000
 """Of each container, how many of its newest lines are read when its following begins."""
@@ -96,7 +97,7 @@ class _Following:
     async def _watch_with(self, of: Engine) -> None:
         """Until the engine ends it. What happens between the list and the stream is in the stream, which looks back."""
         config: Config = self._ctx.config
-        wanted = {"label": [f"{LABEL}project={config.project}"]}
+        wanted = labelled(config.project)
         listed = await of.ask(lambda api: api.containers(all=True, filters=wanted))
         for one in sorted(listed, key=lambda one: one["Created"]):
             await self._begin(of, str(one["Id"]))

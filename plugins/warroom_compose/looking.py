@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from warroom_compose.client import Engine
-from warroom_compose.project import LABEL, Container, Project, instant
+from warroom_compose.project import LABEL, Container, Project, has_check
+from warroom_compose.times import instant
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 TAG = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
@@ -64,8 +65,8 @@ def _familiar(repository: str) -> str:
 class Image:
     """One image on the engine's host. ``tags`` and ``digests`` are whole (``REPO:TAG``, ``REPO@sha256:…``).
 
-    ``settings`` are its environment's names with their values, and is None unless it was inspected; so are
-    ``command``, ``entrypoint`` and ``ports``.
+    ``settings`` are its environment's names with their values, and None unless it was inspected; what stands behind it
+    is empty then. ``architecture`` is what it was built for: ``amd64``, ``arm64``.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Image:
     ports: tuple[str, ...] = ()
     layers: tuple[str, ...] = field(default=(), repr=False)
     checked: bool = False
+    architecture: str = ""
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -109,8 +111,10 @@ class Image:
         return found if _COMMIT.fullmatch(found) else None
 
 
-def short(digest: str) -> str:
-    return digest[: len("sha256:") + SHORT]
+def short(ref: str) -> str:
+    """A digest, or a reference by one, for people; any other reference as it is."""
+    name, at, digest = ref.rpartition("@")
+    return f"{name}{at}{digest[: len('sha256:') + SHORT]}" if digest.startswith("sha256:") else ref
 
 
 def _clean(texts: object) -> tuple[str, ...]:
@@ -133,7 +137,6 @@ def inspected(one: Mapping[str, Any]) -> Image:
     """From ``/images/NAME/json``."""
     made = one.get("Config") or {}
     environment = [str(each).partition("=") for each in made.get("Env") or []]
-    test = (made.get("Healthcheck") or {}).get("Test") or []
     return Image(
         id=str(one["Id"]),
         tags=_clean(one.get("RepoTags")),
@@ -146,7 +149,8 @@ def inspected(one: Mapping[str, Any]) -> Image:
         entrypoint=_words(made.get("Entrypoint")),
         ports=tuple(sorted(made.get("ExposedPorts") or {})),
         layers=_words((one.get("RootFS") or {}).get("Layers")),
-        checked=bool(test) and test[0] != "NONE",
+        checked=has_check(made),
+        architecture=str(one.get("Architecture") or ""),
     )
 
 

@@ -14,11 +14,11 @@ from typing import Any, Literal
 from warroom.api import Context, WarroomError
 from warroom_compose.client import Engine, NotThere, engine
 from warroom_compose.config import Config
+from warroom_compose.times import instant
 
 LABEL = "com.docker.compose."
 _RENAMED = re.compile(r"^[0-9a-f]{12}_")
 """What Compose puts before a container's name while it makes the next one in its place."""
-_FRACTION = re.compile(r"\.(\d+)")
 
 Health = Literal["healthy", "unhealthy", "starting", "none"]
 
@@ -122,8 +122,8 @@ class Project:
             line += ["--profile", profile]
         return (*line, *words)
 
-    def of(self, service: str) -> tuple[Container, ...]:
-        return self.services.get(service, ())
+    def of(self, *services: str) -> tuple[Container, ...]:
+        return tuple(one for service in services for one in self.services.get(service, ()))
 
     def running(self, service: str) -> tuple[Container, ...]:
         return tuple(one for one in self.of(service) if one.running)
@@ -146,9 +146,9 @@ class Project:
     def definition(self) -> dict[str, str]:
         """The SHA-256 of each file that the project is made of, by path; of ``.env`` too. Empty for one that is not
         there: a plan that pins this is void once any of them has changed."""
-        return {file: _sha256(Path(file)) for file in (*self.files, *self._env())}
+        return {file: _sha256(Path(file)) for file in (*self.files, *self.env())}
 
-    def _env(self) -> tuple[str, ...]:
+    def env(self) -> tuple[str, ...]:
         """Compose reads ``.env`` of the project's folder unless it is told of another."""
         return self.env_files or ((f"{self.directory}/.env",) if self.directory else ())
 
@@ -160,6 +160,11 @@ def _sha256(path: Path) -> str:
         return ""
 
 
+def labelled(project: str) -> dict[str, list[str]]:
+    """The filter of all that is the project's, for the engine's lists and events."""
+    return {"label": [f"{LABEL}project={project}"]}
+
+
 async def find(ctx: Context, of: Engine | None = None, *, only: Collection[str] | None = None) -> Project:
     """The project now. Of services that are not in ``only`` the containers are not inspected: for what is asked often.
 
@@ -169,7 +174,7 @@ async def find(ctx: Context, of: Engine | None = None, *, only: Collection[str] 
         async with engine(ctx) as opened:
             return await find(ctx, opened, only=only)
     config: Config = ctx.config
-    wanted = {"label": [f"{LABEL}project={config.project}"]}
+    wanted = labelled(config.project)
     listed, info = await asyncio.gather(
         of.ask(lambda api: api.containers(all=True, filters=wanted)), of.ask(lambda api: api.info())
     )
@@ -233,7 +238,7 @@ def inspected(one: Mapping[str, Any]) -> Container:
             "started_at": instant(state.get("StartedAt")),
             "finished_at": instant(state.get("FinishedAt")),
             "health": health if health in ("healthy", "unhealthy", "starting") else "none",
-            "checked": _has_check(made),
+            "checked": has_check(made),
             "exit_code": int(state.get("ExitCode") or 0),
             "oom_killed": bool(state.get("OOMKilled")),
             "restarts": int(one.get("RestartCount") or 0),
@@ -245,7 +250,8 @@ def inspected(one: Mapping[str, Any]) -> Container:
     )
 
 
-def _has_check(made: Mapping[str, Any]) -> bool:
+def has_check(made: Mapping[str, Any]) -> bool:
+    """Of the ``Config`` of a container or an image."""
     test = (made.get("Healthcheck") or {}).get("Test") or []
     return bool(test) and test[0] != "NONE"
 
@@ -255,18 +261,6 @@ def _cpus(host: Mapping[str, Any]) -> float:
         return nano / 1e9
     quota, period = int(host.get("CpuQuota") or 0), int(host.get("CpuPeriod") or 100_000)
     return quota / period if quota > 0 and period > 0 else 0
-
-
-def instant(text: object) -> datetime | None:
-    """A time of the engine's, which has nanoseconds; None for its "never"."""
-    if not isinstance(text, str) or text.startswith("0001-") or not text:
-        return None
-    short = _FRACTION.sub(lambda m: "." + (m[1] + "000000")[:6], text)
-    try:
-        found = datetime.fromisoformat(short)
-    except ValueError:
-        return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _project(config: Config, engine_id: str, containers: Sequence[Container]) -> Project:
@@ -309,12 +303,12 @@ Places = tuple[str, tuple[str, ...], tuple[str, ...]]
 def _places(
     config: Config, sources: Sequence[Container], pin_file: Path
 ) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    labelled = [_labelled(one, pin_file) for one in sources]
-    directory, files, env_files = labelled[0]
+    places = [_places_of(one, pin_file) for one in sources]
+    directory, files, env_files = places[0]
     notes = [
         f"{one.shown} was made from other files than {sources[0].shown}"
-        for one, told in zip(sources, labelled, strict=True)
-        if told != labelled[0] and one.service in config.services
+        for one, told in zip(sources, places, strict=True)
+        if told != places[0] and one.service in config.services
     ]
     if config.directory is not None and config.directory != directory:
         files, env_files = (_moved(those, directory, config.directory) for those in (files, env_files))
@@ -324,7 +318,7 @@ def _places(
     return directory, config.files or files, config.env_files or env_files, tuple(notes)
 
 
-def _labelled(one: Container, pin_file: Path) -> Places:
+def _places_of(one: Container, pin_file: Path) -> Places:
     """What Compose's first version made has its files relative to the folder; ``-`` is what came from a pipe."""
     directory = one.labels.get(f"{LABEL}project.working_dir", "")
     directory = directory if directory.startswith("/") else ""

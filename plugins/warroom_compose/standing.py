@@ -14,9 +14,10 @@ from warroom.model.units import listed, many
 from warroom_compose.client import Engine, engine
 from warroom_compose.config import Config
 from warroom_compose.looking import Image, images, reference
-from warroom_compose.project import Container, NoProject, Project, find, instant
+from warroom_compose.project import Container, NoProject, Project, find
 from warroom_compose.registry import digest_of
 from warroom_compose.releases import ComposeReleases
+from warroom_compose.times import instant
 
 LEAST_FREE = 2 * 2**30
 """Bytes for another image and its container, where nothing better is known."""

@@ -17,8 +17,9 @@ from tests.plugins.compose_projects import a_project, idle_service, web_service
 from tests.plugins.compose_reading import LONG, reading
 from warroom.model.signal import LogLine
 from warroom_compose.events import happened
-from warroom_compose.lines import Entry, Position, entries, level_of, moment
+from warroom_compose.lines import Entry, Position, entries, level_of
 from warroom_compose.logs import ComposeLogs
+from warroom_compose.times import moment
 
 NEEDS = pytest.mark.needs("dockerd", "compose", "docker-registry")
 

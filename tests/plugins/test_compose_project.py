@@ -24,7 +24,8 @@ from warroom_compose.client import EngineRefused, NotThere, engine
 from warroom_compose.config import Config, host_problem
 from warroom_compose.endpoint import Endpoint, endpoint
 from warroom_compose.logs import ComposeLogs
-from warroom_compose.project import Container, NoProject, _labelled, find, instant
+from warroom_compose.project import Container, NoProject, _places_of, find
+from warroom_compose.times import instant
 
 NEEDS = pytest.mark.needs("dockerd", "compose", "docker-registry")
 
@@ -188,7 +189,7 @@ def labelled(**told: str) -> Container:
     ],
 )
 def test_places_are_read_from_labels(told: dict[str, str], seen: tuple[str, tuple[str, ...], tuple[str, ...]]) -> None:
-    assert _labelled(labelled(**told), Path("/pins/shop.yaml")) == seen
+    assert _places_of(labelled(**told), Path("/pins/shop.yaml")) == seen
 
 
 # ---- real projects

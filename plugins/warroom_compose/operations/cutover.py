@@ -14,15 +14,17 @@ from warroom.model.call import Call, CallResult, HttpCall, ProcessCall, Until
 from warroom.model.plan import Look, Preview, Risk
 from warroom_compose import calls, pins
 from warroom_compose.config import Config
+from warroom_compose.looking import short
 from warroom_compose.operations.args import CutOverArgs
 from warroom_compose.operations.definition import Definition, Definitions, definitions, in_order
 from warroom_compose.operations.downtime import from_lines, outputs_of
-from warroom_compose.operations.images import told
+from warroom_compose.operations.images import every, told
 from warroom_compose.operations.pinning import replaced, text_in
-from warroom_compose.operations.scene import Scene, mapping, name_of, pinned, scene, words
-from warroom_compose.operations.seeing import image, ns_of
-from warroom_compose.operations.targets import Target, putting_back, short, targets
+from warroom_compose.operations.scene import Scene, name_of, pinned, scene, words
+from warroom_compose.operations.seeing import image
+from warroom_compose.operations.targets import Target, putting_back, targets
 from warroom_compose.operations.verdict import seen_of
+from warroom_compose.times import ns_of
 
 EXPECTED_S = 10.0
 PINNED = (("image", "ref"), ("definition", "definition"))
@@ -46,11 +48,11 @@ class CutOver:
     async def _facts(
         self, here: Scene, args: CutOverArgs, defined: Definitions, found: Sequence[Target]
     ) -> dict[str, Any]:
-        """``shots`` are left out: those that run to their end, for which waiting is an error."""
+        """One-shots are left out: those that run to their end, for which waiting is an error."""
         ready = [each.service for each in found if not defined.services[each.service].one_shot]
         if not ready:
             raise BadInput("There is nothing to bring up", "every service named runs to its end", "name others")
-        running = {one.image_id for service in ready for one in here.project.of(service)}
+        running = {one.image_id for one in here.project.of(*ready)}
         local = [one for name in sorted(running) if (one := await image(here.engine, name)) is not None]
         path = str(here.project.pin_file)
         text = pins.text_of(Path(path))
@@ -175,8 +177,8 @@ def _service(here: Scene, target: Target, defined: Definition, back: str) -> dic
 
 
 def _targets(facts: Facts) -> dict[str, Mapping[str, Any]]:
-    found = facts["targets"]
-    return {str(each["service"]): each for each in map(mapping, found)} if isinstance(found, list) else {}
+    """By service."""
+    return {str(each["service"]): each for each in every(facts)}
 
 
 def _same(target: Mapping[str, Any]) -> bool:

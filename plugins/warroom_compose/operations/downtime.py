@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from warroom.model.units import many
-
-NS = 1_000_000_000
+from warroom_compose.times import NS
 
 
 @dataclass(frozen=True)

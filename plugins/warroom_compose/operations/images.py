@@ -13,13 +13,13 @@ from warroom.api import Context, Facts, WarroomError
 from warroom.model.call import Call, CallResult, ProcessCall
 from warroom.model.plan import Look, Preview, Risk
 from warroom_compose.config import Config
-from warroom_compose.history import REMEMBERED
-from warroom_compose.looking import VERSION_LABEL
+from warroom_compose.events import REMEMBERED
+from warroom_compose.looking import VERSION_LABEL, short
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import definitions
 from warroom_compose.operations.scene import mapping, pinned, scene, unseen, words
-from warroom_compose.operations.seeing import architecture, happened, image
-from warroom_compose.operations.targets import Target, short, targets
+from warroom_compose.operations.seeing import image, recorded
+from warroom_compose.operations.targets import Target, targets
 
 PULL_S = 900.0
 PROVES = "warroom-proof"
@@ -37,6 +37,7 @@ def told(target: Target) -> dict[str, JsonValue]:
         "image": local.id if local else "",
         "version": local.labels.get(VERSION_LABEL, "") if local else "",
         "commit": (local.commit or "") if local else "",
+        "built_for": local.architecture if local else "",
         "runnable": bool(local.command or local.entrypoint) if local else True,
     }
 
@@ -45,14 +46,9 @@ async def target_facts(ctx: Context, args: TargetArgs, *, tags: bool = False) ->
     async with scene(ctx) as here:
         defined = await definitions(ctx, here.project, args.services)
         found = await targets(ctx, here.engine, here.project, defined.services, args, tags=tags)
-        facts = here.facts(args.services)
-        local = {each.image.id for each in found if each.image is not None}
-        built = {name: await architecture(here.engine, name) for name in sorted(local)}
         return {
-            **facts,
-            "targets": [
-                {**told(each), "built_for": built.get(each.image.id if each.image else "", "")} for each in found
-            ],
+            **here.facts(args.services),
+            "targets": [told(each) for each in found],
             "architecture": here.stand.architecture,
         }
 
@@ -180,10 +176,10 @@ class Prove:
         try:
             async with scene(ctx) as here:
                 filters = {"type": ["container"], "container": names}
-                seen = await happened(here.engine, _since(facts), here.stand.now, filters)
+                seen = await recorded(here.engine, _since(facts), here.stand.now, filters)
                 same = {"name": [f"^/{name}$" for name in names]}
                 left = await here.engine.ask(lambda api: api.containers(all=True, filters=same))
-                all_seen = await happened(here.engine, _since(facts), here.stand.now, {})
+                all_seen = await recorded(here.engine, _since(facts), here.stand.now, {})
         except WarroomError as error:
             return unseen(error)
         actions: dict[str, list[str]] = {name: [] for name in names}

@@ -26,8 +26,9 @@ from warroom_compose.operations.scene import (
     unseen,
     words,
 )
-from warroom_compose.operations.seeing import image, ns_of, plight, standing
+from warroom_compose.operations.seeing import image, plight, standing
 from warroom_compose.project import Container
+from warroom_compose.times import ns_of
 
 EXPECTED_S = 5.0
 
@@ -44,13 +45,9 @@ async def facts_of(ctx: Context, services: Services) -> dict[str, Any]:
         await refuse_v1(ctx)
         facts = here.facts(services)
         running = [service for service in services if here.project.running(service)]
-        started = {one.id: ns_of(one.started_at) for service in services for one in here.project.of(service)}
+        started = {one.id: ns_of(one.started_at) for one in here.project.of(*services)}
         counts = {service: len(here.project.of(service)) for service in services}
     return {**facts, "running": running, "started": started, "counts": counts}
-
-
-def _no_outputs(results: Sequence[CallResult]) -> Mapping[str, str]:
-    return {}
 
 
 def _stands(containers: Sequence[Container]) -> str:
@@ -80,12 +77,12 @@ class Stop:
         )
 
     def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
-        return _no_outputs(results)
+        return {}
 
     async def check(self, ctx: Context, args: StopArgs, facts: Facts) -> Look:
         try:
             async with scene(ctx) as here:
-                found = [one for service in args.services for one in here.project.of(service)]
+                found = here.project.of(*args.services)
         except WarroomError as error:
             return unseen(error)
         up = [one for one in found if one.state not in ("exited", "created", "dead")]
@@ -121,7 +118,7 @@ class Start:
         )
 
     def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
-        return _no_outputs(results)
+        return {}
 
     async def check(self, ctx: Context, args: ServicesArgs, facts: Facts) -> Look:
         try:
@@ -132,7 +129,7 @@ class Start:
 
 
 async def _running(here: Scene, services: Sequence[str], facts: Facts) -> Look:
-    found = [one for service in services for one in here.project.of(service)]
+    found = here.project.of(*services)
     down = [one for one in found if not one.running]
     if found and not down:
         return Look(verdict="done", seen=_stands(found))
@@ -166,12 +163,12 @@ class Restart:
         )
 
     def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
-        return _no_outputs(results)
+        return {}
 
     async def check(self, ctx: Context, args: StopArgs, facts: Facts) -> Look:
         try:
             async with scene(ctx) as here:
-                found = [one for service in args.services for one in here.project.of(service)]
+                found = here.project.of(*args.services)
                 began = mapping(facts["started"])
                 fresh = [one for one in found if ns_of(one.started_at) != began.get(one.id)]
                 if not fresh:
@@ -246,7 +243,7 @@ class Scale:
         )
 
     def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
-        return _no_outputs(results)
+        return {}
 
     async def check(self, ctx: Context, args: ScaleArgs, facts: Facts) -> Look:
         name, was = args.services[0], int(str(facts["count"]))

@@ -43,7 +43,7 @@ class Scene:
     def pinned(self, services: Sequence[str]) -> bool:
         """Whether what runs of them was made with the pins. They may be those of an earlier incident."""
         pin_file, label = str(self.project.pin_file), f"{LABEL}project.config_files"
-        made = [one.labels.get(label, "").split(",") for service in services for one in self.project.of(service)]
+        made = [one.labels.get(label, "").split(",") for one in self.project.of(*services)]
         return self.project.pinned and any(pin_file in files for files in made)
 
 

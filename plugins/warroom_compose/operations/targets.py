@@ -139,9 +139,3 @@ def putting_back(project: Project, service: str, local: Sequence[Image]) -> str:
             ref = reference(one.image)
             return _identity(found, ref.repository) if ref is not None and ref.repository else found.id
     return ""
-
-
-def short(ref: str) -> str:
-    """A digest by its beginning, for people."""
-    name, at, digest = ref.rpartition("@")
-    return f"{name}{at}{digest[:19]}" if digest.startswith("sha256:") else ref

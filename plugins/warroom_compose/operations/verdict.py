@@ -10,13 +10,14 @@ from typing import Any
 from warroom.api import Context, Facts, WarroomError
 from warroom.model.plan import Look
 from warroom_compose.config import Config
-from warroom_compose.looking import TAG
+from warroom_compose.looking import TAG, short
 from warroom_compose.operations.downtime import Gap, Moment, gap, measured, summed
-from warroom_compose.operations.scene import Scene, before, mapping, scene, unseen
-from warroom_compose.operations.seeing import image, moments, ns_of, plight, standing
-from warroom_compose.operations.targets import short
+from warroom_compose.operations.images import every
+from warroom_compose.operations.scene import Scene, before, scene, unseen
+from warroom_compose.operations.seeing import image, moments, plight, standing
 from warroom_compose.project import Container, inspected
 from warroom_compose.said import said_by
+from warroom_compose.times import ns_of
 
 SETTLED_S = 3.0
 """How long a container that nobody checks must have run before "it runs" says anything."""
@@ -38,7 +39,7 @@ async def seen_of(ctx: Context, facts: Facts, version: str) -> Look:
     """``done``: every service runs the very image, is well, and says that version where it says one. Only read."""
     try:
         async with scene(ctx) as here:
-            found = [await _service(ctx, here, facts, target, version) for target in _targets(facts)]
+            found = [await _service(ctx, here, facts, target, version) for target in every(facts)]
             if all(each.new and each.well for each in found):
                 down = await _downtime(here, facts)
                 seen = "; ".join([*(each.words for each in found), summed(down)])
@@ -50,11 +51,6 @@ async def seen_of(ctx: Context, facts: Facts, version: str) -> Look:
         return Look(verdict="not-begun", seen=words)
     untouched = all(each.old for each in found) and _same_containers(here, facts)
     return Look(verdict="not-begun" if untouched else "partly", seen=words)
-
-
-def _targets(facts: Facts) -> list[Mapping[str, Any]]:
-    found = facts["targets"]
-    return [mapping(each) for each in found] if isinstance(found, list) else []
 
 
 async def _service(ctx: Context, here: Scene, facts: Facts, target: Mapping[str, Any], version: str) -> Seen:
@@ -153,7 +149,7 @@ def same_version(one: str, other: str) -> bool:
 
 
 def _same_containers(here: Scene, facts: Facts) -> bool:
-    services = [str(target["service"]) for target in _targets(facts)]
+    services = [str(target["service"]) for target in every(facts)]
     return all(sorted(one.id for one in here.project.of(s)) == sorted(before(facts, s)) for s in services)
 
 
@@ -163,7 +159,7 @@ async def _downtime(here: Scene, facts: Facts) -> list[Gap]:
     project = here.project
     seen: list[Moment] = await moments(here.engine, project.name, since, here.stand.now)
     found = []
-    for target in _targets(facts):
+    for target in every(facts):
         name = str(target["service"])
         old = before(facts, name)
         new = [one for one in project.of(name) if one.id not in old]
