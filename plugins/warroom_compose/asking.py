@@ -12,7 +12,7 @@ from warroom.api import Connection, TimedOut, Unreachable, WarroomError
 from warroom_compose.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from warroom_compose.sdk import Api, Carrier, Opened
+    from warroom_compose.sdk import Api, Asking, Carrier, Opened
     from warroom_compose.wire import Dialing
 
 T = TypeVar("T")
@@ -61,17 +61,25 @@ class Questions:
         Raises ``NotThere``, ``EngineRefused``, ``Unreachable`` or ``TimedOut``.
         """
         patience = seconds + self._at.slow_s
+        under_way: list[Asking] = []
 
         def work() -> T:
+            from warroom_compose.sdk import Asking
+
             api, carrier = self._api(version)
-            with carrier.patient(patience, seconds):
+            under_way.append(Asking())
+            with carrier.patient(patience, seconds, under_way[0]):
                 return question(api)
 
         async with self._few:
             try:
                 async with asyncio.timeout(patience + seconds / 2):
                     return await self._loop.run_in_executor(self._threads, _plain(work))
+            except asyncio.CancelledError:
+                _end(under_way)
+                raise
             except (TimeoutError, TimedOut) as error:
+                _end(under_way)
                 raise self._dialing.late(seconds) from error
             except Unreachable as error:
                 raise await self._dialing.lost(error) from error
@@ -91,7 +99,7 @@ class Questions:
         if self._carrier is None:
             self._carrier = Carrier(self._connect, self._at.tls, self._at.hostname)
         if version not in self._apis:
-            self._apis[version] = Api(self._carrier, version)
+            self._apis[version] = _made(Api, self._carrier, version)
         return self._apis[version], self._carrier
 
     def _connect(self, seconds: float) -> Opened:
@@ -127,6 +135,26 @@ class Questions:
             await connection.close()
 
 
+def _end(under_way: list[Asking]) -> None:
+    """Nobody waits for it any more: its thread must not go on reading whatever an engine sends."""
+    for each in under_way:
+        each.end()
+
+
+def _made(kind: type[Api], carrier: Carrier, version: str) -> Api:
+    """The SDK reads the docker command's own configuration, which people write."""
+    import docker.errors
+
+    try:
+        return kind(carrier, version)
+    except (docker.errors.DockerException, AttributeError, TypeError, ValueError) as error:
+        raise WarroomError(
+            "Docker's own configuration can't be read",
+            str(error)[:300],
+            "mend config.json in ~/.docker or DOCKER_CONFIG",
+        ) from error
+
+
 def _plain(work: Callable[[], T]) -> Callable[[], T]:
     """``work``, whose errors are this house's: the SDK's and those of what is under it are known here alone."""
 
@@ -147,6 +175,8 @@ def _plain(work: Callable[[], T]) -> Callable[[], T]:
             raise refusal(f"/{path}", str(error.explanation or error), error.status_code or 0) from error
         except requests.exceptions.JSONDecodeError as error:
             raise WarroomError("The Docker engine's answer can't be read", "it gave no JSON") from error
+        except requests.exceptions.ContentDecodingError as error:
+            raise WarroomError("The Docker engine's answer can't be read", _innermost(error)) from error
         except requests.RequestException as error:
             cause = error.args[0] if error.args else error
             if isinstance(error, requests.Timeout) or isinstance(cause, urllib3.exceptions.ReadTimeoutError):
@@ -154,6 +184,10 @@ def _plain(work: Callable[[], T]) -> Callable[[], T]:
             raise Unreachable("no answer", _innermost(error)) from error
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise Unreachable("no answer", str(error) or type(error).__name__) from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            # The SDK takes answers for what they should be; another program may stand in the engine's place.
+            cause = f"it is not what an engine gives ({type(error).__name__})"
+            raise WarroomError("The Docker engine's answer can't be read", cause) from error
 
     return asked
 

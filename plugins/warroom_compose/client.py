@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ T = TypeVar("T")
 NEWEST_API = (1, 45)
 """What this was written for; an older engine is asked in its own version."""
 OLDEST_API = (1, 40)
+_NUMBER = re.compile(r"[0-9]{1,6}")
 _ANY = f"{OLDEST_API[0]}.{OLDEST_API[1]}"
 """For asking what it speaks."""
 
@@ -74,6 +76,10 @@ class Engine:
         """What it is. Raises WarroomError for one too old or too new to be understood."""
         if self._version is None:
             told = await self._questions.ask(lambda api: api.version(api_version=False), _ANY, self.timeout)
+            if not isinstance(told, dict):
+                raise WarroomError(
+                    "The Docker engine's answer can't be read", f"{self.at.name} says no version of its own"
+                )
             newest, oldest = _numbers(told.get("ApiVersion")), _numbers(told.get("MinAPIVersion"))
             if newest < OLDEST_API:
                 raise WarroomError(
@@ -170,4 +176,4 @@ def part(text: str) -> str:
 
 def _numbers(text: object) -> tuple[int, int]:
     major, _, minor = str(text or "0.0").partition(".")
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
+    return (int(major), int(minor)) if _NUMBER.fullmatch(major) and _NUMBER.fullmatch(minor) else (0, 0)

@@ -24,6 +24,9 @@ _BASE = "http://docker:2375"
 """A name for the session; nothing is ever looked up under it."""
 _LEFT_OPEN = 4
 """Connections that are kept for the next questions."""
+_CHUNK = 65536
+LARGEST = 32 * 2**20
+"""Bytes of an answer: many times what a host with thousands of images gives."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,40 @@ class _Connection(urllib3.connection.HTTPConnection):
             carried.close()
 
 
+class Asking:
+    """A question that is under way in a thread; ``end``, from any thread, ends what it waits for."""
+
+    def __init__(self) -> None:
+        self.taken: set[Any] = set()
+
+    def end(self) -> None:
+        for each in tuple(self.taken):
+            if (opened := each.sock) is not None:
+                with contextlib.suppress(OSError):
+                    opened.shutdown(socket.SHUT_RDWR)
+
+
 class _Pool(urllib3.connectionpool.HTTPConnectionPool):
-    def __init__(self, connect: Connect, seconds: Callable[[], float]) -> None:
+    def __init__(self, connect: Connect, seconds: Callable[[], float], asking: Callable[[], Asking | None]) -> None:
         super().__init__("docker", maxsize=_LEFT_OPEN)
         self._open = connect
         self._seconds = seconds
+        self._asking = asking
 
     def _new_conn(self) -> Any:
         return _Connection(self._open, self._seconds())
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        found = super()._get_conn(timeout)
+        if (asking := self._asking()) is not None:
+            asking.taken.add(found)
+        return found
+
+    def _put_conn(self, conn: Any) -> None:
+        """It is another question's from here on."""
+        if (asking := self._asking()) is not None:
+            asking.taken.discard(conn)
+        super()._put_conn(conn)
 
 
 class Carrier(BaseHTTPAdapter):
@@ -72,7 +101,9 @@ class Carrier(BaseHTTPAdapter):
     def __init__(self, connect: Connect, tls: ssl.SSLContext | None, host: str) -> None:
         super().__init__()
         self._now = threading.local()
+        self._lock = threading.Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._closed = False
 
         def connected(seconds: float) -> Opened:
             opened = connect(seconds)
@@ -82,19 +113,24 @@ class Carrier(BaseHTTPAdapter):
             except BaseException:
                 opened.close()
                 raise
-            self._sockets.add(used)
-            return Opened(used, opened.close)
+            with self._lock:
+                self._sockets.add(used)
+                if not self._closed:
+                    return Opened(used, opened.close)
+            used.close()
+            opened.close()
+            raise ConnectionAbortedError("nobody asks any more")
 
-        self._pool = _Pool(connected, lambda: self.patience[0])
+        self._pool = _Pool(connected, lambda: self.patience[0], lambda: getattr(self._now, "asking", None))
 
     @contextlib.contextmanager
-    def patient(self, connect: float, answer: float) -> Iterator[None]:
+    def patient(self, connect: float, answer: float, asking: Asking) -> Iterator[None]:
         """For this thread: seconds for a connection, and for each part of an answer."""
-        self._now.patience = (connect, answer)
+        self._now.patience, self._now.asking = (connect, answer), asking
         try:
             yield
         finally:
-            del self._now.patience
+            del self._now.patience, self._now.asking
 
     @property
     def patience(self) -> tuple[float, float]:
@@ -109,7 +145,10 @@ class Carrier(BaseHTTPAdapter):
 
     def close(self) -> None:
         """Who still waits for an answer is told that there will be none."""
-        for each in list(self._sockets):
+        with self._lock:
+            self._closed = True
+            opened = list(self._sockets)
+        for each in opened:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         self._pool.close()
@@ -122,7 +161,18 @@ class Api(docker.APIClient):
         super().__init__(base_url=_BASE, version=version)
         self.trust_env = False  # no proxy and no .netrc: the door makes the connections
         self.mount("http://", carrier)
+        self.mount("https://", carrier)  # an engine that names another place is not followed out of the door
         self._carrier = carrier
 
     def send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
-        return super().send(request, **{**more, "timeout": self._carrier.patience})
+        """Read whole, but not more than ``LARGEST``; no redirection is followed, since an engine gives none."""
+        given = {**more, "timeout": self._carrier.patience, "allow_redirects": False, "stream": True}
+        response = super().send(request, **given)
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > LARGEST:
+                response.close()
+                raise requests.exceptions.ContentDecodingError(f"it is longer than {LARGEST >> 20} MiB")
+        response._content = bytes(body)
+        return response
