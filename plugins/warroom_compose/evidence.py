@@ -16,6 +16,7 @@ from warroom.api import Context, Folder, WarroomError
 from warroom_compose.client import Engine, NotThere, engine
 from warroom_compose.config import Config
 from warroom_compose.events import happened, query
+from warroom_compose.files import contents
 from warroom_compose.lines import entries, objects
 from warroom_compose.logs import source_of
 from warroom_compose.project import find, inspected, labelled
@@ -197,7 +198,7 @@ class DefinitionCollector:
 
 def _bytes_of(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return contents(file)
     except OSError as error:
         return f"# {file} can't be read: {(error.strerror or str(error)).lower()}\n".encode()
 
@@ -206,7 +207,7 @@ def _hide_files(ctx: Context, files: tuple[str, ...]) -> None:
     """Env files themselves are not taken: nearly all in them is secret. What they set is told to the redactor."""
     for file in files:
         try:
-            text = Path(file).read_text(encoding="utf-8", errors="replace")
+            text = contents(file).decode("utf-8", "replace")
         except OSError:
             continue
         pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))

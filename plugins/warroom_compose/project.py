@@ -14,11 +14,13 @@ from typing import Any, Literal
 from warroom.api import Context, WarroomError
 from warroom_compose.client import Engine, NotThere, engine
 from warroom_compose.config import Config
+from warroom_compose.files import contents
 from warroom_compose.times import instant
 
 LABEL = "com.docker.compose."
 _RENAMED = re.compile(r"^[0-9a-f]{12}_")
 """What Compose puts before a container's name while it makes the next one in its place."""
+_NUMBER = re.compile(r"[0-9]{1,6}")
 
 Health = Literal["healthy", "unhealthy", "starting", "none"]
 
@@ -137,8 +139,7 @@ class Project:
         found = []
         for file in (*self.files, *self.env_files):
             try:
-                with open(file, "rb") as opened:
-                    opened.read(1)
+                contents(file)
             except OSError as error:
                 found.append(f"{file}: {(error.strerror or str(error)).lower()}")
         return tuple(found)
@@ -155,7 +156,7 @@ class Project:
 
 def _sha256(path: Path) -> str:
     try:
-        return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+        return "sha256:" + hashlib.sha256(contents(path)).hexdigest()
     except OSError:
         return ""
 
@@ -215,7 +216,7 @@ def _container(
         id=str(one["Id"]),
         name=name.lstrip("/"),
         service=labels.get(f"{LABEL}service", ""),
-        number=int(number) if number.isdigit() else 1,
+        number=int(number) if _NUMBER.fullmatch(number) else 1,
         image=str(one.get("Image", "")),
         image_id=str(one.get("ImageID", "")),
         state=state,
@@ -287,12 +288,13 @@ def _project(config: Config, engine_id: str, containers: Sequence[Container]) ->
 
 
 def _sources(config: Config, containers: Sequence[Container]) -> list[Container]:
-    """The released service's containers first, then the others that matter, then any; of each the newest first."""
+    """The released service's containers first, then the others that matter, then any; of each those that run,
+    the newest first: one that was only created, or failed, does not say where the others came from."""
     order = [config.released, *config.services]
 
-    def place(one: Container) -> tuple[int, float]:
+    def place(one: Container) -> tuple[int, bool, float]:
         rank = order.index(one.service) if one.service in order else len(order)
-        return rank, -(one.created_at.timestamp() if one.created_at else 0)
+        return rank, not one.running, -(one.created_at.timestamp() if one.created_at else 0)
 
     return sorted(containers, key=place)
 

@@ -22,6 +22,7 @@ from warroom.model.call import ProcessCall
 from warroom_compose import plugin
 from warroom_compose.config import Config
 from warroom_compose.operations import OPERATIONS
+from warroom_compose.project import _listed, find
 
 NAMES = 2000
 DIGEST = f"sha256:{'1' * 64}"
@@ -202,6 +203,35 @@ async def test_labels_of_somebody_s_containers_give_no_option_and_no_file(
     finally:
         engine.docker("rm", "-f", *made)
         engine.docker("rmi", "-f", f"{name}:1")
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["\u00b2", "\u0663", "9" * 5000, "-1", "1.5", ""],
+    ids=["square", "arabic", "long", "negative", "part", "none"],
+)
+def test_a_container_s_number_is_a_small_number(number: str) -> None:
+    """One label that can't be counted must not hide all containers of the project."""
+    labels = {f"{LABEL}.service": "web", f"{LABEL}.container-number": number}
+    assert _listed({"Id": "1", "Created": 1, "State": "running", "Names": ["/web"], "Labels": labels}).number == 1
+
+
+@pytest.mark.needs("dockerd", "compose")
+async def test_a_container_that_never_ran_does_not_say_where_the_project_s_files_are(
+    project: Project, tmp_path: Path
+) -> None:
+    engine, name = project.engine, unique("evil")
+    labels = {"project": project.name, "service": "web", "container-number": "7", "oneoff": "False"}
+    labels |= {"project.working_dir": "/", "project.config_files": f"{tmp_path}/other.yml"}
+    words = [f"--label={LABEL}.{key}={value}" for key, value in labels.items()]
+    made = engine.docker("create", "--net", "none", "--name", name, *words, project.image_id(), "x")
+    try:
+        async with a_room(project, tmp_path) as room:
+            found = await find(room.context)
+        assert found.files == tuple(str(path) for path in project.files)
+        assert any("other files" in note for note in found.notes)
+    finally:
+        engine.docker("rm", "-f", made)
 
 
 @pytest.mark.parametrize(
