@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from warroom.model.base import Duration, Id, Instant, canonical, clock_text, parse_duration, sha256, span_text, stored
+from warroom.model.release import Release
 from warroom.testing.builders import a_release, a_runbook
 
 DURATION: TypeAdapter[float] = TypeAdapter(Duration)
@@ -124,3 +125,17 @@ def test_releases_are_the_same_by_identity_and_never_by_name(
     mine: dict[str, Any], theirs: dict[str, Any], same: bool | None
 ) -> None:
     assert a_release().model_copy(update=mine).same_as(a_release().model_copy(update=theirs)) is same
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "match"),
+    [
+        (Release(version="beta.2"), Release(version="beta.2"), True),
+        (Release(version="beta.2"), Release(version="beta.3"), False),
+        (Release(version="beta.2", commit="a1"), Release(version="beta.2", commit="b2"), False),
+        (Release(version="beta.2", commit="a1"), Release(version="beta.3", commit="a1"), True),
+        (Release(version="", commit="a1"), Release(version="", digest="sha256:b2"), False),
+    ],
+)
+def test_a_name_decides_only_without_an_identity_to_compare(one: Release, other: Release, match: bool) -> None:
+    assert one.matches(other) is other.matches(one) is match

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from warroom.decision.answers import known
-from warroom.decision.target import same
 from warroom.model.checklist import settled
 from warroom.model.cutover import fired_needing_reason, puts_back
 from warroom.model.event import Actor
@@ -248,14 +247,14 @@ def _target(state: State, plan: Plan) -> Iterator[Guard]:
     target = plan.target
     if target is None:
         return
-    if any(same(target, other) for other in state.failed_targets):
+    if any(target.matches(other) for other in state.failed_targets):
         yield _soft("target-bad", f"{target.name} was gone back to before and did not recover: choose another target")
     elif target.verdict == "bad":
         why = f" ({target.note})" if target.note else ""
         yield _soft("target-bad", f"{target.name} ran badly{why}: choose another target")
-    if state.running is not None and same(target, state.running):
+    if state.running is not None and target.matches(state.running):
         yield _soft("target-running", f"{target.name} is what runs now: choose another target")
-    if state.target is not None and not same(target, state.target.release):
+    if state.target is not None and not target.matches(state.target.release):
         yield _soft("target-changed", f"The plan goes to {target.name}, the target is {state.target.release.name} now")
 
 

@@ -19,7 +19,7 @@ def best_target(
     if not history:
         return None, "no history of releases is kept or can be read: type a version, commit or digest"
     if running is not None:
-        at = next((i for i, release in enumerate(history) if same(release, running)), None)
+        at = next((i for i, release in enumerate(history) if release.matches(running)), None)
         base, first = running, 0 if at is None else at + 1
         since = running.name if at is not None else f"{running.name} (which is not in the history)"
     else:
@@ -37,16 +37,10 @@ def best_target(
     return None, f"No older release than {since} is left to go back to{tried}"
 
 
-def same(one: Release, other: Release) -> bool:
-    """By identity; by the version's name where they share no identity to compare."""
-    by_identity = one.same_as(other)
-    return by_identity if by_identity is not None else bool(one.version) and one.version == other.version
-
-
 def _why_not(release: Release, base: Release, failed: Sequence[Release]) -> str:
-    if same(release, base):
+    if release.matches(base):
         return "same"
-    if any(same(release, other) for other in failed):
+    if any(release.matches(other) for other in failed):
         return "was gone back to and did not recover"
     if release.verdict == "bad":
         return f"ran badly{': ' + release.note if release.note else ''}"

@@ -19,7 +19,6 @@ from warroom.actions.planner import Situation, make_plan
 from warroom.actions.runner import Runner
 from warroom.api import Context, Readiness
 from warroom.decision.guards import emergency_guards
-from warroom.decision.target import same
 from warroom.engine.acting import Acting
 from warroom.engine.core import Core
 from warroom.engine.opening import open_incident
@@ -137,8 +136,8 @@ class Emergency:
         if query.target:
             return await self._typed(query.target)
         chosen = state.target
-        tried = chosen is not None and any(same(chosen.release, other) for other in state.failed_targets)
-        if chosen is not None and not tried and not (state.running and same(chosen.release, state.running)):
+        tried = chosen is not None and any(chosen.release.matches(other) for other in state.failed_targets)
+        if chosen is not None and not tried and not (state.running and chosen.release.matches(state.running)):
             return _Aim(release=chosen.release, reason=chosen.reason, typed=chosen.typed)
         page = await self._preparing.releases()
         if page.best is None:

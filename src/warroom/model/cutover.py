@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from warroom.model.plan import Plan, Step
-from warroom.model.release import Release
 from warroom.model.runbook import Procedure, Runbook
 from warroom.model.signal import TriggerReading
 from warroom.model.state import PlanState, State
@@ -52,7 +51,7 @@ def taken_back(state: State) -> bool:
 def spent(state: State) -> str:
     """Why the present target is no way on any more, in a sentence; empty while it is one."""
     last, target = last_rollback(state), state.target
-    if last is None or target is None or last.plan.target is None or not _same(last.plan.target, target.release):
+    if last is None or target is None or last.plan.target is None or not last.plan.target.matches(target.release):
         return ""
     name = target.release.name
     if taken_back(state):
@@ -61,7 +60,7 @@ def spent(state: State) -> str:
         now = last.steps[step.id]
         seen = (now.look.seen if now.look is not None else now.detail).removeprefix("FAIL: ")
         return f"FAIL: {name} did not come up ({step.title}){f': {seen}' if seen else ''}"
-    if last.status != "running" and any(_same(release, target.release) for release in state.failed_targets):
+    if last.status != "running" and any(release.matches(target.release) for release in state.failed_targets):
         return f"FAIL: {name} runs and is not recovered"
     return ""
 
@@ -133,7 +132,7 @@ def puts_back(state: State, plan: Plan) -> str:
     before = state.incident.running if state.incident is not None else None
     if plan.purpose == "undo":
         return "putting back what ran before" if any(s.undoes and s.role in ROLES for s in plan.steps) else ""
-    if plan.purpose == "rollback" and plan.target is not None and before is not None and _same(plan.target, before):
+    if plan.purpose == "rollback" and plan.target is not None and before is not None and plan.target.matches(before):
         return f"going to {before.name}, on which it began,"
     if plan.purpose == "resume-writes" and (taken_back(state) or last_rollback(state) is None):
         return "letting writes go on with what ran before"
@@ -144,8 +143,3 @@ def fired_needing_reason(runbook: Runbook, state: State) -> list[str]:
     """Titles of the triggers that fired in this incident and ask for a reason before anything is put back."""
     found = (runbook.triggers[name] for name in state.fired if name in runbook.triggers)
     return [trigger.title for trigger in found if trigger.put_back_needs_reason]
-
-
-def _same(one: Release, other: Release) -> bool:
-    by_identity = one.same_as(other)
-    return by_identity if by_identity is not None else one.version == other.version

@@ -12,7 +12,7 @@ from typing import Literal
 from warroom.model.base import Fact
 from warroom.model.checklist import settled
 from warroom.model.cutover import failed_cut_over, spent, stop_writes_first
-from warroom.model.plan import Step
+from warroom.model.plan import Plan, Step
 from warroom.model.release import Release
 from warroom.model.runbook import Runbook
 from warroom.model.signal import TriggerReading
@@ -282,14 +282,14 @@ def _planning(runbook: Runbook, state: State) -> NextAction | None:
     target, plan = state.target, state.plan
     if target is None:
         return _do("choose-target", "Choose the release to go back to", "")
-    if plan is not None and plan.status == "cancelled" and _same(plan.plan.target, target.release):
+    if plan is not None and plan.status == "cancelled" and _goes_to(plan.plan, target.release):
         return _do("choose-way", "The run was stopped: choose the way on", plan.detail)
     if not _may_run(plan) and (why := spent(state)):
         return _do("choose-way", "Choose the way on", why)
     if not _may_run(plan) or plan is None:
         why = f"the last one is void: {plan.void_reason}" if plan is not None and plan.status == "voided" else ""
         return _do("propose-plan", f"Prepare the plan to {target.release.name}", why or target.reason)
-    if plan.plan.purpose == "rollback" and not _same(plan.plan.target, target.release):
+    if plan.plan.purpose == "rollback" and not _goes_to(plan.plan, target.release):
         return _do("propose-plan", f"Prepare the plan to {target.release.name}", "the target was changed")
     again = "Go on with" if plan.began_at is not None else "Run"
     why = f"{many(len(plan.plan.steps), 'step')} to {target.release.name}"
@@ -348,7 +348,7 @@ def _rolled_back(state: State) -> bool:
     plan = state.plan
     if plan is None or plan.status != "done" or plan.plan.purpose != "rollback":
         return False
-    return state.target is None or _same(plan.plan.target, state.target.release)
+    return state.target is None or _goes_to(plan.plan, state.target.release)
 
 
 def _may_run(plan: PlanState | None) -> bool:
@@ -366,8 +366,5 @@ def _telling(state: State, action: Action, template: str, sentence: str, why: st
     return None if queued else _do(action, sentence, why)
 
 
-def _same(one: Release | None, other: Release) -> bool:
-    if one is None:
-        return False
-    by_identity = one.same_as(other)
-    return by_identity if by_identity is not None else one.version == other.version
+def _goes_to(plan: Plan, release: Release) -> bool:
+    return plan.target is not None and plan.target.matches(release)

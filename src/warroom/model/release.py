@@ -34,6 +34,11 @@ class Release(Fact):
                 return mine == theirs
         return None
 
+    def matches(self, other: Release) -> bool:
+        """By identity; by the version's name where they share no identity to compare."""
+        by_identity = self.same_as(other)
+        return by_identity if by_identity is not None else bool(self.version) and self.version == other.version
+
 
 class ReleaseDiff(Fact):
     """What changed from ``older`` to ``newer``: commits (newest first), files and migrations by name.

@@ -112,9 +112,9 @@ class TargetScreen(Dialog):
         sign, style = {"good": mark("ok"), "bad": mark("failed"), "unknown": mark("unknown")}[release.verdict]
         best = index == page.best
         said = f"{release.verdict}"
-        if page.running is not None and (page.running.same_as(release) or page.running.name == release.name):
+        if page.running is not None and page.running.matches(release):
             said = "runs now"
-        elif any(other.same_as(release) for other in self.store.state.failed_targets):
+        elif any(other.matches(release) for other in self.store.state.failed_targets):
             said, (sign, style) = "failed", mark("failed")
         elif best:
             said = "best"
