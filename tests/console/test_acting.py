@@ -255,6 +255,18 @@ async def test_once_writes_are_stopped_the_plan_that_is_next_is_prepared(start: 
         assert "done by hand: you are shown the lines to paste" in console.text()
 
 
+async def test_a_plan_for_what_is_the_target_no_more_is_not_offered_again(start: Start) -> None:
+    story = planned()
+    async with start(story) as console:
+        await console.press("p")
+        assert console.on_top == "PlanScreen"
+        await console.press("escape")
+        story.on[ChooseTarget](ChooseTarget(text=OLDER.version))
+        await console.settle()
+        await console.press("p")
+        assert console.on_top == "ProcedureScreen", "another target, another plan"
+
+
 async def test_undo_is_refused_in_the_engines_words(start: Start) -> None:
     story = running()
     story.runs_through()

@@ -114,10 +114,14 @@ class Actions:
         self.app.push_screen(EmergencyScreen(self.client))
 
     def plan(self) -> None:
-        """Reading the plan; preparing one where there is none, or where what was stopped or taken back is done."""
-        plan = self.client.store.plan
+        """Reading the plan; preparing one where there is none, where it goes to what is the target no more, or where
+        what was stopped or taken back is done."""
+        store = self.client.store
+        plan, chosen = store.plan, store.state.target
         aside = plan is not None and plan.status == "done" and plan.plan.purpose != "rollback"
-        if plan is None or plan.status == "voided" or aside:
+        goal = plan.plan.target if plan is not None else None
+        past = goal is not None and chosen is not None and not goal.matches(chosen.release) and not store.run_going()
+        if plan is None or plan.status == "voided" or aside or past:
             self.procedure()
         else:
             self.read_plan()
