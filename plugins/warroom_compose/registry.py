@@ -11,7 +11,7 @@ from typing import Any
 
 from warroom.api import Context, TimedOut, Unreachable
 from warroom_compose.client import Engine, EngineRefused, NotThere
-from warroom_compose.looking import Reference
+from warroom_compose.images import Reference
 
 ABSENT = ("manifest unknown", "name unknown", "not found", "no such manifest")
 

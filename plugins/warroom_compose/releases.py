@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from warroom.api import BadInput, Context, TimedOut, Unreachable, WarroomError
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.units import listed
-from warroom_compose import looking
 from warroom_compose.client import Engine, NotThere, engine
 from warroom_compose.config import Config
-from warroom_compose.looking import TAG, Image, Reference, images, made_for, reference, repositories, short
+from warroom_compose.images import TAG, Image, Reference, images, made_for, of_name, reference, repositories, short
 from warroom_compose.project import LABEL, Container, NoProject, Project, find
 from warroom_compose.registry import digest_of
 from warroom_compose.said import Said, said_by
@@ -78,7 +77,7 @@ class ComposeReleases:
                 if one is None:
                     words = f"{release.name} is not on the engine's host: what differs can't be read before it is"
                     return ReleaseDiff(older=older.name, newer=newer.name, notes=(words,))
-                pair.append(await looking.image(of, one.id))
+                pair.append(await of_name(of, one.id))
         for one in pair:
             ctx.hide(one.settings or {})
         return _compared(older, newer, pair[0], pair[1])
@@ -90,7 +89,7 @@ async def _running(of: Engine, containers: Sequence[Container]) -> tuple[Image, 
     if len(ids) != 1:
         return None
     try:
-        found = await looking.image(of, ids.pop())
+        found = await of_name(of, ids.pop())
     except NotThere:  # removed by force from under it
         found = Image(containers[0].image_id)
     return found, repositories(containers, [found])

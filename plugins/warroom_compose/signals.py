@@ -10,7 +10,7 @@ from warroom.api import BadInput, Context, SignalOffer, TimedOut, Unreachable, W
 from warroom.model.signal import Sample
 from warroom_compose.client import Engine, NotThere, engine
 from warroom_compose.config import Config
-from warroom_compose.history import Deaths
+from warroom_compose.deaths import Deaths
 from warroom_compose.measures import Used, Value, of_project, of_service, used, with_own
 from warroom_compose.project import Container, NoProject, Project, find
 

@@ -13,7 +13,7 @@ from warroom.api import Context, ProgramMissing, Ready, WarroomError
 from warroom.model.units import listed, many
 from warroom_compose.client import Engine, engine
 from warroom_compose.config import Config
-from warroom_compose.looking import Image, images, reference
+from warroom_compose.images import Image, images, reference
 from warroom_compose.project import Container, NoProject, Project, find
 from warroom_compose.registry import digest_of
 from warroom_compose.releases import ComposeReleases

@@ -9,8 +9,8 @@ from warroom.errors import BadInput, Unreachable, WarroomError
 from warroom.model.call import CallResult, ProcessCall
 from warroom.testing.fakes import FakeReadDoor, a_context
 from warroom_compose import calls, pins
-from warroom_compose.looking import Image as Local
-from warroom_compose.looking import short
+from warroom_compose.images import Image as Local
+from warroom_compose.images import short
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import Definition, in_order
 from warroom_compose.operations.downtime import Moment, from_lines, gap, outputs_of

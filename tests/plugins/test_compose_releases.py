@@ -16,7 +16,7 @@ from tests.plugins.compose_images import load
 from tests.plugins.compose_projects import a_project, idle_service, web_service
 from tests.plugins.compose_reading import LONG, reading
 from warroom.api import BadInput, Unreachable, WarroomError
-from warroom_compose.looking import Image, Reference, reference
+from warroom_compose.images import Image, Reference, reference
 from warroom_compose.releases import ComposeReleases
 
 NEEDS = pytest.mark.needs("dockerd", "compose", "docker-registry")

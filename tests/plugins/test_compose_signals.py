@@ -18,8 +18,8 @@ from warroom.api import BadInput, Context
 from warroom.model.signal import Sample
 from warroom.testing.fakes import a_context
 from warroom_compose.config import Config, Service
+from warroom_compose.deaths import Deaths
 from warroom_compose.events import happened
-from warroom_compose.history import Deaths
 from warroom_compose.measures import Used, Value, of_project, of_service, used, with_own
 from warroom_compose.project import Container
 from warroom_compose.signals import ComposeSignals, offered

@@ -14,12 +14,12 @@ from warroom.model.call import Call, CallResult, HttpCall, ProcessCall, Until
 from warroom.model.plan import Look, Preview, Risk
 from warroom_compose import calls, pins
 from warroom_compose.config import Config
-from warroom_compose.looking import short
+from warroom_compose.images import short
 from warroom_compose.operations.args import CutOverArgs
 from warroom_compose.operations.definition import Definition, Definitions, definitions, in_order
 from warroom_compose.operations.downtime import from_lines, outputs_of
-from warroom_compose.operations.images import every, told
 from warroom_compose.operations.pinning import replaced, text_in
+from warroom_compose.operations.pulling import every, told
 from warroom_compose.operations.scene import Scene, name_of, pinned, scene, words
 from warroom_compose.operations.seeing import image
 from warroom_compose.operations.targets import Target, putting_back, targets

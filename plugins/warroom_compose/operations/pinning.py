@@ -14,9 +14,9 @@ from warroom.model.call import Call, CallResult
 from warroom.model.plan import Look, Preview, Risk
 from warroom_compose import calls, pins
 from warroom_compose.config import Config
-from warroom_compose.looking import short
+from warroom_compose.images import short
 from warroom_compose.operations.args import TargetArgs
-from warroom_compose.operations.images import every, pinned_targets, target_facts
+from warroom_compose.operations.pulling import every, pinned_targets, target_facts
 from warroom_compose.operations.scene import pinned, scene, words
 
 

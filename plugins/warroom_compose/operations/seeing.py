@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from warroom.api import Context, TimedOut
-from warroom_compose import looking
 from warroom_compose.calls import MOMENTS
 from warroom_compose.client import Engine, NotThere, part
+from warroom_compose.images import Image, of_name
 from warroom_compose.lines import entries, objects
-from warroom_compose.looking import Image
 from warroom_compose.operations.downtime import Moment
 from warroom_compose.project import LABEL, Container, labelled
 from warroom_compose.times import NS, instant, ns_of
@@ -40,7 +39,7 @@ async def stand(ctx: Context, engine: Engine) -> Stand:
 async def image(engine: Engine, name: str) -> Image | None:
     """The local image of this name, digest or ID; None when there is none."""
     try:
-        return await looking.image(engine, name)
+        return await of_name(engine, name)
     except NotThere:
         return None
 

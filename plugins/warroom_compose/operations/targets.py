@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from warroom.api import BadInput, Context, Unreachable, WarroomError
 from warroom_compose.client import Engine
-from warroom_compose.looking import TAG, Image, Reference, reference
+from warroom_compose.images import TAG, Image, Reference, reference
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import Definition
 from warroom_compose.operations.seeing import image

@@ -10,9 +10,9 @@ from typing import Any
 from warroom.api import Context, Facts, WarroomError
 from warroom.model.plan import Look
 from warroom_compose.config import Config
-from warroom_compose.looking import TAG, short
+from warroom_compose.images import TAG, short
 from warroom_compose.operations.downtime import Gap, Moment, gap, measured, summed
-from warroom_compose.operations.images import every
+from warroom_compose.operations.pulling import every
 from warroom_compose.operations.scene import Scene, before, scene, unseen
 from warroom_compose.operations.seeing import image, moments, plight, standing
 from warroom_compose.project import Container, inspected

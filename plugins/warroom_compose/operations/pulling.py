@@ -14,7 +14,7 @@ from warroom.model.call import Call, CallResult, ProcessCall
 from warroom.model.plan import Look, Preview, Risk
 from warroom_compose.config import Config
 from warroom_compose.events import REMEMBERED
-from warroom_compose.looking import VERSION_LABEL, short
+from warroom_compose.images import VERSION_LABEL, short
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import definitions
 from warroom_compose.operations.scene import mapping, pinned, scene, unseen, words

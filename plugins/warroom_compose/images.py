@@ -164,7 +164,7 @@ async def images(engine: Engine) -> list[Image]:
     return sorted(found, key=lambda one: (one.created_at or datetime.min.replace(tzinfo=UTC), one.id), reverse=True)
 
 
-async def image(engine: Engine, name: str) -> Image:
+async def of_name(engine: Engine, name: str) -> Image:
     """One of the host's, by its name, digest or ID. Raises ``NotThere``."""
     return inspected(await engine.ask(lambda api: api.inspect_image(name)))
 
