@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from warroom_compose.events import happened, query
 from warroom_compose.files import contents
 from warroom_compose.lines import entries, objects
 from warroom_compose.logs import source_of
-from warroom_compose.project import find, inspected, labelled
+from warroom_compose.project import find, hide, inspected, labelled
 from warroom_compose.times import instant, moment
 
 AT_ONCE = 8
@@ -46,16 +46,6 @@ async def _all(of: Engine, project: str) -> list[dict[str, Any]]:
     return [one for one in found if one is not None]
 
 
-def environment(config: Mapping[str, Any]) -> dict[str, str]:
-    pairs = (str(each).partition("=") for each in config.get("Env") or [])
-    return {name: value for name, _, value in pairs}
-
-
-def _hide(ctx: Context, containers: list[dict[str, Any]]) -> None:
-    for one in containers:
-        ctx.hide(environment(one.get("Config") or {}))
-
-
 def _json(value: object) -> bytes:
     return json.dumps(value, indent=1, ensure_ascii=False).encode()
 
@@ -73,7 +63,7 @@ class LogCollector:
             containers = await _all(of, ctx.config.project)
             if not containers:
                 raise WarroomError("There are no logs", f"the engine has no container of {ctx.config.project}")
-            _hide(ctx, containers)
+            hide(ctx, *containers)
             gate = asyncio.Semaphore(AT_ONCE)
 
             async def one(told: dict[str, Any]) -> WarroomError | None:
@@ -130,7 +120,7 @@ class StateCollector:
     async def collect(self, ctx: Context, folder: Folder) -> None:
         async with engine(ctx) as of:
             containers = await _all(of, ctx.config.project)
-            _hide(ctx, containers)
+            hide(ctx, *containers)
             info, version, there, events = await asyncio.gather(
                 of.ask(lambda api: api.info()),
                 of.ask(lambda api: api.version()),
@@ -180,7 +170,7 @@ class DefinitionCollector:
         config: Config = ctx.config
         async with engine(ctx) as of:
             project = await find(ctx, of)
-            _hide(ctx, await _all(of, config.project))
+            hide(ctx, *await _all(of, config.project))
         _hide_files(ctx, project.env())
         async with folder.file("compose.rendered.yaml", kind="config") as part:
             argv = project.argv("config", "--output", str(part))

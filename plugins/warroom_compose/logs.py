@@ -18,7 +18,7 @@ from warroom_compose.client import Engine, EngineRefused, NotThere, engine
 from warroom_compose.config import Config
 from warroom_compose.events import Happened, happened, query
 from warroom_compose.lines import ERRORS, Position, entries, level_of, objects
-from warroom_compose.project import Container, inspected, labelled
+from warroom_compose.project import Container, hide, inspected, labelled
 from warroom_compose.times import moment
 
 FIRST_LINES = 1000
@@ -125,9 +125,11 @@ class _Following:
         if container_id in self._containers:
             return
         try:
-            found = inspected(await of.ask(lambda api: api.inspect_container(container_id)))
+            told = await of.ask(lambda api: api.inspect_container(container_id))
         except NotThere:
             return
+        hide(self._ctx, told)
+        found = inspected(told)
         one = _One(container_id, source_of(found), found.tty)
         self._containers[container_id] = one
         before = self._newest.get(one.source)

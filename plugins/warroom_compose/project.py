@@ -186,18 +186,27 @@ async def find(ctx: Context, of: Engine | None = None, *, only: Collection[str] 
             "docker compose ls --all shows the projects there; correct project, or the engine",
         )
     containers = [_listed(one) for one in listed]
-    found = await asyncio.gather(*(_inspected(of, one, only) for one in containers))
+    found = await asyncio.gather(*(_inspected(ctx, of, one, only) for one in containers))
     return _project(config, str(info.get("ID", "")), [one for one in found if one is not None])
 
 
-async def _inspected(of: Engine, one: Container, only: Collection[str] | None) -> Container | None:
+async def _inspected(ctx: Context, of: Engine, one: Container, only: Collection[str] | None) -> Container | None:
     """None where it went away meanwhile."""
     if only is not None and one.service not in only:
         return one
     try:
-        return inspected(await of.ask(lambda api: api.inspect_container(one.id)))
+        told = await of.ask(lambda api: api.inspect_container(one.id))
     except NotThere:
         return None
+    hide(ctx, told)
+    return inspected(told)
+
+
+def hide(ctx: Context, *containers: Mapping[str, Any]) -> None:
+    """What ``/containers/ID/json`` gives of them: what their environment keeps secret, their logs may say aloud."""
+    for one in containers:
+        pairs = (str(each).partition("=") for each in (one.get("Config") or {}).get("Env") or [])
+        ctx.hide({name: value for name, _, value in pairs})
 
 
 def _listed(one: Mapping[str, Any]) -> Container:

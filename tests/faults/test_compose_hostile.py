@@ -5,20 +5,23 @@ What a name would do where it got through is to make a file in ``canary``: by a 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from tests.docker_engine import DockerEngine, unique
-from tests.plugins.compose_images import Image, load
+from tests.docker_engine import DockerEngine, unique, wait_for
+from tests.plugins.compose_images import SECRET, Image, load
 from tests.plugins.compose_projects import LABEL, Project, a_project, web_service
-from tests.plugins.compose_room import a_room
+from tests.plugins.compose_room import Room, a_room
 from warroom.api import WarroomError
 from warroom.model.call import ProcessCall
+from warroom.model.signal import LogLine
 from warroom_compose import plugin
 from warroom_compose.config import Config
 from warroom_compose.operations import OPERATIONS
@@ -232,6 +235,41 @@ async def test_a_container_that_never_ran_does_not_say_where_the_project_s_files
         assert any("other files" in note for note in found.notes)
     finally:
         engine.docker("rm", "-f", made)
+
+
+@pytest.mark.needs("dockerd", "compose")
+async def test_what_a_container_says_of_its_environment_is_redacted_from_the_first_line(
+    docker_engine: DockerEngine, tmp_path: Path
+) -> None:
+    """Nothing was collected yet: a warroom that has just begun knows the secrets of what it looks at."""
+    says = web_service(entrypoint=["sh", "-c", "echo no login with $$APP_SECRET; exit 3"])
+    with a_project(docker_engine, tmp_path, {"web": says}, local=True, started=False) as leaky:
+        leaky.up(wait=False)
+        wait_for(
+            lambda: (
+                "Exited"
+                in docker_engine.docker("ps", "-a", "--filter", f"name={leaky.name}", "--format", "{{.Status}}")
+            ),
+            "its end",
+        )
+        async with a_room(leaky, tmp_path) as room:
+            plan = await room.plan("up", digest=leaky.image_id())
+            look = await room.look(plan, "up")
+            assert "no login with" in look.seen
+            assert SECRET not in look.seen
+        async with a_room(leaky, tmp_path) as room, contextlib.aclosing(lines_of(room)) as lines, asyncio.timeout(60):
+            async for line in lines:
+                if "no login with" in line.text:
+                    assert SECRET in line.text
+                    assert SECRET not in room.doors.redactor.clean(line.text)
+                    break
+
+
+def lines_of(room: Room) -> AsyncGenerator[LogLine, None]:
+    assert plugin.logs is not None
+    found = plugin.logs.follow(room.context)
+    assert isinstance(found, AsyncGenerator)
+    return found
 
 
 @pytest.mark.parametrize(
