@@ -306,6 +306,7 @@ class Unready:
     async def ready(self, ctx: Context) -> list[Ready]:
         return [
             Ready(id="image", title="The image", status="not-ready", words="it is not pulled yet"),
+            Ready(id="pin", title="no image is pinned", status="unknown", words="a pin is there"),
             Ready(id="disk", title="The disk", status="ready", words="41 GB free"),
         ]
 
@@ -317,7 +318,12 @@ class Hanging:
 
 
 @pytest.mark.parametrize(
-    ("readiness", "words"), [(Unready(), "The image is not ready"), (Hanging(), "is ready is not known")]
+    ("readiness", "words"),
+    [
+        (Unready(), "The image is not ready: it is not pulled yet"),
+        (Unready(), "no image is pinned? a pin is there"),
+        (Hanging(), "is ready is not known"),
+    ],
 )
 async def test_what_is_not_ready_is_listed_and_holds_nothing_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readiness: Any, words: str

@@ -280,6 +280,9 @@ async def test_a_way_that_failed_is_not_the_first_to_be_tried_again(tmp_path: Pa
         page = await shown(world)
         assert page.plan is not None
         assert page.plan.procedure == "two"
+        page = await shown(world, target="v1")
+        assert page.plan is not None
+        assert page.plan.procedure == "one", "with another release it has not failed"
 
 
 async def test_what_a_run_left_unknown_is_said_and_only_ways_of_the_purpose_are_offered(tmp_path: Path) -> None:

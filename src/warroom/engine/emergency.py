@@ -178,7 +178,7 @@ class Emergency:
         """The first procedure of its kind that can be worked out and may use this lane; else why none can."""
         reasons: list[str] = []
         first = self._stop_first()
-        for procedure_id in self._candidates(query):
+        for procedure_id in self._candidates(query, situation.target):
             stops = stops_before(situation.runbook.procedures[procedure_id]) if first else ()
             try:
                 plan = await make_plan(situation, procedure_id, self._core.platforms, include=stops)
@@ -196,8 +196,11 @@ class Emergency:
         way = f". The normal way: {normal}" if normal else ""
         return None, f"{'; '.join(reasons)}{way}"
 
-    def _candidates(self, query: EmergencyQuery) -> list[str]:
-        """The one asked for; else the last plan's own, those with operations, and those done by hand, in that order."""
+    def _candidates(self, query: EmergencyQuery, target: Release | None) -> list[str]:
+        """The one asked for; else the last plan's own, those with operations, and those done by hand, in that order.
+
+        One that failed comes last for the release it failed with alone: that release may have been what was wrong.
+        """
         runbook, last = self._core.runbook, self._state.plan
         if query.procedure:
             known = runbook.procedures.get(query.procedure)
@@ -207,7 +210,11 @@ class Emergency:
             for name, procedure in runbook.procedures.items()
             if procedure.kind == query.purpose and all(need in self._core.platforms for need in procedure.needs)
         ]
-        failed = {run.plan.procedure for run in self._ended() if run.status in ("failed", "unknown")}
+        failed = {
+            run.plan.procedure
+            for run in self._ended()
+            if run.status == "unknown" or (run.status == "failed" and _to(run.plan.target, target))
+        }
         mine = last.plan.procedure if last is not None else ""
 
         def order(name: str) -> tuple[bool, bool, bool]:
@@ -264,11 +271,11 @@ class Emergency:
             except WarroomError as error:
                 words = core.redactor.clean(f"Whether {platform_id} is ready is not known: {error}")
                 return [Guard(id=f"ready-{platform_id}", words=words, hard=False)]
-            how = {"not-ready": "is not ready", "unknown": "is unknown"}
+            how = {"not-ready": " is not ready:", "unknown": "?"}  # the words of the latter say what was found
             return [
                 Guard(
                     id=f"ready-{row.id}",
-                    words=core.redactor.clean(f"{row.title} {how[row.status]}: {row.words}"),
+                    words=core.redactor.clean(f"{row.title}{how[row.status]} {row.words}"),
                     hard=False,
                 )
                 for row in rows
@@ -370,6 +377,11 @@ class Emergency:
             for task in (stop, *waits):
                 task.cancel()
             await asyncio.gather(stop, *waits, return_exceptions=True)
+
+
+def _to(tried: Release | None, target: Release | None) -> bool:
+    """Whether both go to one release. Where either has none, nothing tells them apart."""
+    return tried is None or target is None or tried.matches(target)
 
 
 def _has_operation(procedure: Procedure) -> bool:
