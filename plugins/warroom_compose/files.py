@@ -1,4 +1,7 @@
-"""The project's files. Their names may come from the labels of containers, which whoever may start one can write."""
+"""Files that are read: the project's, and the one that pins images.
+
+Their names may come from the labels of containers, which whoever may start one can write.
+"""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from warroom.api import BadInput, WarroomError
+from warroom_compose.files import contents
 
 HEADER = "# Pinned by warroom: give this file as the last -f. The step unpin takes it away."
-_LARGEST = 65536
 _SERVICE = re.compile(r'  ("(?:[A-Za-z0-9._-]+)"):')
 _IMAGE = re.compile(r'    image: ("(?:[^"\\]+)")')
 
@@ -53,8 +53,7 @@ def _changed(where: str, line: str) -> WarroomError:
 def text_of(path: Path) -> str | None:
     """The file as it is; None when there is none. Raises WarroomError where it can't be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read(_LARGEST).decode()
+        return contents(path).decode()
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -8,6 +8,7 @@ from warroom.api import Context, Probed, WarroomError
 from warroom.model.base import Fact
 from warroom_compose.client import engine
 from warroom_compose.config import Config, ServiceName
+from warroom_compose.images import short
 from warroom_compose.operations.args import Digest, Services
 from warroom_compose.operations.seeing import image, plight, standing
 from warroom_compose.operations.verdict import same_version
@@ -85,7 +86,7 @@ class RunningDigest:
                         known = [image_id, *(d.rpartition("@")[2] for d in (local.digests if local else ()))]
                         same = args.digest in known
                         good = good and same
-                        words.append(f"{name} runs {known[-1][:19]}{'' if same else f', not {args.digest[:19]}'}")
+                        words.append(f"{name} runs {short(known[-1])}{'' if same else f', not {short(args.digest)}'}")
         except WarroomError as error:
             return Probed("inconclusive", str(error))
         for name in args.services:

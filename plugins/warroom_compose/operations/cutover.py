@@ -217,7 +217,7 @@ def _notes(facts: Facts, each: Mapping[str, Mapping[str, Any]], wait_s: float) -
         f"nothing is pulled or built; it has {span_text(wait_s)} to become well, and nothing is put back by itself"
     ]
     for name, target in each.items():
-        runs = ", ".join(str(digest)[:19] for digest in target["before"])
+        runs = ", ".join(short(str(digest)) for digest in target["before"])
         notes.append(f"{name}: from {runs or 'nothing'} to {short(str(target['ref']))}")
         if not target["checked"]:
             notes.append(f"{name} has no health check: Compose only sees that it runs, so warroom looks itself")

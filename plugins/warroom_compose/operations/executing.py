@@ -38,8 +38,7 @@ class Exec:
     args: type[BaseModel] = ExecArgs
 
     async def facts(self, ctx: Context, args: ExecArgs) -> Facts:
-        if args.command[0].startswith("-"):
-            raise BadInput("The command is an option", f"it begins with {args.command[0]!r}", "name a program first")
+        _no_option(args.command[0])
         async with scene(ctx) as here:
             await refuse_v1(ctx)
             running = here.project.running(args.service)
@@ -49,8 +48,7 @@ class Exec:
         return {**facts, "container": running[0].id, "index": running[0].number}
 
     def preview(self, config: Config, args: ExecArgs, facts: Facts) -> Preview:
-        if args.command[0].startswith("-"):
-            raise BadInput("The command is an option", f"it begins with {args.command[0]!r}", "name a program first")
+        _no_option(args.command[0])
         index = f"--index={facts['index']}"
         argv = (*words(facts["usual"]), "exec", "-T", index, "--", args.service, *args.command)
         return Preview(
@@ -90,6 +88,12 @@ class Exec:
             )
         seen_words = f"{args.command[0]} ended with {code} in {args.service}"
         return Look(verdict="done" if code == "0" else "partly", seen=seen_words)
+
+
+def _no_option(word: str) -> None:
+    """``docker compose exec`` would take it for its own."""
+    if word.startswith("-"):
+        raise BadInput("The command is an option", f"it begins with {word!r}", "name a program first")
 
 
 def _id(event: Mapping[str, Any]) -> str:

@@ -99,7 +99,9 @@ class Pull:
             if ref.startswith("sha256:"):
                 notes.append(f"{short(ref)} was built on the host and has no registry's digest: its ID names it")
             if target["tagged"] and target["tagged"] != ref.rpartition("@")[2]:
-                notes.append(f"{target['tag']} stands for another image now, {target['tagged'][:19]}: it is not used")
+                notes.append(
+                    f"{target['tag']} stands for another image now, {short(str(target['tagged']))}: it is not used"
+                )
         return Preview(
             calls=tuple(calls),
             no_inverse="an image on the disk changes nothing that runs",
@@ -127,7 +129,7 @@ class Pull:
             return unseen(error)
         missing = [ref for ref, local in found.items() if local is None]
         if not missing:
-            seen = ", ".join(f"{short(ref)} ({local.id[:19]})" for ref, local in found.items() if local is not None)
+            seen = ", ".join(f"{short(ref)} ({short(local.id)})" for ref, local in found.items() if local is not None)
             return Look(verdict="done", seen=f"on the host: {seen}")
         verdict: Literal["partly", "not-begun"] = "partly" if len(missing) < len(found) else "not-begun"
         return Look(verdict=verdict, seen=f"not on the host: {', '.join(map(short, missing))}; nothing was stopped")

@@ -13,6 +13,7 @@ from warroom.model.call import Call, CallResult
 from warroom.model.plan import Look, Preview, Risk
 from warroom_compose import calls, pins
 from warroom_compose.config import Config, ServiceName
+from warroom_compose.images import short
 from warroom_compose.operations.args import Services, ServicesArgs
 from warroom_compose.operations.definition import definitions, refuse_v1
 from warroom_compose.operations.scene import (
@@ -194,7 +195,8 @@ async def _another_image(ctx: Context, here: Scene, name: str) -> str:
     running = {one.image_id for one in here.project.of(name)}
     if running <= {local.id}:
         return ""
-    return f"a new one would be made from {named}, which is {local.id[:19]}; {', '.join(sorted(running))[:19]} runs"
+    runs = ", ".join(map(short, sorted(running)))
+    return f"a new one would be made from {named}, which is {short(local.id)}; {runs} runs"
 
 
 class ScaleArgs(ServicesArgs):

@@ -63,7 +63,7 @@ async def _service(ctx: Context, here: Scene, facts: Facts, target: Mapping[str,
         return Seen(name, False, False, False, f"{name} has no container")
     images = sorted({one.image_id for one in containers})
     new, old = images == [wanted], images == list(target["before"])
-    runs = f"{name} runs {short(str(target['ref'])) if new else ', '.join(one[:19] for one in images)}"
+    runs = f"{name} runs {short(str(target['ref'])) if new else ', '.join(map(short, images))}"
     ill = [one for one in containers if not one.running or one.health not in ("none", "healthy")]
     if ill:
         stands = ", ".join(f"{one.shown} is {standing(one)}" for one in containers)
