@@ -236,7 +236,7 @@ def a_project(
             project.publish(version, mode, **image)
         if started:
             one_shot = any("/migrate:" in str(lines.get("image")) for lines in project.services.values())
-            project.up(wait=mode in ("good", "slow", "chatty", "eater") and not one_shot)
+            project.up(wait=mode in ("good", "slow", "chatty") and not one_shot)
         yield project
     finally:
         project.remove()
