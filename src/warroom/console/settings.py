@@ -118,6 +118,7 @@ def screens() -> tuple[tuple[type, str], ...]:
     from warroom.console.screens.base import Toggles
     from warroom.console.screens.commands import CommandsScreen
     from warroom.console.screens.helping import HelpScreen
+    from warroom.console.screens.logs import JumpScreen
     from warroom.console.screens.plan import PlanScreen
     from warroom.console.screens.running import AbortScreen, ClaimScreen
     from warroom.console.screens.timeline import TimelineScreen
@@ -126,6 +127,7 @@ def screens() -> tuple[tuple[type, str], ...]:
         (Toggles, "lists of choices"),
         (CommandsScreen, "the commands"),
         (TimelineScreen, "the timeline"),
+        (JumpScreen, "the jump in the log"),
         (PlanScreen, "the whole plan"),
         (ClaimScreen, "a step by hand"),
         (AbortScreen, "stopping a run"),
