@@ -219,6 +219,19 @@ async def test_a_destructive_step_that_is_not_the_applications_never_uses_this_l
         assert "The normal way" in page.problem
 
 
+async def test_why_a_way_was_passed_over_is_said_beside_the_one_that_is_offered(tmp_path: Path) -> None:
+    ways = {**a_swap("database"), "other": a_swap("application")["swap"]}
+    async with a_running(tmp_path, plugin=replace(PLUGIN, operations=(Destroying(),)), procedures=ways) as world:
+        page = await shown(world)
+        assert page.plan is not None
+        assert page.plan.procedure == "other"
+        passed = [guard.words for guard in page.waives if guard.id == "passed-over"]
+        assert len(passed) == 1
+        assert "Swap: Go is destructive" in passed[0]
+        page = await shown(world, procedure="other")
+        assert not any(guard.id == "passed-over" for guard in page.waives), "it was asked for"
+
+
 async def test_evidence_that_the_plan_destroys_comes_first_and_an_abort_does_not_wait_for_it(tmp_path: Path) -> None:
     slow = Slow()
     slow.gate = asyncio.Event()

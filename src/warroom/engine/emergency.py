@@ -113,6 +113,9 @@ class Emergency:
         changed = {step.platform for step in plan.steps if step.risk != "safe"}
         unready = [guard for platform_id, found in rows.items() if platform_id in changed for guard in found]
         guards = (*await self._guards(actor, plan, aim), *unready)
+        if problem:
+            words = core.redactor.clean(f"Another way would come first, and can't be worked out: {problem}")
+            guards = (Guard(id="passed-over", words=words, hard=False), *guards)
         first = self._first(plan)
         return page.model_copy(
             update={
@@ -175,7 +178,7 @@ class Emergency:
             return None
 
     async def _plan(self, situation: Situation, query: EmergencyQuery) -> tuple[Plan | None, str]:
-        """The first procedure of its kind that can be worked out and may use this lane; else why none can."""
+        """The first procedure of its kind that can be worked out and may use this lane; why those before it can't."""
         reasons: list[str] = []
         first = self._stop_first()
         for procedure_id in self._candidates(query, situation.target):
@@ -188,7 +191,7 @@ class Emergency:
             if barred := [s for s in plan.steps if s.risk == "destructive" and s.role != "application"]:
                 reasons.append(f"{plan.title}: {barred[0].title} is destructive, and never done in this lane")
                 continue
-            return plan, ""
+            return plan, "; ".join(reasons)
         what = "stops writes" if query.purpose == "stop-writes" else "rolls back"
         if not reasons:
             return None, f"The runbook has no procedure that {what}"
