@@ -68,6 +68,8 @@ class Endpoint:
             if "host key" in cause.lower():
                 return "its host key is not the known one: find out why before anything else"
             return "try the same with ssh by hand; warroom can't be asked for a password"
+        if "certificate" in cause.lower():
+            return "its certificate, or yours, is not the known one: find out why before anything else"
         if "permission denied" in cause:
             return "warroom's user may not use the engine's socket: add it to its group, or run as one who may"
         return "is the engine running, and is this its address?"

@@ -14,7 +14,9 @@ from warroom_compose.images import short
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import Definition, in_order
 from warroom_compose.operations.downtime import Moment, from_lines, gap, outputs_of
+from warroom_compose.operations.scene import unseen
 from warroom_compose.operations.verdict import same_version, says
+from warroom_compose.project import NoProject
 from warroom_compose.times import NS, instant, ns_of
 
 DIGEST = Image("v1").id
@@ -209,3 +211,11 @@ async def test_what_the_app_says_is_held_against_what_its_image_is_called(
 def test_arguments_that_are_no_names_are_refused(args: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         TargetArgs.model_validate(args)
+
+
+def test_a_project_without_containers_is_not_an_engine_that_is_away() -> None:
+    gone = unseen(NoProject("There is no container of the project shop"))
+    away = unseen(Unreachable("The Docker engine could not be reached", "connection refused"))
+    assert gone.verdict == away.verdict == "cannot-tell"
+    assert gone.seen == "There is no container of the project shop"
+    assert away.seen.startswith("the engine can't be asked: ")

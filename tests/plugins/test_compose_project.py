@@ -143,6 +143,12 @@ async def test_tls_is_spoken_as_the_environment_says(monkeypatch: pytest.MonkeyP
         await endpoint(a_context(config(host="tcp://engine.example:2376"), FakeReadDoor()))
 
 
+def test_a_certificate_of_somebody_else_is_no_matter_of_patience() -> None:
+    told = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"
+    assert "its certificate, or yours, is not the known one" in Endpoint("tcp://prod:2376").hint(told)
+    assert "is the engine running" in Endpoint("tcp://prod:2376").hint("connection refused")
+
+
 def test_a_changed_host_key_is_no_matter_of_patience() -> None:
     hint = Endpoint("ssh://prod").hint("Host key verification failed.")
     assert "host key is not the known one" in hint

@@ -14,7 +14,7 @@ from warroom.model.plan import Look
 from warroom.model.units import listed
 from warroom_compose.client import Engine, engine
 from warroom_compose.operations.seeing import Stand, stand
-from warroom_compose.project import LABEL, Container, Project, find
+from warroom_compose.project import LABEL, Container, NoProject, Project, find
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def mapping(value: JsonValue) -> Mapping[str, Any]:
 
 
 def unseen(error: WarroomError) -> Look:
-    return Look(verdict="cannot-tell", seen=f"the engine can't be asked: {error}")
+    words = str(error) if isinstance(error, NoProject) else f"the engine can't be asked: {error}"
+    return Look(verdict="cannot-tell", seen=words)
 
 
 def shown(containers: Sequence[Container]) -> str:
