@@ -101,6 +101,14 @@ def test_without_a_runbook_it_says_in_a_sentence_what_to_do(run: Run) -> None:
     assert "There is no other.yaml" in run("-f", "other.yaml").err
 
 
+@pytest.mark.parametrize("words", [("-f", "other.yaml", "check"), ("--state", "elsewhere", "incidents")])
+def test_an_option_before_a_command_is_refused_and_never_unheard(run: Run, words: tuple[str, ...]) -> None:
+    said = run(*words)
+    assert said.status != 0
+    assert f"stands before {words[-1]}" in said.err
+    assert said.out == ""
+
+
 def test_init_then_check(run: Run) -> None:
     assert run("init").status == 0
     checked = run("check")

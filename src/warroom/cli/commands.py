@@ -13,7 +13,7 @@ import warroom
 from warroom.cli.entry import run, settle, state_folder
 from warroom.cli.evidence import app as evidence_app
 from warroom.cli.looks import SlowLine, ThemeOption, looks
-from warroom.errors import WarroomError
+from warroom.errors import BadInput, WarroomError
 from warroom.model.units import many
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def console(
 ) -> None:
     """Open the console on ./warroom.yaml (or -f FILE)."""
     if context.invoked_subcommand is not None:
+        _none_before(context, context.invoked_subcommand)
         return
     from warroom.cli.settings import load_settings
 
@@ -94,6 +95,19 @@ def console(
     _needs_a_terminal("add nothing, and run it in a terminal; `warroom check` looks at the runbook")
     look = looks(chosen, theme, slow_line)
     _exit(run(_open_console, runbook, state_folder(state), chosen, look))
+
+
+def _none_before(context: typer.Context, command: str) -> None:
+    """An option before a command would go unheard: another file, or state folder, would be read than the one named."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            raise BadInput(
+                f"{option} stands before {command}",
+                f"there it is the console's own, and {command} would not hear it",
+                f"write it behind: warroom {command} {option} …, where `warroom {command} --help` lists it",
+            )
 
 
 def _needs_a_terminal(otherwise: str) -> None:
