@@ -52,9 +52,15 @@ class Tmux:
         return int(cells), int(rows)
 
     def ended(self) -> int | None:
-        """The program's exit status, once it has ended."""
-        dead, status = self("display-message", "-p", "-t", "main", "#{pane_dead} #{pane_dead_status}").split(" ")
-        return int(status or -1) if dead == "1" else None
+        """The program's exit status, once it has ended; of one that a signal ended, the signal's number below zero.
+
+        tmux knows that its terminal was closed before it knows how it ended: until then it has not ended.
+        """
+        told = "#{pane_dead} #{pane_dead_status} #{pane_dead_signal}"
+        dead, status, signal = self("display-message", "-p", "-t", "main", told).strip("\n").split(" ")
+        if dead != "1" or not (status or signal):
+            return None
+        return int(status) if status else -int(signal)
 
     async def until(self, seen: Callable[[str], bool], what: str, seconds: float = 60) -> str:
         """The screen as soon as it shows it. Fails with the screen when it does not."""
