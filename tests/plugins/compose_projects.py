@@ -51,9 +51,15 @@ class Project:
         return push(self.engine, tag)
 
     def build(self, version: str, mode: Mode = "good", **more: Any) -> str:
-        """On the host alone: the tag. ``more`` as ``Image`` has it."""
+        """On the host alone: the tag. ``more`` as ``Image`` has it.
+
+        No other project has the very image: its names there would be names of this one's releases.
+        """
         tag = f"{self.repository}:{version}"
-        load(self.engine, {tag: Image(version, mode, **more)})
+        load(
+            self.engine,
+            {tag: Image(version, mode, **{**more, "labels": {"only": self.name, **more.get("labels", {})}})},
+        )
         return tag
 
     # ---- files

@@ -39,7 +39,7 @@ def test_services_of_all_kinds(docker_engine: DockerEngine, tmp_path: Path) -> N
         assert len(project.containers("worker")) == 2
         assert len(project.containers("tools")) == 1
         assert project.digest() == ""
-        assert project.image_id() == Image("v1").id
+        assert project.image_id() == Image("v1", labels={"only": project.name}).id
         wait_for(lambda: project.container("migrate")["State"]["Status"] == "exited", "the one-shot's end")
         assert project.container("migrate")["State"]["ExitCode"] == 0
 

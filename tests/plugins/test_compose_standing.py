@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.docker_engine import DockerEngine, unique
+from tests.docker_engine import DockerEngine
 from tests.plugins.compose_operating import operating
 from tests.plugins.compose_projects import a_project, idle_service, migrate_service, web_service, worker_service
 from tests.plugins.compose_reading import context_of, reading
@@ -121,8 +121,7 @@ async def test_a_project_that_is_ready_says_so_and_else_what_is_missing(
         "worker": {"memory_limit": 2**27, "health_url": "http://127.0.0.1:1/"},
         "migrate": {"one_shot": True, "memory_limit": 2**27},
     }
-    # An image of its own: other projects' names for the same one would be releases to go back to.
-    with a_project(docker_engine, tmp_path, services, labels={"only": unique()}) as sample:
+    with a_project(docker_engine, tmp_path, services) as sample:
         async with reading(sample, services=declared) as ctx:
             first = await rows(ctx)
             others = {name: status for name, status in told(first).items() if status != "ready"}
