@@ -46,7 +46,7 @@ class ComposeReleases:
     async def history(self, ctx: Context) -> Sequence[Release]:
         """What is on the engine's host of the released service: what has a container first, then by when it was made.
 
-        When the others ran, and how, is the journal's to say: an engine remembers no earlier container.
+        When the others ran, and how, is warroom's own to say: an engine remembers no earlier container.
         """
         async with engine(ctx) as of:
             project, there = await asyncio.gather(find(ctx, of, only={ctx.config.released}), images(of))

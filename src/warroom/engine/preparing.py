@@ -44,6 +44,7 @@ from warroom.model.live import ReleasesPage
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.units import many
 from warroom.plugins import isolated
+from warroom.signals.remembering import remembered
 
 OWN = ("logs", "samples", "journal", "versions", "causes")
 CLEANED = ("logs", "samples")
@@ -306,8 +307,15 @@ class Preparing:
                 break
             except WarroomError as error:
                 problem = core.redactor.clean(str(error))
+        history = await self._with_what_was_seen(history)
         best, reason = best_target(history, core.running, core.state.failed_targets)
         return ReleasesPage(releases=tuple(history), running=core.running, best=best, reason=reason, problem=problem)
+
+    async def _with_what_was_seen(self, history: list[Release]) -> list[Release]:
+        try:
+            return await remembered(self._sensing.store, history, self._core.clock.now().timestamp())
+        except WarroomError:  # what can't be read of the samples is said in a row of its own
+            return history
 
 
 def _sealed(bundle_id: str, sealed: Sealed) -> EvidenceSealed:

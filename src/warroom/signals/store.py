@@ -135,6 +135,18 @@ class SampleStore:
             ]
         )
 
+    async def watched(self, after: float, until: float) -> tuple[float, float]:
+        """Seconds, by whole minutes, in which anything was measured, and those in which a trigger fired or was about
+        to."""
+        row = await self._reading(
+            lambda db: db.execute(
+                "SELECT 60 * count(*), 60 * ifnull(sum(odd), 0) FROM (SELECT max(unusual > 0) AS odd FROM samples"
+                " WHERE at >= ? AND at + span <= ? + 1 GROUP BY at / 60)",
+                (after, until),
+            ).fetchone()
+        )
+        return float(row[0]), float(row[1])
+
     async def watched_until(self) -> float | None:
         """The end of the newest mean, of any signal, as it is on disk: nothing that is added after this call counts."""
         return await self._reading(
