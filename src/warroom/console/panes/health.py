@@ -72,5 +72,6 @@ def _known(component: ComponentReading) -> ComponentReading:
 
 
 def _word(component: ComponentReading) -> str:
-    """*Stale* is what was known once; *unknown* is what never was."""
-    return "stale" if component.status == "unknown" and component.age_s is not None else component.status
+    """*Stale* is what was known and has grown old; *unknown* is what never was, or what its source can't tell."""
+    old = component.age_s is not None and component.age_s > _OLD
+    return "stale" if component.status == "unknown" and old else component.status

@@ -27,6 +27,7 @@ class RunScreen(Dialog):
 
     heading = "RUN"
     hint = "tab moves · enter presses · esc goes back"
+    below_rows = 5
 
     def __init__(self, client: Client) -> None:
         super().__init__(client)
@@ -42,6 +43,8 @@ class RunScreen(Dialog):
     def inside(self) -> ComposeResult:
         yield Static("", id="what", markup=False)
         yield Static(line(("looking whether anything stands against it …", "$text-muted")), id="guards", markup=False)
+
+    def below(self) -> ComposeResult:
         yield Reason("why you waive these (needed)", draft="waive guards")
         yield Static(
             line("To run it, type the service's name: ", (self.name_wanted, "bold")), id="ask-name", markup=False
@@ -97,10 +100,10 @@ class RunScreen(Dialog):
             self.name_wanted = self.query_one(TypedName).wanted = page.name_to_type
             self.query_one("#ask-name", Static).update(line("To run it, type the name: ", (page.name_to_type, "bold")))
             self._ask_name()
-        lines = []
+        lines, cells = [], min(72, self.size.width - 14)
         for guard in sorted(page.guards, key=lambda g: not g.hard):
             sign, style = ("✖ held: ", "$error bold") if guard.hard else ("! ", "$warning")
-            lines += wrapped(guard.words, 72, "" if guard.hard else "$warning", sign)
+            lines += wrapped(guard.words, cells, "" if guard.hard else "$warning", sign)
             lines[-1] = lines[-1].stylize(style, 0, len(sign)) if len(lines[-1]) >= len(sign) else lines[-1]
         soft, hard = self._soft(), [g for g in page.guards if g.hard]
         if not page.guards:
