@@ -50,7 +50,14 @@ class ComposeReleases:
         """
         async with engine(ctx) as of:
             project, there = await asyncio.gather(find(ctx, of, only={ctx.config.released}), images(of))
-        return [release for _, release in _history(ctx.config, project, there)]
+        found = [release for _, release in _history(ctx.config, project, there)]
+        if not found and not project.of(ctx.config.released):
+            raise WarroomError(
+                f"The project {project.name} has no container of {ctx.config.released}",
+                f"those it has are of {listed(sorted(project.services))}",
+                "correct the names under services, or release",
+            )
+        return found
 
     async def resolve(self, ctx: Context, text: str) -> Release:
         """A tag, ``REPOSITORY:TAG``, digest, ID (seven digits of it at least) or version label.

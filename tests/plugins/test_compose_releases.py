@@ -70,6 +70,10 @@ async def test_what_runs_what_ran_and_what_is_asked_for(docker_engine: DockerEng
         only_there = sample.publish("v3")
         docker_engine.docker("rmi", f"{sample.repository}:v3")
         releases = ComposeReleases()
+        async with reading(sample, services={"web2": {}}) as ctx:
+            with pytest.raises(WarroomError, match="has no container of web2") as refused:
+                await releases.history(ctx)
+            assert "of web" in refused.value.cause
         async with reading(sample, services={"web": {"version_url": f"{sample.url}/api/version"}}) as ctx:
             running = await releases.running(ctx)
             assert running is not None
