@@ -99,9 +99,7 @@ class Pair:
             case "p":
                 await self.tmux.shows(r"choose the procedure")
                 self.press("\r")
-                if "press it again" in await self.tmux.shows(r"Run it …|press it again"):
-                    self.press("\r")
-                    await self.tmux.shows(r"Run it …")
+                await self.tmux.shows(r"Run it …")
                 self.press("\x1b")
             case "R":
                 screen = await self.tmux.shows(r"nothing stands against it|can be waived with a reason")

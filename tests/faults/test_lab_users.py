@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -45,6 +46,14 @@ def segments_of(pids: set[int]) -> set[str]:
         return set()
     rows = [line.split() for line in SHARED_MEMORY.read_text().splitlines()[1:]]
     return {row[1] for row in rows if int(row[4]) in pids}
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All that these tests leave is looked for in one place: no other worker's lab may stand there meanwhile."""
+    with open(tmp_path_factory.getbasetemp().parent / "left-in-var-tmp.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def left_in_var_tmp() -> set[str]:

@@ -111,6 +111,8 @@ class WarroomConsole(App[int]):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Only what differs from what the terminal shows is written, and nothing where nothing does."""
+        if isinstance(screen, Dialog) and screen.is_mounted and renderable is not None and not self._batch_count:
+            screen.seen = True
         if self._pace is not None and screen not in self._paced:
             self._paced.add(screen)
             pace(screen, self._pace)

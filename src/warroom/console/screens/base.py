@@ -107,14 +107,10 @@ class Dialog(ModalScreen[None]):
         yield button("Cancel", "cancel")
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._was_drawn)
         self.query_one("#problem", Static).display = False
         for reason in self.query(Reason):
             if reason.draft and (kept := self.client.drafts.get(reason.draft)):
                 reason.text = kept
-
-    def _was_drawn(self) -> None:
-        self.seen = True
 
     def on_resize(self, event: Resize) -> None:
         """What is inside scrolls; the problem, the buttons and the hint are always in sight."""
