@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -49,6 +50,7 @@ class Questions:
         self._loop = asyncio.get_running_loop()
         self._few = asyncio.Semaphore(at_once)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="docker")
+        self._making = threading.Lock()
         self._carrier: Carrier | None = None
         self._apis: dict[str, Api] = {}
         self._dials: set[Future[Connection]] = set()
@@ -93,14 +95,15 @@ class Questions:
         await asyncio.gather(*(self._end(each) for each in tuple(self._carried)), *self._ending)
 
     def _api(self, version: str) -> tuple[Api, Carrier]:
-        """In a thread: the SDK takes its time to be imported. Two threads that come first make one each."""
+        """In a thread: the SDK takes its time to be imported."""
         from warroom_compose.sdk import Api, Carrier
 
-        if self._carrier is None:
-            self._carrier = Carrier(self._connect, self._at.tls, self._at.hostname)
-        if version not in self._apis:
-            self._apis[version] = _made(Api, self._carrier, version)
-        return self._apis[version], self._carrier
+        with self._making:
+            if self._carrier is None:
+                self._carrier = Carrier(self._connect, self._at.tls, self._at.hostname)
+            if version not in self._apis:
+                self._apis[version] = _made(Api, self._carrier, version)
+            return self._apis[version], self._carrier
 
     def _connect(self, seconds: float) -> Opened:
         """In a thread."""

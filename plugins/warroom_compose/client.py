@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,7 +59,7 @@ class Engine:
         self._origin = b"https" if at.tls is not None else b"http"
         self._dialing = Dialing(ctx.read, at)
         self._pool: httpcore.AsyncConnectionPool = httpcore.AsyncConnectionPool(
-            ssl_context=at.tls or ssl.create_default_context(),
+            ssl_context=at.tls,
             max_connections=512,
             max_keepalive_connections=0,
             network_backend=self._dialing,
