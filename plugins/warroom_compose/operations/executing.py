@@ -13,10 +13,9 @@ from warroom.model.call import CallResult, ProcessCall
 from warroom.model.plan import Look, Preview, Risk
 from warroom_compose import calls
 from warroom_compose.config import Config, ServiceName
-from warroom_compose.events import REMEMBERED
 from warroom_compose.operations.definition import refuse_v1
 from warroom_compose.operations.scene import pinned, scene, unseen, words
-from warroom_compose.operations.seeing import recorded
+from warroom_compose.operations.seeing import reaches_back, recorded
 
 Word = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
 
@@ -72,13 +71,13 @@ class Exec:
                 filters = {"type": ["container"], "container": [str(facts["container"])]}
                 since = int(str(facts["now"]))
                 seen = await recorded(here.engine, since, here.stand.now, filters)
-                every = await recorded(here.engine, 1, here.stand.now, {})
+                whole = await reaches_back(here.engine, since, here.stand.now)
         except WarroomError as error:
             return unseen(error)
         begun = [_id(each) for each in seen if str(each["Action"]).strip() == line.strip()]
         ends = {_id(each): _exit(each) for each in seen if each["Action"] == "exec_die"}
         if not begun:
-            if len(every) >= REMEMBERED and int(every[0]["timeNano"]) > since:
+            if not whole:
                 return Look(verdict="cannot-tell", seen="the engine's record does not reach back to when it was begun")
             return Look(verdict="not-begun", seen=f"{args.command[0]} was not run in {args.service}")
         code = ends.get(begun[-1])

@@ -18,7 +18,7 @@ from warroom_compose.images import VERSION_LABEL, short
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import definitions
 from warroom_compose.operations.scene import mapping, pinned, scene, unseen, words
-from warroom_compose.operations.seeing import image, recorded
+from warroom_compose.operations.seeing import image, reaches_back, recorded
 from warroom_compose.operations.targets import Target, targets
 
 PULL_S = 900.0
@@ -181,7 +181,7 @@ class Prove:
                 seen = await recorded(here.engine, _since(facts), here.stand.now, filters)
                 same = {"name": [f"^/{name}$" for name in names]}
                 left = await here.engine.ask(lambda api: api.containers(all=True, filters=same))
-                all_seen = await recorded(here.engine, _since(facts), here.stand.now, {})
+                whole = await reaches_back(here.engine, _since(facts), here.stand.now)
         except WarroomError as error:
             return unseen(error)
         actions: dict[str, list[str]] = {name: [] for name in names}
@@ -195,8 +195,8 @@ class Prove:
             refs = ", ".join(short(str(each["ref"])) for each in distinct(facts))
             return Look(verdict="done", seen=f"a container was made from {refs} and removed, never started")
         begun = any("create" in actions[name] for name in names)
-        if not begun and len(all_seen) >= REMEMBERED:
-            words = f"no such container is left; the engine keeps its newest {REMEMBERED} events, and more came since"
+        if not begun and not whole:
+            words = f"no such container is left; the engine's record ({REMEMBERED} events) does not reach back so far"
             return Look(verdict="cannot-tell", seen=words)
         return Look(verdict="partly" if begun else "not-begun", seen="the engine's record has no such container")
 

@@ -57,6 +57,16 @@ async def recorded(
         raise TimedOut("The engine's events were not told in time", f"not within {timeout:g} s") from None
 
 
+async def reaches_back(engine: Engine, since: int, until: int) -> bool:
+    """Whether the engine's record goes back to ``since`` (ns): what is not in it then has not happened.
+
+    An engine keeps its newest ``REMEMBERED`` events, of all its containers, and none over a restart of its own. How
+    many it still has tells nothing, since more may come while it is asked; that it has one from before tells.
+    """
+    every = await recorded(engine, 1, until, {})
+    return bool(every) and int(every[0].get("timeNano") or 0) <= since
+
+
 async def moments(engine: Engine, project: str, since: int, until: int) -> list[Moment]:
     """What became of the project's containers."""
     filters = {"type": ["container"], **labelled(project), "event": list(MOMENTS)}
