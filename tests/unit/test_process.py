@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -369,12 +370,61 @@ def test_a_parent_killed_while_starting_leaves_nothing() -> None:
     orphan = subprocess.Popen(sleep, env=named, start_new_session=True)
     stranger = subprocess.Popen(sleep, env=other, start_new_session=True)
     try:
-        watcher.communicate(b"? gone-1\n! gone-1\n? the-mark\n", timeout=LONG)
+        watcher.communicate(b"? gone-1 1\n! gone-1\n? the-mark 2\n", timeout=LONG)
         assert orphan.wait(LONG) == -signal.SIGTERM
         assert stranger.poll() is None
     finally:
         stranger.kill()
         stranger.wait()
+
+
+KILLED_WHILE_STARTING = """
+import os, signal, sys
+from warroom.process import group, guard
+guard.GUARD.started = lambda mark, pid: (print(pid, flush=True), sys.stdin.readline(), os.kill(os.getpid(), 9))
+group.spawn(sys.argv[1:], cwd=None, env=dict(os.environ), stdin=-3, stdout=-3, stderr=-3, guarded=True)
+"""
+
+WRITES_OVER_ITS_ENVIRONMENT = """
+import ctypes, os, time
+begin, end = (int(each) for each in open("/proc/self/stat").read().rpartition(")")[2].split()[47:49])
+ctypes.memset(begin, 0, end - begin)
+time.sleep(600)
+"""
+
+CLOSES_WHAT_IT_DID_NOT_OPEN = """
+import os, time
+os.closerange(3, 4096)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("program", [WRITES_OVER_ITS_ENVIRONMENT, CLOSES_WHAT_IT_DID_NOT_OPEN], ids=["redis", "ssh"])
+def test_a_parent_killed_before_it_wrote_the_number_down_leaves_nothing(program: str) -> None:
+    argv = [sys.executable, "-c", KILLED_WHILE_STARTING, *python(program)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        began = guardian.start_ticks(child)
+
+        def changed() -> bool:
+            words = Path(f"/proc/{child}/environ").read_bytes()
+            return guardian.MARK_VARIABLE.encode() not in words or not pipes_of(child)
+
+        until_true(changed)
+        parent.communicate(b"now\n", timeout=LONG)
+    until_true(lambda: guardian.start_ticks(child) != began or guardian.stat_fields(child)[0] in "ZX")
+
+
+def pipes_of(pid: int) -> set[str]:
+    return {link for link in guardian._open_files(pid) if link.startswith("pipe:")}
+
+
+def until_true(condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 def test_the_guardian_leaves_alone_what_ended_or_got_another_number() -> None:

@@ -37,29 +37,41 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     whole = dict(os.environ if env is None else env)
     whole.pop(guardian.MARK_VARIABLE, None)
-    mark = GUARD.announce() if guarded else ""
-    if guarded:
-        whole[guardian.MARK_VARIABLE] = mark
-    try:
-        popen = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env=whole,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-            pass_fds=tuple(pass_fds),
-        )
-    except (OSError, ValueError) as error:
+    mark = ""
+    with contextlib.ExitStack() as stack:
+        fds = list(pass_fds)
         if guarded:
-            GUARD.failed(mark)
-        if isinstance(error, OSError):
-            raise cannot_start(words, cwd, error) from error
-        raise WarroomError(f"{words[0]} was not started", str(error)) from error
-    if guarded:
-        GUARD.started(mark, popen.pid)
+            pipe = _a_pipe(stack)
+            fds.append(pipe)
+            mark = whole[guardian.MARK_VARIABLE] = GUARD.announce(os.fstat(pipe).st_ino)
+        try:
+            popen = subprocess.Popen(
+                words,
+                cwd=cwd,
+                env=whole,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                pass_fds=fds,
+            )
+        except (OSError, ValueError) as error:
+            if guarded:
+                GUARD.failed(mark)
+            if isinstance(error, OSError):
+                raise cannot_start(words, cwd, error) from error
+            raise WarroomError(f"{words[0]} was not started", str(error)) from error
+        if guarded:
+            GUARD.started(mark, popen.pid)
     return popen
+
+
+def _a_pipe(stack: contextlib.ExitStack) -> int:
+    """The reading end of a pipe that nobody writes to: what holds it open came from here."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    stack.callback(os.close, reading)
+    return reading
 
 
 async def ended(popen: subprocess.Popen[bytes]) -> None:

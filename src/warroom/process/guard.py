@@ -56,10 +56,11 @@ class Guard:
         """The numbers of what will be ended with this process."""
         return set(self._running)
 
-    def announce(self) -> str:
+    def announce(self, pipe: int) -> str:
+        """``pipe`` is the inode of the pipe that the process is given. Returns its mark."""
         self._count += 1
         mark = f"{os.getpid()}.{self._count}.{os.urandom(6).hex()}"
-        self._say(f"? {mark}")
+        self._say(f"? {mark} {pipe}")
         return mark
 
     def started(self, mark: str, pid: int) -> None:

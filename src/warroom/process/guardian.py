@@ -11,13 +11,14 @@ process group it was told about. This is used instead of ``PR_SET_PDEATHSIG`` be
 
 What it reads, one line each:
 
-    ? MARK             about to start a process that has WARROOM_SPAWN=MARK in its environment
+    ? MARK PIPE        about to start a process that has WARROOM_SPAWN=MARK in its environment and the pipe PIPE open
     + MARK PID STARTED it runs, and leads the process group PID
     ! MARK             it did not start
     - PID              it has ended, or may live on
 
-A parent killed between ``?`` and ``+`` leaves a process whose number nobody wrote down; on Linux it is found by its
-mark. Elsewhere that gap, well under a millisecond, stays open.
+A parent killed between ``?`` and ``+`` leaves a process whose number nobody wrote down. On Linux it is found by its
+mark or by its pipe: Redis and PostgreSQL write their titles over their environment, ssh closes what it did not open.
+Elsewhere that gap, well under a millisecond, stays open.
 """
 
 from __future__ import annotations
@@ -87,16 +88,25 @@ def signal_group(group: int, signum: int) -> None:
         os.killpg(group, signum)
 
 
-def _groups_marked(marks: set[str]) -> set[int]:
-    wanted = {f"{MARK_VARIABLE}={mark}".encode() for mark in marks}
+def _groups_marked(marks: dict[str, str]) -> set[int]:
+    """Groups of processes with one of these marks in their environment, or its pipe open."""
+    variables = {f"{MARK_VARIABLE}={mark}".encode() for mark in marks}
+    pipes = {f"pipe:[{pipe}]" for pipe in marks.values()}
     found = set()
-    for pid in _pids() if wanted else ():
+    for pid in _pids() if marks else ():
         with contextlib.suppress(OSError):
             with open(f"/proc/{pid}/environ", "rb") as file:
-                environment = file.read().split(b"\0")
-            if wanted.intersection(environment):
+                marked = not variables.isdisjoint(file.read().split(b"\0"))
+            if marked or not pipes.isdisjoint(_open_files(pid)):
                 found.add(os.getpgid(pid))
     return found - {os.getpgrp()}
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    folder = f"/proc/{pid}/fd"
+    for number in os.listdir(folder):
+        with contextlib.suppress(OSError):
+            yield os.readlink(f"{folder}/{number}")
 
 
 def _end_groups(groups: set[int]) -> None:
@@ -116,17 +126,17 @@ class Watch:
 
     def __init__(self) -> None:
         self.running: dict[int, str] = {}
-        self.starting: set[str] = set()
+        self.starting: dict[str, str] = {}
 
     def read(self, line: str) -> None:
         match line.split():
-            case ["?", mark]:
-                self.starting.add(mark)
+            case ["?", mark, pipe]:
+                self.starting[mark] = pipe
             case ["+", mark, pid, *started]:
-                self.starting.discard(mark)
+                self.starting.pop(mark, None)
                 self.running[int(pid)] = started[0] if started else ""
             case ["!", mark]:
-                self.starting.discard(mark)
+                self.starting.pop(mark, None)
             case ["-", pid]:
                 self.running.pop(int(pid), None)
 
