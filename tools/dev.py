@@ -48,7 +48,9 @@ def tool(name: str) -> str:
 def call(argv: list[str], **extra: str) -> int:
     import subprocess
 
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    # Where nothing compiled is kept, each of the many short programs that the tests start compiles warroom anew.
+    unwanted = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     try:
         return subprocess.run(
             [tool(argv[0]), *argv[1:]], cwd=ROOT, env={**environment, **extra}, check=False
