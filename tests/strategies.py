@@ -124,7 +124,18 @@ def _scalar(kind: Any, limits: tuple[Any, ...], depth: int) -> SearchStrategy[An
     if kind is str:
         pattern = next((limit.pattern for limit in limits if getattr(limit, "pattern", None)), None)
         if pattern is not None:
-            ids = ["a", "b", "lab", "a-b", "lab.restart", "health", "x.svg", "http://[::1]/{a}"]
+            ids = [
+                "a",
+                "b",
+                "lab",
+                "a-b",
+                "lab.restart",
+                "health",
+                "x.svg",
+                "http://[::1]/{a}",
+                "/api/v1",
+                "text/plain",
+            ]
             return st.sampled_from([text for text in ids if re.search(pattern, text)])
         low, high = _limit(limits, at.MinLen, "min_length", 0), _limit(limits, at.MaxLen, "max_length", 1000)
         texts = TEXT if depth < SHALLOW else WORDS | HOSTILE

@@ -8,12 +8,12 @@ done by the runner, which executes the Calls that ``Operation.preview`` returned
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
@@ -28,13 +28,14 @@ from warroom.errors import TimedOut as TimedOut
 from warroom.errors import TryLater as TryLater
 from warroom.errors import Unreachable as Unreachable
 from warroom.errors import WarroomError as WarroomError
-from warroom.model.call import CallResult
+from warroom.model.call import ApiCall, CallResult
 from warroom.model.plan import Look, Preview, Risk
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.signal import LogLine, Sample
 from warroom.model.verification import Verdict
 
 API_VERSION = 1
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -147,6 +148,16 @@ class ReadDoor(Protocol):
         """
         ...
 
+    async def ask(
+        self, line: str, work: Coroutine[Any, Any, T], *, timeout: float, status: Callable[[T], int] | None = None
+    ) -> T:
+        """What ``work`` gives: one question that a plugin asks over a protocol and a connection of its own.
+
+        ``line`` is how it would be pasted, and stands in the command log with ``status`` of what came (0 without one)
+        and the time it took. ``TimedOut`` after ``timeout`` seconds; a ``WarroomError`` passes, its words cleaned.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Context:
@@ -164,6 +175,9 @@ class Context:
     hide: Callable[[Mapping[str, str]], None] = lambda _: None
     """Tells what secrets there are: the environment of a container, by name. What its names call a secret, and
     passwords in its addresses, are redacted everywhere from then on."""
+    hidden: Callable[[JsonValue], bool] = lambda _: False
+    """Whether what is redacted stands in this: known secrets, what looks like one, a variable (``name``, ``value``)
+    whose name says so. It may then be in no ApiCall and in no facts: a plan with such a Call is refused."""
 
 
 class SecretResolver(Protocol):
@@ -200,6 +214,20 @@ class Operation(Protocol):
 
     async def check(self, ctx: Context, args: Any, facts: Facts) -> Look:
         """Read-only: is it not begun, partly done, done? ``facts`` are those the plan was made from."""
+        ...
+
+
+class Sender(Protocol):
+    """Executes a plugin's own ApiCalls. Only the change door calls it, with a Call that was approved."""
+
+    async def send(self, ctx: Context, call: ApiCall, say: Callable[[str], None]) -> CallResult:
+        """Sends exactly this request, once, and gives what came back; any status of the server's is a reply.
+
+        With ``until`` it asks, or watches, until that condition holds, for at most ``call.timeout_s`` seconds, and
+        gives the last answer. It raises at once when the condition can't come true any more. ``say`` shows a line
+        as progress. ``TimedOut`` and ``Unreachable``: whether it had an effect is not known; any other
+        ``WarroomError``: it had none.
+        """
         ...
 
 
@@ -357,6 +385,7 @@ class Plugin:
     deploying: Deploying | None = None
     readiness: Readiness | None = None
     notifier: Notifier | None = None
+    sender: Sender | None = None
     identity: Identity | None = None
     identity_lasts: bool = True
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.plugins.compose_projects import Project
 from tests.plugins.compose_reading import Doors, config_of, doors_of
-from warroom.actions.doors import expected
+from warroom.actions.changing import expected
 from warroom.api import Context, Facts, Probed
 from warroom.model.call import Call, CallResult
 from warroom.model.plan import Look, Preview

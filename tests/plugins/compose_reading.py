@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.plugins.compose_projects import Project
+from warroom.actions.changing import Changing
 from warroom.actions.commands import CommandLog
-from warroom.actions.doors import Changing, HttpClient, Reading
+from warroom.actions.doors import HttpClient, Reading
 from warroom.api import Context
 from warroom.engine.core import SystemClock
 from warroom.engine.secrets import Secrets

@@ -17,8 +17,8 @@ from unittest.mock import patch
 
 from tests.plugins.compose_projects import Project
 from tests.plugins.compose_reading import Doors, config_of, doors_of
+from warroom.actions.changing import Changing
 from warroom.actions.commands import CommandLog
-from warroom.actions.doors import Changing
 from warroom.actions.planner import Situation, make_plan
 from warroom.actions.platform import ActivePlatform
 from warroom.actions.runner import Outcome, Ports, Runner, look

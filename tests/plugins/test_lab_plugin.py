@@ -16,8 +16,9 @@ import pytest_asyncio
 
 from tests.labs import until
 from warroom import process
+from warroom.actions.changing import Changing, expected
 from warroom.actions.commands import CommandLog
-from warroom.actions.doors import Changing, HttpClient, Reading, expected
+from warroom.actions.doors import HttpClient, Reading
 from warroom.actions.evidence import Bundle, verify
 from warroom.api import Context, Facts
 from warroom.drills.lab import LabHandle, running_lab

@@ -13,8 +13,9 @@ import httpx
 import pytest
 from pydantic import JsonValue
 
+from warroom.actions.changing import Changing, expected
 from warroom.actions.commands import KEPT, LONGEST, CommandLog
-from warroom.actions.doors import Changing, HttpClient, Reading, _result, expected
+from warroom.actions.doors import HttpClient, Reading, _result
 from warroom.engine.core import SystemClock
 from warroom.engine.secrets import Secrets
 from warroom.errors import BadInput, DoorRefused, ProgramMissing, TimedOut, Unreachable, WarroomError

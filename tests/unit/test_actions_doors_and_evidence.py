@@ -13,8 +13,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from warroom.actions.binding import bind, fill
+from warroom.actions.changing import Changing
 from warroom.actions.commands import CommandLog
-from warroom.actions.doors import Changing, HttpClient
+from warroom.actions.doors import HttpClient
 from warroom.actions.evidence import MANIFEST, Bundle, seal_of, verify
 from warroom.engine.core import SystemClock
 from warroom.errors import BadInput, DoorRefused, TimedOut, WarroomError

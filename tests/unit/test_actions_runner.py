@@ -14,8 +14,9 @@ import pytest
 from pydantic import BaseModel
 
 from tests.world import until
+from warroom.actions.changing import Changing
 from warroom.actions.commands import CommandLog
-from warroom.actions.doors import Changing, HttpClient
+from warroom.actions.doors import HttpClient
 from warroom.actions.platform import ActivePlatform
 from warroom.actions.runner import Ports, Runner
 from warroom.api import Context, Facts, Plugin

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from tests.strategies import HOSTILE, TEXT, models
 from warroom import process
-from warroom.model.call import Call, CallResult, HttpCall, ManualCall, ProcessCall, Ref, Secret, Until, drawn
+from warroom.model.call import ApiCall, Call, CallResult, HttpCall, ManualCall, ProcessCall, Ref, Secret, Until, drawn
 from warroom.testing.builders import a_call
 
 WORDS_OF_A_SHELL = (
@@ -159,7 +159,7 @@ def test_a_ref_among_json_is_one_only_where_it_says_so() -> None:
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.one_of(models(ProcessCall), models(HttpCall), models(ManualCall)))
+@given(st.one_of(models(ProcessCall), models(HttpCall), models(ApiCall), models(ManualCall)))
 def test_every_call_can_be_drawn(call: Call) -> None:
     assert call.paste().strip()
 

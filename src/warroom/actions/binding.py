@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from warroom.errors import BadInput
-from warroom.model.call import Call, ProcessCall, Ref
+from warroom.model.call import ApiCall, Call, ProcessCall, Ref
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 NAME = re.compile(r"(?!-)[A-Za-z0-9._:/@+-]{1,200}")
@@ -59,8 +59,10 @@ def bind(call: Call, outputs: Mapping[str, Mapping[str, str]]) -> Call:
     """The same Call with every Ref replaced by the output it names.
 
     Raises BadInput where there is no such output, or where it does not fit: no address for a request, or a word of a
-    command that would be taken for an option.
+    command that would be taken for an option. In an ApiCall nothing stands for something else.
     """
+    if isinstance(call, ApiCall):
+        return call
     if isinstance(call, ProcessCall):
         for part in call.argv:
             if isinstance(part, Ref) and outputs.get(part.step, {}).get(part.output, "").startswith("-"):

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from warroom.api import Context, Operation, Plugin
 from warroom.errors import BadInput
+from warroom.model.call import ApiCall
 from warroom.model.plan import Preview
 from warroom.plugins import called, isolated
 
@@ -46,4 +47,17 @@ class ActivePlatform:
         what = f"{self.id}.{name}"
         checked = called(what, lambda: operation.args.model_validate(args))
         facts = dict(await isolated(what, operation.facts(self.context, checked), timeout=FACTS_TIMEOUT))
-        return facts, called(what, lambda: operation.preview(self.config, checked, facts))
+        preview = called(what, lambda: operation.preview(self.config, checked, facts))
+        self._holds_no_secret(what, facts, preview)
+        return facts, preview
+
+    def _holds_no_secret(self, what: str, facts: Mapping[str, JsonValue], preview: Preview) -> None:
+        """An ApiCall is journaled and sent as it stands, and so are the facts that it was made from."""
+        sent = [call for call in (*preview.calls, *(preview.inverse or ())) if isinstance(call, ApiCall)]
+        kept: list[JsonValue] = [[call.path, dict(call.query), call.body, call.wanted, call.line] for call in sent]
+        if sent and self.context.hidden([*kept, dict(facts), dict(preview.pinned)]):
+            raise BadInput(
+                f"{what} would write a secret down",
+                "what it sends, or was made from, has one in plain",
+                "keep that value in a Secret of the platform; or do this step by hand",
+            )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from warroom.actions.binding import bind
-from warroom.actions.doors import Changing, expected
+from warroom.actions.changing import Changing, expected
 from warroom.actions.ingress import clean_fact
 from warroom.actions.pinned import Fingerprint, moved
 from warroom.actions.platform import ActivePlatform

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import warroom
+from warroom.actions.changing import Changing, Send
 from warroom.actions.commands import CommandLog
-from warroom.actions.doors import Changing, HttpClient, Reading
+from warroom.actions.doors import HttpClient, Reading
 from warroom.actions.platform import ActivePlatform
 from warroom.actions.stores import Stores
 from warroom.api import Clock, Context
@@ -122,6 +123,7 @@ class Core:
                 secret=secret,
                 environment=self.runbook.environment.kind,
                 hide=partial(self.redactor.register_settings, of=platform_id),
+                hidden=self.redactor.holds_secret,
             )
             self.platforms[platform_id] = ActivePlatform(platform_id, platform.plugin, context)
 
@@ -303,4 +305,12 @@ class Core:
             clock=self.clock,
             cleaner=self.redactor,
             secret=platform.context.secret,
+            send=_send(platform),
         )
+
+
+def _send(platform: ActivePlatform) -> Send | None:
+    sender = platform.plugin.sender
+    if sender is None:
+        return None
+    return lambda call, say: isolated(f"{platform.id}'s sender", sender.send(platform.context, call, say))

@@ -9,7 +9,7 @@ import json
 import shlex
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
 
 from warroom.model.base import Fact
 
@@ -124,6 +124,61 @@ class HttpCall(Fact):
         return line
 
 
+def _one_command(line: str) -> str:
+    """Words of one command, each quoted as ``shlex.join`` does: nothing in a name is more than a word to a shell."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = []
+    if not words or shlex.join(words) != line:
+        raise ValueError("one command of quoted words was expected, as shlex.join writes it")
+    return line
+
+
+ApiPath = Annotated[str, Field(pattern=r"^(?:/[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]*)+$", max_length=2000)]
+"""No query, nothing escaped, and no segment that leads elsewhere: names are checked before they stand in one."""
+API_BODY_LIMIT = 1024 * 1024
+"""Bytes of a request's body as JSON."""
+
+
+class ApiCall(Fact):
+    """One request to the API of a platform, over the connection and with the login that its plugin has.
+
+    ``path`` is below the server's address. Nothing in it stands for something else: no Ref, and no secret, named or
+    written out. ``line`` is what people would paste to do the same: one command, as ``shlex.join`` quotes it.
+
+    ``until`` names a condition that the plugin knows, ``wanted`` is what it is held against: only a GET waits, for at
+    most ``timeout_s``.
+    """
+
+    kind: Literal["api"] = "api"
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: ApiPath
+    query: dict[str, str] = Field(default_factory=dict)
+    content_type: Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9.+-]+$")] = "application/json"
+    body: JsonValue = None
+    expect: tuple[int, ...] = (200, 201, 202)
+    timeout_s: float = Field(default=30, gt=0)
+    line: Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$"), AfterValidator(_one_command)]
+    until: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
+    wanted: JsonValue = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> ApiCall:
+        if self.until is not None and self.method != "GET":
+            raise ValueError("only a GET may wait until a condition holds")
+        if self.until is None and self.wanted is not None:
+            raise ValueError("something is wanted, and no condition is named")
+        if self.method == "GET" and self.body is not None:
+            raise ValueError("a GET has no body")
+        if len(json.dumps(self.body, ensure_ascii=False).encode("utf-8", "replace")) > API_BODY_LIMIT:
+            raise ValueError(f"a body has at most {API_BODY_LIMIT:,} bytes")
+        return self
+
+    def paste(self) -> str:
+        return self.line
+
+
 class ManualCall(Fact):
     """What a person does elsewhere: a sentence, and command lines to paste where there are any."""
 
@@ -136,7 +191,7 @@ class ManualCall(Fact):
         return "\n".join([*(f"# {line}" for line in self.text.splitlines() or [""]), *self.commands])
 
 
-Call = Annotated[ProcessCall | HttpCall | ManualCall, Field(discriminator="kind")]
+Call = Annotated[ProcessCall | HttpCall | ApiCall | ManualCall, Field(discriminator="kind")]
 
 
 class CallResult(Fact):

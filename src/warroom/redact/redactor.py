@@ -117,8 +117,25 @@ class Redactor:
         if isinstance(value, dict):
             if value.keys() == {"secret", "prefix"}:
                 return {key: self.clean_json(item) for key, item in value.items()}
+            if _secret_variable(value):
+                value = {**value, "value": self.redact("password")}
             return {self.clean(key): self._under(key, item) for key, item in value.items()}
         return value
+
+    def holds_secret(self, value: JsonValue) -> bool:
+        """Whether something would be redacted in it, or was: a known secret, what looks like one, or a variable's
+        ``value`` beside a ``name`` that says so. What a key is called alone tells nothing: an API's keys hold names.
+        """
+        if isinstance(value, str):
+            seen = visible(value)
+            return MARK.search(seen) is not None or self.clean(seen) != seen
+        if isinstance(value, list):
+            return any(self.holds_secret(item) for item in value)
+        if isinstance(value, dict):
+            return _secret_variable(value) or any(
+                self.holds_secret(key) or self.holds_secret(item) for key, item in value.items()
+            )
+        return False
 
     def redact(self, kind: str) -> str:
         """The mark for something redacted elsewhere; counted."""
@@ -189,3 +206,9 @@ class Redactor:
             return match[0][: end - len(value)] + hide(pattern.kind) + match[0][end:]
 
         return replace
+
+
+def _secret_variable(value: Mapping[str, JsonValue]) -> bool:
+    """``{"name": "DB_PASSWORD", "value": …}``, as an API writes a variable."""
+    name, found = value.get("name"), value.get("value")
+    return isinstance(name, str) and isinstance(found, str) and names_a_secret(name) and worth_hiding(found)

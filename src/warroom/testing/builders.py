@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from warroom.model.base import sha256
-from warroom.model.call import Call, HttpCall, ProcessCall, Ref
+from warroom.model.call import ApiCall, Call, HttpCall, ProcessCall, Ref
 from warroom.model.event import Actor, Body, Event, IncidentOpened
 from warroom.model.fold import fold_all
 from warroom.model.plan import Plan, Preview, Step
@@ -48,6 +48,12 @@ def a_call(*argv: str) -> ProcessCall:
 
 def an_http_call(url: str = "http://127.0.0.1:1/deploy", **body: JsonValue | Ref) -> HttpCall:
     return HttpCall(method="POST", url=url, body=body or None)
+
+
+def an_api_call(
+    method: str = "PATCH", path: str = "/apis/apps/v1/namespaces/shop/deployments/web", **more: Any
+) -> ApiCall:
+    return ApiCall.model_validate({"method": method, "path": path, "line": "kubectl get deployment web", **more})
 
 
 def a_preview(*calls: Call, **overrides: Any) -> Preview:

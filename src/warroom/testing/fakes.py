@@ -6,12 +6,13 @@ context manager, or call ``verify``, to hear of it and of expectations that noth
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import JsonValue
 
@@ -20,6 +21,7 @@ from warroom.errors import WarroomError
 from warroom.model.call import CallResult
 from warroom.testing.clock import VirtualClock
 
+T = TypeVar("T")
 Kind = Literal["run", "http", "stream", "sql", "redis", "dial"]
 
 
@@ -67,6 +69,7 @@ class FakeReadDoor:
     def __init__(self) -> None:
         self.made: list[Made] = []
         self.unexpected: list[Made] = []
+        self.asked: list[str] = []
         self._expected: list[_Expected] = []
 
     def on_run(
@@ -173,6 +176,14 @@ class FakeReadDoor:
         what = (to,) if isinstance(to, str) else tuple(to)
         answer: Connection = self._answer(Made("dial", what, timeout=timeout))
         return answer
+
+    async def ask(
+        self, line: str, work: Coroutine[Any, Any, T], *, timeout: float, status: Callable[[T], int] | None = None
+    ) -> T:
+        """Not expected beforehand: ``work`` meets whatever the test put there. Its ``line`` is in ``asked``."""
+        self.asked.append(line)
+        async with asyncio.timeout(timeout):
+            return await work
 
     def verify(self) -> None:
         """Raises ``UnexpectedCall`` for calls nobody expected, and for expectations that were not met."""

@@ -9,16 +9,17 @@ import contextlib
 import fcntl
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import JsonValue
 
 from warroom.api import Connection, ReadDoor, Rows
 from warroom.model.call import CallResult
 
+T = TypeVar("T")
 _PROCESSES = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
 )
@@ -175,6 +176,12 @@ class WitnessedDoor:
             self.argvs.append(tuple(to))
         with _unwatched():
             return await self._door.dial(to, timeout=timeout)
+
+    async def ask(
+        self, line: str, work: Coroutine[Any, Any, T], *, timeout: float, status: Callable[[T], int] | None = None
+    ) -> T:
+        with _unwatched():
+            return await self._door.ask(line, work, timeout=timeout, status=status)
 
     async def _lines(self, lines: AsyncIterator[str]) -> AsyncIterator[str]:
         while True:

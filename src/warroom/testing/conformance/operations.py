@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -183,6 +183,10 @@ def _texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 class _Refusing:
     """A read door that lets nothing out."""
+
+    async def ask(self, line: str, work: Coroutine[Any, Any, Any], **_: Any) -> Any:
+        work.close()
+        raise WarroomError("Nothing is read here")
 
     async def run(self, argv: Sequence[str], **_: Any) -> Any:
         raise WarroomError("Nothing is read here")
