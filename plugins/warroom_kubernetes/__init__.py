@@ -1,0 +1,8 @@
+"""Workloads in a Kubernetes cluster: what runs, what ran, and how they are brought back to an earlier revision."""
+
+from __future__ import annotations
+
+from warroom.api import Plugin
+from warroom_kubernetes.config import Config
+
+plugin = Plugin(name="kubernetes", version="1", config=Config)

@@ -1,0 +1,85 @@
+"""``kubernetes.aio``'s own REST client, held to what this house allows: no redirect, no ``.netrc``, no cookie, and no
+address that ``warroom.model.address`` refuses. Imported late, in a thread: it takes half a second."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+import aiohttp
+import yarl
+from aiohttp.abc import AbstractResolver, ResolveResult
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from warroom.api import DoorRefused
+from warroom.model.address import refused_address
+from warroom_kubernetes import tls
+from warroom_kubernetes.gojson import go_json
+from warroom_kubernetes.kubeconfig import Reach
+from warroom_kubernetes.login import Login
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDict
+
+_PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=30)
+"""How long a question may take is held around it."""
+BUFFER = 2**18
+
+
+class Checked(AbstractResolver):
+    """Resolves a name, and refuses it if any of its addresses is refused."""
+
+    def __init__(self) -> None:
+        self._inner = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        for one in found:
+            if reason := refused_address(one["host"]):
+                raise DoorRefused(f"{host} was not asked", f"it resolves to {one['host']}: {reason}")
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class _Session:
+    """What the REST client needs of one."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def request(self, **args: Any) -> aiohttp.ClientResponse:
+        if isinstance(args.get("data"), str):
+            args["data"] = go_json(json.loads(args["data"]))
+        return await self._session.request(**{**args, "allow_redirects": False})
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+class Rest(RESTClientObject):
+    def __init__(self, reach: Reach, login: Login) -> None:
+        configuration = Configuration(host=reach.server)
+        configuration.proxy = reach.proxy or None
+        configuration.tls_server_name = reach.tls_server_name or None
+        super().__init__(configuration)
+        self.ssl_context = tls.context(reach.ca, reach.insecure, login.certificate, login.key, reach.source)
+
+    def _create_pool_manager(self) -> Any:
+        connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, resolver=Checked(), keepalive_timeout=60)
+        session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, read_bufsize=BUFFER
+        )
+        return _Session(session)
+
+    async def sent(self, method: str, url: str, headers: CIMultiDict[str], body: Any) -> aiohttp.ClientResponse:
+        """Its answer, whose body is still to be read. The address is sent exactly as it is written."""
+        answer = await super().request(
+            method, yarl.URL(url, encoded=True), headers=headers, body=body, _request_timeout=_PATIENCE
+        )
+        return cast(aiohttp.ClientResponse, answer.response)
