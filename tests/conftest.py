@@ -18,7 +18,11 @@ import pytest
 from hypothesis import settings
 
 from tests.docker_engine import DockerEngine, no_compose, no_dockerd, shared_engine
+from tests.kube.fixtures import cluster, namespace, shared_cluster, workload
+from tests.kube.real import REAL
 from tests.ordering import dealt
+
+__all__ = ["cluster", "namespace", "shared_cluster", "workload"]
 
 REQUIRED = "WARROOM_CI_REQUIRE"
 
@@ -58,6 +62,8 @@ ENGINES: dict[str, Callable[[], str]] = {
     "compose": no_compose,
     "docker-registry": program("docker-registry"),
     "dockerd": no_dockerd,
+    "kube-emulator": lambda: "a real cluster was given, and it can't be steered" if REAL.kubeconfig else "",
+    "kubectl": works("kubectl", "version", "--client=true"),
     "openssl": program("openssl"),
     "pgbouncer": program("pgbouncer", "/usr/sbin"),
     "postgres": postgres,

@@ -1,0 +1,49 @@
+"""The fixtures of this package, taken up by tests/conftest.py: ``cluster``, ``namespace``, ``workload``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.kube.cluster import Cluster
+from tests.kube.workloads import Namespace, Workload
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One for all tests of a worker: the emulator, or the cluster of WARROOM_TEST_KUBECONFIG."""
+    from tests.kube.real import REAL, real_cluster
+
+    if REAL.kubeconfig:
+        with real_cluster() as real:
+            yield real
+        return
+    from tests.kube.emulator import emulated
+
+    with emulated(tmp_path_factory.mktemp("kube")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
+    """The shared one; whatever was steered is put back after the test."""
+    yield shared_cluster
+    if shared_cluster.emulated:
+        shared_cluster.steer.reset()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[Namespace]:
+    """A fresh one."""
+    name = cluster.make_namespace()
+    yield Namespace(cluster, name)
+    if cluster.emulated:
+        cluster.steer.reset()
+    cluster.remove_namespace(name)
+
+
+@pytest.fixture
+def workload(namespace: Namespace) -> Callable[..., Workload]:
+    """``workload("web", image=…)``: see Namespace.workload."""
+    return namespace.workload
