@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
 
 from warroom.api import DoorRefused
 from warroom.model.address import refused_address
@@ -79,7 +80,8 @@ class Rest(RESTClientObject):
 
     async def sent(self, method: str, url: str, headers: CIMultiDict[str], body: Any) -> aiohttp.ClientResponse:
         """Its answer, whose body is still to be read. The address is sent exactly as it is written."""
-        answer = await super().request(
+        request: Callable[..., Awaitable[RESTResponse]] = super().request
+        answer = await request(
             method, yarl.URL(url, encoded=True), headers=headers, body=body, _request_timeout=_PATIENCE
         )
         return cast(aiohttp.ClientResponse, answer.response)
