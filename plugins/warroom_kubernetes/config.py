@@ -72,7 +72,8 @@ class Workload(Fact):
 
     ``version_url`` answers with JSON that has a ``version`` or a ``commit``; ``version_path`` is the same as a path
     of the Service, asked through the cluster's own proxy, where no address of it can be reached from here.
-    ``writer``: it writes to the database, so that it is stopped where writes are.
+    ``writer``: it writes to the database, so that it is stopped where writes are. ``with_release``: the default
+    runbook rolls it back together with the released workload; a CronJob keeps no revisions to go back to.
     """
 
     kind: Kind = "Deployment"
@@ -82,6 +83,7 @@ class Workload(Fact):
     version_url: Url | None = None
     version_path: UrlPath | None = None
     writer: bool = False
+    with_release: bool = False
 
     @model_validator(mode="after")
     def _fits(self) -> Workload:
@@ -89,6 +91,8 @@ class Workload(Fact):
             raise ValueError("version_url or version_path, not both")
         if self.version_path is not None and self.service is None:
             raise ValueError("version_path is a path of the Service: service must name it")
+        if self.with_release and self.kind == "CronJob":
+            raise ValueError("with_release is for what keeps revisions: a CronJob has none")
         return self
 
 
