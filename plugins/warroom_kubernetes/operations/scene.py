@@ -1,0 +1,199 @@
+"""What operations on a workload share: the object as it is now, whether one may change it, and a try that keeps
+nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from warroom.api import BadInput, Context, Facts, WarroomError
+from warroom.model.plan import Look
+from warroom_kubernetes.asking import JSON_PATCH, ApiRefused, Cluster, NotThere
+from warroom_kubernetes.calls import At, patch_line
+from warroom_kubernetes.config import Config, Kind
+from warroom_kubernetes.patching import Op, template_hash
+from warroom_kubernetes.paths import RESOURCES, path, workload_path
+from warroom_kubernetes.revisions import template_of
+from warroom_kubernetes.templates import settings
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A workload as the API serves it now. ``key`` is the runbook's name of it."""
+
+    key: str
+    kind: Kind
+    at: At
+    object: Json
+
+    @property
+    def title(self) -> str:
+        """``Deployment web``"""
+        return f"{self.kind} {self.at.name}"
+
+    @property
+    def spec(self) -> Json:
+        return self.object.get("spec") or {}
+
+    @property
+    def status(self) -> Json:
+        return self.object.get("status") or {}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Its annotations."""
+        return dict(self.object["metadata"].get("annotations") or {})
+
+    @property
+    def template(self) -> Json:
+        return template_of(self.object)
+
+    def facts(self) -> dict[str, JsonValue]:
+        return {
+            "workload": self.key,
+            "kind": self.kind,
+            "title": self.title,
+            "at": self.at.told(),
+            "template": template_hash(self.template),
+        }
+
+
+def pinned(facts: Facts, *more: str) -> dict[str, JsonValue]:
+    """Which object it is; ``more`` are names of facts that must stay as they were, such as ``template``."""
+    title, where = str(facts["title"]), mapping(facts["at"])
+    found: dict[str, JsonValue] = {f"{title} in {where['namespace']}": str(where["uid"])}
+    return found | {pin(name, facts): facts[name] for name in more}
+
+
+def pin(name: str, facts: Facts) -> str:
+    """``template of Deployment web``"""
+    return f"{name} of {facts['title']}"
+
+
+async def find(ctx: Context, api: Cluster, key: str) -> Found:
+    """Raises BadInput where the runbook has no such workload, NotThere where the cluster has none."""
+    config: Config = ctx.config
+    declared = config.workloads.get(key)
+    if declared is None:
+        known = ", ".join(config.workloads)
+        raise BadInput(f"There is no workload {key}", f"the platform has: {known}", "correct the runbook's step")
+    name = config.object_name(key)
+    where = workload_path(declared.kind, api.namespace, name)
+    try:
+        one = await api.get(where)
+    except NotThere as error:
+        raise BadInput(
+            f"{declared.kind} {name} is not in the namespace {api.namespace}", error.cause, "see the platform's row"
+        ) from None
+    hide(ctx, template_of(one))
+    resource = declared.kind.lower()
+    uid = str(one["metadata"]["uid"])
+    return Found(key, declared.kind, At(api.kubectl, api.namespace, resource, name, where, uid), one)
+
+
+def hide(ctx: Context, *templates: Mapping[str, Any]) -> None:
+    """Before anything of them is kept."""
+    for template in templates:
+        for given in settings(template):
+            ctx.hide(given)
+
+
+async def may(api: Cluster, one: At, verb: str = "patch", group_version: str = "", sub: str = "") -> None:
+    """Raises BadInput where whoever is logged in may not; what can't be told is left to the try that follows."""
+    group, _, resource = _resource(one.path)
+    try:
+        answer = await api.may(verb, resource, group=group, sub=sub, name=one.name)
+    except ApiRefused:
+        return
+    if not answer.allowed:
+        what = f"{verb} {resource}{f'/{sub}' if sub else ''}"
+        why = f": {answer.why}" if answer.why else ""
+        raise BadInput(
+            f"The login may not {what} in the namespace {one.namespace}",
+            f"RBAC does not allow it for {one.slashed}{why}",
+            f"grant it, or log in as somebody who may: {one.line('auth', 'can-i', verb, one.slashed)}",
+        )
+
+
+def _resource(at: str) -> tuple[str, str, str]:
+    """Group, version and resource out of a path in a namespace."""
+    words = at.strip("/").split("/")
+    core = words[0] == "api"
+    where = words.index("namespaces")
+    return ("" if core else words[1]), words[1 if core else 2], words[where + 2]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """``object``: as it would be; None where nobody could try, and ``why`` says so."""
+
+    object: Json | None
+    why: str = ""
+
+
+async def tried(api: Cluster, one: At, ops: Sequence[Op], what: str) -> Tried:
+    """A server-side dry run of the very request. Raises BadInput with the cluster's own words where it is refused."""
+    line = f"{patch_line(one, ops)} --dry-run=server"
+    try:
+        return Tried(await api.dry_run("PATCH", one.path, list(ops), content_type=JSON_PATCH, line=line))
+    except ApiRefused as error:
+        said = error.cause
+        if error.status == 400 and "dry run" in said.lower():
+            return Tried(None, f"it could not be tried beforehand: {said}")
+        raise BadInput(
+            f"The cluster would refuse {what}",
+            f"a dry run of it on the server said: {said}",
+            "nothing was changed; what refuses it must be mended first",
+        ) from None
+
+
+async def scaled_by(api: Cluster, one: Found) -> list[Json]:
+    """The autoscalers that set its number of pods; none where the cluster has no such thing."""
+    try:
+        found = await api.listed(path("autoscaling/v2", "horizontalpodautoscalers", namespace=one.at.namespace))
+    except NotThere:
+        return []
+    group = RESOURCES[one.kind][0].partition("/")[0]
+    return [hpa for hpa in found.items if _targets(hpa, one, group)]
+
+
+def _targets(hpa: Json, one: Found, group: str) -> bool:
+    target = (hpa.get("spec") or {}).get("scaleTargetRef") or {}
+    same_group = str(target.get("apiVersion") or "").partition("/")[0] in (group, "")
+    return bool(same_group and target.get("kind") == one.kind and target.get("name") == one.at.name)
+
+
+async def together(*asked: Any) -> list[Any]:
+    """All of them at once; the first that fails ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in asked]
+    except BaseExceptionGroup as several:
+        raise _first(several) from None
+    return [task.result() for task in tasks]
+
+
+def _first(error: BaseException) -> BaseException:
+    """What the cluster said, before anything else that went wrong."""
+    while isinstance(error, BaseExceptionGroup):
+        known = error.subgroup(WarroomError)
+        error = (known or error).exceptions[0]
+    return error
+
+
+def unseen(error: WarroomError) -> Look:
+    return Look(verdict="cannot-tell", seen=f"the cluster can't be asked: {error}")
+
+
+def mapping(value: JsonValue) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: JsonValue) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,245 @@
+"""Back to an earlier revision: what `kubectl rollout undo` does, but only while the workload is still what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from warroom.api import BadInput, Context, Facts, WarroomError
+from warroom.model.call import CallResult
+from warroom.model.plan import Look, Preview, Risk
+from warroom_kubernetes import calls
+from warroom_kubernetes.asking import Cluster, Forbidden, NotThere, cluster
+from warroom_kubernetes.operations.args import UndoArgs
+from warroom_kubernetes.operations.choosing import choices, chosen
+from warroom_kubernetes.operations.leaving import configuration, notes, standing
+from warroom_kubernetes.operations.scene import (
+    Found,
+    Json,
+    find,
+    hide,
+    listing,
+    mapping,
+    may,
+    pin,
+    pinned,
+    scaled_by,
+    together,
+    tried,
+    unseen,
+)
+from warroom_kubernetes.patching import Carries, Op, annotated, put, remove, replaced, template_hash, test
+from warroom_kubernetes.paths import path
+from warroom_kubernetes.revisions import Revision, owned, selector_of
+from warroom_kubernetes.rollouts import rollout
+from warroom_kubernetes.templates import plain, same
+
+EXPECTED_S = 2.0
+AT = "/spec/template"
+
+
+@dataclass(frozen=True)
+class _History:
+    """``stored``: ReplicaSets or ControllerRevisions."""
+
+    stored: Sequence[Json]
+    pods: Sequence[Json]
+    hpas: Sequence[Json]
+
+
+class Undo:
+    name = "undo"
+    title = "Roll back to an earlier revision"
+    risk: Risk = "disruptive"
+    args: type[BaseModel] = UndoArgs
+
+    async def facts(self, ctx: Context, args: UndoArgs) -> Facts:
+        async with cluster(ctx) as api:
+            one = await find(ctx, api, args.workload)
+            history, _ = await together(_history(api, one), may(api, one.at))
+            revisions = choices(ctx.config, one, history.stored, history.pods)
+            hide(ctx, *(each.template for each in revisions))
+            target = chosen(one, revisions, args)
+            now = next((each for each in revisions if each.current), None)
+            already = same(target.template, one.template)
+            maps = await _maps(api, one, target)
+            told = [*notes(one, now, target, history.hpas, maps), *standing(one, _own_pods(one, history))]
+            facts = {**one.facts(), "target": target.identity, "number": target.number, "version": target.version}
+            if already:
+                return {**facts, "already": True, "after": facts["template"], "notes": [_already(one, target)]}
+            _not_paused(one, args)
+            ops = _ops(ctx, one, target, args, bool(history.hpas))
+            test_run = await tried(api, one.at, ops, f"to change {one.title}")
+        back, why = _back(ctx, one, test_run.object, args)
+        tested = test_run.why or "it was tried on the server beforehand, which would accept it"
+        after = template_hash(target.template if test_run.object is None else test_run.object["spec"]["template"])
+        return {
+            **facts,
+            "already": after == facts["template"],
+            "after": after,
+            "ops": list(ops),
+            "back": list(back),
+            "no_inverse": why,
+            "notes": [*told, tested],
+        }
+
+    def preview(self, config: Any, args: UndoArgs, facts: Facts) -> Preview:
+        at = calls.at(mapping(facts["at"]))
+        told = tuple(str(note) for note in listing(facts["notes"]))
+        if facts["already"]:
+            return Preview(
+                calls=(calls.look(at),),
+                no_inverse="nothing is changed",
+                pinned=pinned(facts, "template", "target"),
+                notes=told,
+                timeout_s=calls.PATCH_S + 30,
+            )
+        line = at.line("rollout", "undo", at.slashed, f"--to-revision={facts['number']}")
+        back = listing(facts["back"])
+        return Preview(
+            calls=(calls.patch(at, listing(facts["ops"]), line if not args.resume else ""),),
+            inverse=(calls.patch(at, back),) if back else None,
+            no_inverse="" if back else str(facts["no_inverse"]),
+            pinned=pinned(facts, "template", "target"),
+            changes=(pin("template", facts), pin("target", facts)),
+            destroys=("logs",),
+            notes=told,
+            expected_s=EXPECTED_S,
+            timeout_s=calls.PATCH_S + 30,
+        )
+
+    def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
+        """``generation``: that of the change, which a rollout is then waited for."""
+        data = results[0].data if results else None
+        found = data.get("metadata") if isinstance(data, dict) else None
+        generation = found.get("generation") if isinstance(found, dict) else None
+        return {"generation": str(generation)} if isinstance(generation, int) else {}
+
+    async def check(self, ctx: Context, args: UndoArgs, facts: Facts) -> Look:
+        """``done``: the workload asks for that template. Whether its pods are of it is another question: `rollout`."""
+        try:
+            async with cluster(ctx) as api:
+                one = await find(ctx, api, args.workload)
+        except WarroomError as error:
+            return unseen(error)
+        if one.at.uid != mapping(facts["at"])["uid"]:
+            return Look(verdict="cannot-tell", seen=f"{one.title} is another one now: it was deleted and made again")
+        now = template_hash(one.template)
+        if now == facts["after"]:
+            was = "was at it already" if facts["already"] else "is at it"
+            wanted = f"revision {facts['number']} ({facts['version']})"
+            how = rollout(one.object, zero=True).words
+            return Look(verdict="done", seen=f"{one.title} {was}, {wanted} as the plan called it; {how}")
+        if now == facts["template"]:
+            return Look(verdict="not-begun", seen=f"{one.title} still asks for what it did when the plan was made")
+        return Look(verdict="partly", seen=f"{one.title} asks for a third template: somebody else has changed it")
+
+
+async def _history(api: Cluster, one: Found) -> _History:
+    resource = "replicasets" if one.kind == "Deployment" else "controllerrevisions"
+    if one.kind == "CronJob":
+        return _History((), (), ())
+    query = {"labelSelector": selector_of(one.object)}
+    where = one.at.namespace
+    stored, pods, hpas = await together(
+        api.listed(path("apps/v1", resource, namespace=where), query),
+        api.listed(path("v1", "pods", namespace=where), query),
+        _or_nothing(scaled_by(api, one)),
+    )
+    return _History(stored.items, pods.items, hpas)
+
+
+async def _or_nothing(asked: Any) -> list[Json]:
+    """What is only for notes must not keep anybody from going back."""
+    try:
+        found: list[Json] = await asked
+    except Forbidden:
+        return []
+    return found
+
+
+async def _maps(api: Cluster, one: Found, target: Revision) -> list[Json]:
+    """The ConfigMaps that the target's pods use, those that are there and may be read."""
+    wanted, _ = configuration(target.template)
+
+    async def read(name: str) -> Json | None:
+        try:
+            return await api.get(path("v1", "configmaps", namespace=one.at.namespace, name=name))
+        except (NotThere, BadInput):
+            return None
+        except Forbidden:
+            return {"metadata": {"name": name}}
+
+    return [each for each in await asyncio.gather(*map(read, wanted[:20])) if each is not None]
+
+
+def _own_pods(one: Found, history: _History) -> list[Json]:
+    if one.kind != "Deployment":
+        return owned(list(history.pods), one.at.uid)
+    sets = owned(list(history.stored), one.at.uid)
+    return [pod for each in sets for pod in owned(list(history.pods), each["metadata"]["uid"])]
+
+
+def _already(one: Found, target: Revision) -> str:
+    how = rollout(one.object, zero=True)
+    which = f"revision {target.number} ({target.version})"
+    return (
+        f"there is no change to make: {one.title} asks for {which} already, so that `kubectl rollout undo` would say "
+        f"that it skipped it; {how.words}"
+    )
+
+
+def _not_paused(one: Found, args: UndoArgs) -> None:
+    if one.spec.get("paused") and not args.resume:
+        line = one.at.line("rollout", "resume", one.at.slashed)
+        raise BadInput(
+            f"{one.title} is paused",
+            "its controller rolls nothing out before it is resumed, so kubectl refuses this too",
+            f"say resume: true in the runbook's step, or resume it first: {line}",
+        )
+
+
+def _ops(ctx: Context, one: Found, target: Revision, args: UndoArgs, scaled: bool) -> list[Op]:
+    ops = [test("/metadata/uid", one.at.uid)]
+    wanted: Any = plain(target.template)
+    secret = ctx.hidden(one.template) or ctx.hidden(wanted)
+    if secret and not scaled:
+        # What is secret can't be tested; a change of the specification shows here all the same.
+        ops.append(test("/metadata/generation", one.object["metadata"]["generation"]))
+    try:
+        ops += replaced(AT, one.template, wanted, ctx.hidden)
+    except Carries as carried:
+        raise BadInput(
+            f"{one.title} can't be taken back without a secret in the plan",
+            f"between the two revisions a value differs that is secret: {carried.path}",
+            f"do it by hand: {one.at.line('rollout', 'undo', one.at.slashed, f'--to-revision={target.number}')}",
+        ) from None
+    if one.kind == "Deployment":
+        kept = {key: value for key, value in target.annotations.items() if not ctx.hidden({key: value})}
+        ops += annotated(one.object["metadata"].get("annotations"), kept)
+    if args.resume and one.spec.get("paused"):
+        ops += [test("/spec/paused", True), remove("/spec/paused")]
+    return ops
+
+
+def _back(ctx: Context, one: Found, after: Json | None, args: UndoArgs) -> tuple[list[Op], str]:
+    """By what the server would make of the change, its own defaults in it."""
+    if after is None:
+        return [], "what the server makes of the change could not be tried, so it can't be recognised later"
+    old: Any = plain(one.template)
+    ops = [test("/metadata/uid", one.at.uid)]
+    try:
+        ops += replaced(AT, after["spec"]["template"], old, ctx.hidden)
+    except Carries as carried:
+        return [], f"a secret would stand in it: {carried.path}"
+    if one.kind == "Deployment":
+        kept = {key: value for key, value in one.notes.items() if not ctx.hidden({key: value})}
+        ops += annotated(after["metadata"].get("annotations"), kept)
+    if args.resume and one.spec.get("paused"):
+        paused: JsonValue = True
+        ops += [test("/spec/paused", None), put("/spec/paused", paused)]
+    return ops, ""

@@ -1,0 +1,195 @@
+"""JSON patches (RFC 6902) that change an object only while it is still what was seen.
+
+The server applies the tests and changes of one patch as one, and tries again by itself where only the version moved:
+so a write of status, or of an autoscaler, does not disturb it, and a change of what is tested refuses all of it (422).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import JsonValue
+
+from warroom.model.base import canonical, sha256
+from warroom_kubernetes.templates import plain
+
+Op = dict[str, JsonValue]
+Hidden = Callable[[JsonValue], bool]
+
+SKIPPED_ANNOTATIONS = frozenset(
+    {
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "deployment.kubernetes.io/revision",
+        "deployment.kubernetes.io/revision-history",
+        "deployment.kubernetes.io/desired-replicas",
+        "deployment.kubernetes.io/max-replicas",
+        "deprecated.deployment.rollback.to",
+    }
+)
+"""Those that `kubectl rollout undo` leaves on a Deployment as they are."""
+
+
+class Carries(Exception):
+    """The change would carry what is secret at this path, and that may stand in no plan."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+def pointer(*words: str | int) -> str:
+    return "".join("/" + str(word).replace("~", "~0").replace("/", "~1") for word in words)
+
+
+def test(path: str, value: JsonValue) -> Op:
+    """``value`` None: nothing is there."""
+    return {"op": "test", "path": path, "value": value}
+
+
+def put(path: str, value: JsonValue) -> Op:
+    """Sets it, whether or not it was there; what holds it must be."""
+    return {"op": "add", "path": path, "value": value}
+
+
+def replace(path: str, value: JsonValue) -> Op:
+    return {"op": "replace", "path": path, "value": value}
+
+
+def remove(path: str) -> Op:
+    return {"op": "remove", "path": path}
+
+
+def template_hash(template: Mapping[str, Any]) -> str:
+    """Of what it says, however it is written: what the cluster adds to a stored one does not count."""
+    return sha256(canonical(plain(template)))
+
+
+def replaced(path: str, old: JsonValue, new: JsonValue, hidden: Hidden) -> list[Op]:
+    """From ``old`` to ``new`` as a whole: tested first. Where a secret stands in either, only what differs is named.
+
+    Raises ``Carries`` where what differs is itself secret.
+    """
+    if not hidden(old) and not hidden(new):
+        return [test(path, old), replace(path, new)]
+    return [*_tests(path, old, hidden), *_changes(path, old, new, hidden)]
+
+
+def _tests(path: str, value: JsonValue, hidden: Hidden) -> Iterator[Op]:
+    """Everything but the secrets, in pieces as large as can be."""
+    if not hidden(value):
+        yield test(path, value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            # A variable's name may be what makes its value secret: alone, the value would not look it.
+            if not (_variable(value) and key == "value"):
+                yield from _tests(path + pointer(key), item, hidden)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _tests(path + pointer(index), item, hidden)
+
+
+def _variable(value: Mapping[str, Any]) -> bool:
+    return "name" in value and "value" in value
+
+
+def _changes(path: str, old: JsonValue, new: JsonValue, hidden: Hidden) -> Iterator[Op]:
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        if not hidden(old) and not hidden(new):
+            yield replace(path, new)
+            return
+        if hidden(new) and _variable(new) and old.get("value") != new["value"]:
+            raise Carries(path)
+        for key in [key for key in old if key not in new]:
+            yield remove(path + pointer(key))
+        for key, item in new.items():
+            if key in old:
+                yield from _changes(path + pointer(key), old[key], item, hidden)
+            else:
+                yield put(path + pointer(key), _shown(path, item, hidden))
+    elif isinstance(old, list) and isinstance(new, list) and (hidden(old) or hidden(new)):
+        yield from _in_list(path, old, new, hidden)
+    else:
+        yield replace(path, _shown(path, new, hidden))
+
+
+def _in_list(path: str, old: list[JsonValue], new: list[JsonValue], hidden: Hidden) -> Iterator[Op]:
+    """From its end to its beginning, so that what is still to be changed keeps its place."""
+    mine, theirs = ([_key(item) for item in items] for items in (old, new))
+    matched = difflib.SequenceMatcher(None, mine, theirs, autojunk=False)
+    for what, first, last, start, end in reversed(matched.get_opcodes()):
+        if what == "equal":
+            for step in reversed(range(last - first)):
+                yield from _changes(path + pointer(first + step), old[first + step], new[start + step], hidden)
+            continue
+        for index in reversed(range(first, last)):
+            yield remove(path + pointer(index))
+        for item in reversed(new[start:end]):
+            yield put(path + pointer(first), _shown(path, item, hidden))
+
+
+def _key(item: JsonValue) -> bytes:
+    """What is told apart by a name keeps its place in the list while it changes."""
+    if isinstance(item, dict) and isinstance(item.get("name"), str):
+        return canonical({"name": item["name"]})
+    return canonical(item)
+
+
+def _shown(path: str, value: JsonValue, hidden: Hidden) -> JsonValue:
+    if hidden(value):
+        raise Carries(path)
+    return value
+
+
+def annotated(now: Mapping[str, str] | None, wanted: Mapping[str, str]) -> list[Op]:
+    """As `kubectl rollout undo` leaves them: ``wanted``, and those it never touches as they are.
+
+    One by one, since the controller writes its own beside them. What is taken away is tested first.
+    """
+    if now is None:
+        put_all: dict[str, JsonValue] = {key: value for key, value in wanted.items() if key not in SKIPPED_ANNOTATIONS}
+        at = "/metadata/annotations"
+        return [test(at, None), put(at, put_all)] if put_all else []
+    ops: list[Op] = []
+    for key, value in sorted(wanted.items()):
+        if key not in SKIPPED_ANNOTATIONS and now.get(key) != value:
+            ops.append(put(pointer("metadata", "annotations", key), value))
+    for key in sorted(now):
+        if key not in SKIPPED_ANNOTATIONS and key not in wanted:
+            at = pointer("metadata", "annotations", key)
+            ops += [test(at, now[key]), remove(at)]
+    return ops
+
+
+def applied(document: Any, ops: list[Op]) -> Any:
+    """What the server would make of it, less its defaults: for inverses and for tests. Raises ValueError."""
+    import copy
+
+    made = copy.deepcopy(document)
+    for op in ops:
+        words = [w.replace("~1", "/").replace("~0", "~") for w in str(op["path"]).split("/")[1:]]
+        holder = made
+        for word in words[:-1]:
+            holder = holder[int(word)] if isinstance(holder, list) else holder[word]
+        _apply(holder, words[-1], op)
+    return made
+
+
+def _apply(holder: Any, word: str, op: Op) -> None:
+    key: Any = int(word) if isinstance(holder, list) else word
+    there = key < len(holder) if isinstance(holder, list) else key in holder
+    found = holder[key] if there else None
+    if op["op"] == "test":
+        if found != op["value"]:
+            raise ValueError(f"{op['path']} is {found!r}")
+    elif op["op"] == "remove":
+        del holder[key]
+    elif op["op"] == "add" and isinstance(holder, list):
+        holder.insert(key, op["value"])
+    elif op["op"] == "replace" and not there:
+        raise ValueError(f"{op['path']} is not there")
+    else:
+        holder[key] = op["value"]
