@@ -17,9 +17,11 @@ from aiohttp import web
 
 from tests.kube.access import TOKEN, Access, Denial
 from tests.kube.api import Api, Write
+from tests.kube.autoscaling import Autoscaling
 from tests.kube.certificates import Certificates, make_certificates
 from tests.kube.cluster import Cluster, Door, Images
 from tests.kube.controllers import Work
+from tests.kube.daemonsets import DaemonSets
 from tests.kube.deployments import Deployments
 from tests.kube.endpoints import Endpoints
 from tests.kube.errors import ApiError
@@ -27,10 +29,12 @@ from tests.kube.garbage import Garbage
 from tests.kube.kubelet import NODES, Kubelet
 from tests.kube.levers import Behaviour, Failing, Levers
 from tests.kube.lists import Watches
+from tests.kube.population import populate
 from tests.kube.quota import by_quota
 from tests.kube.replicasets import ReplicaSets
 from tests.kube.resources import resource
 from tests.kube.server import Server
+from tests.kube.statefulsets import StatefulSets
 from tests.kube.steering import Steering
 
 IMAGES = Images("registry.example/app:v1", "registry.example/app:v2", "registry.example/app:crash-v3")
@@ -45,7 +49,7 @@ class Emulator:
         self.watches = Watches(self.api.store)
         self.kubelet = Kubelet(self.api, self.levers)
         self.work = Work(self.api, self.levers, self.kubelet.events)
-        for controller in (Deployments, ReplicaSets, Endpoints, Garbage):
+        for controller in (Deployments, ReplicaSets, StatefulSets, DaemonSets, Autoscaling, Endpoints, Garbage):
             controller(self.work)
         self.api.admission.append(by_quota(self.api))
         self.server = Server(self.api, self.levers, self.access, self.watches, self.kubelet)
@@ -70,7 +74,9 @@ class Running:
     def __init__(self, emulator: Emulator, tls: ssl.SSLContext | None) -> None:
         self.emulator, self.tls = emulator, tls
         self.port = self.control = 0
-        self._runner = web.ServerRunner(web.Server(emulator.server.handle), handle_signals=False, shutdown_timeout=0.1)
+        self._runner = web.ServerRunner(
+            web.Server(emulator.server.handle, handler_cancellation=True), handle_signals=False, shutdown_timeout=0.1
+        )
         self._levers = web.ServerRunner(web.Server(self._steer), handle_signals=False, shutdown_timeout=0.1)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -96,7 +102,9 @@ class Running:
         self.emulator.api.store.compact()
         await asyncio.sleep(seconds)
         self._runner = web.ServerRunner(
-            web.Server(self.emulator.server.handle), handle_signals=False, shutdown_timeout=0.1
+            web.Server(self.emulator.server.handle, handler_cancellation=True),
+            handle_signals=False,
+            shutdown_timeout=0.1,
         )
         await self._runner.setup()
         await _listen(self._runner, self.port, self.tls)
@@ -171,6 +179,9 @@ class Running:
     def _do_requests(self) -> list[dict[str, Any]]:
         return self.emulator.server.seen
 
+    def _do_populate(self, namespace: str, deployments: int, pods: int) -> None:
+        populate(self.emulator.work, namespace, deployments, pods)
+
     def _do_forget(self) -> None:
         self.emulator.server.seen.clear()
 
@@ -197,6 +208,10 @@ def _in_thread(tls: ssl.SSLContext | None) -> tuple[Running, Callable[[], None]]
             await ended.wait()
         finally:
             await running.stop()
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     def live() -> None:
         try:

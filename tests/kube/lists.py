@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.kube.errors import ApiError, expired
@@ -61,33 +61,41 @@ def page(store: Store, scope: Scope, query: Mapping[str, str]) -> bytes:
         raise ApiError(
             504, f"Too large resource version: {query['resourceVersion']}, current: {store.version}", "Timeout"
         )
-    test = scope.test()
-    found = [
-        (space, name, one) for space, name, one in _at(store, scope, version) if (space, name) > after and test(one.obj)
-    ]
-    shown = found[:limit] if limit else found
+    test, more = scope.test(), False
+    shown: list[Row] = []
+    for row in _at(store, scope, version, after):
+        if test(row[2].obj):
+            if limit and len(shown) == limit:
+                more = True
+                break
+            shown.append(row)
     meta: Obj = {"resourceVersion": str(version)}
-    if len(found) > len(shown):
-        meta["continue"] = _token(version, shown[-1][0], shown[-1][1])
+    if more:
+        last = shown[-1][:2]
+        meta["continue"] = _token(version, *last)
         if not (scope.labels or scope.fields):
-            meta["remainingItemCount"] = len(found) - len(shown)
+            meta["remainingItemCount"] = store.table(scope.of.key).left(scope.namespace, last)
     head = {"kind": f"{scope.of.kind}List", "apiVersion": scope.of.api_version, "metadata": meta}
     body = b",".join(one.json() for _, _, one in shown)
     return json.dumps(head).encode()[:-1] + b', "items": [' + body + b"]}"
 
 
-def _at(store: Store, scope: Scope, version: int) -> list[tuple[str, str, Stored]]:
-    """As it stood then."""
-    now = [(space, name, one) for space, name, one in store.table(scope.of.key).each(scope.namespace)]
-    if version >= store.version:
-        return now
+Row = tuple[str, str, Stored]
+
+
+def _at(store: Store, scope: Scope, version: int, after: tuple[str, str]) -> Iterator[Row]:
+    """As it stood then, from there on."""
+    now = store.table(scope.of.key).each(scope.namespace, after)
     was: dict[tuple[str, str], Stored | None] = {}
-    for change in store.since(version):
-        if change.key == scope.of.key and scope.namespace in ("", change.namespace):
-            was.setdefault((change.namespace, change.name), change.before)
-    kept = [(space, name, one) for space, name, one in now if (space, name) not in was]
-    kept += [(space, name, one) for (space, name), one in was.items() if one]
-    return sorted(kept, key=lambda row: row[:2])
+    if version < store.version:
+        for change in store.since(version):
+            if change.key == scope.of.key and scope.namespace in ("", change.namespace):
+                was.setdefault((change.namespace, change.name), change.before)
+    if not was:
+        return now
+    kept = [row for row in now if row[:2] not in was]
+    kept += [(*name, one) for name, one in was.items() if one and name > after]
+    return iter(sorted(kept, key=lambda row: row[:2]))
 
 
 def _number(query: Mapping[str, str], name: str) -> int:

@@ -20,10 +20,19 @@ from tests.kube.lists import Scope, Watches, page
 from tests.kube.resources import BY_PATH, METRICS, REVIEWS, Resource
 from tests.kube.scales import scale_of, scaled
 from tests.kube.steering import Seen
+from tests.kube.store import Obj
 from tests.kube.usage import usage_of
 
 BOOKMARK_S = 60.0
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+BODIES = (
+    "application/json",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
+"""No protobuf, no YAML: what is sent must be JSON."""
+
 OPEN = ("/version", "/healthz", "/readyz", "/livez")
 
 
@@ -161,6 +170,9 @@ class Server:
         return scale_of(target.of, obj) if target.sub == "scale" else obj
 
     def _write(self, request: web.BaseRequest, verb: str, target: Target, user: str, body: bytes) -> web.Response:
+        if body and request.content_type not in BODIES:
+            kind = request.content_type
+            raise ApiError(415, f"the body of the request was in an unknown format - accepted media types: not {kind}")
         try:
             data = json.loads(body) if body else None
         except ValueError as error:
@@ -190,8 +202,7 @@ class Server:
         if (grace := request.query.get("gracePeriodSeconds")) is not None:
             options["gracePeriodSeconds"] = int(grace)
         if verb == "delete":
-            gone = api.delete(of, space, name, options, how)
-            return web.json_response(gone)
+            return web.json_response(_deleted(api, of, api.delete(of, space, name, options, how)))
         scope = Scope.of_query(of, space, "", request.query)
         test = scope.test()
         for obj in [one for one in api.store.all(of.key, space) if test(one)]:
@@ -221,6 +232,16 @@ class Server:
         finally:
             seen["status"] = answer.status
         return answer
+
+
+def _deleted(api: Api, of: Resource, obj: Obj) -> Obj:
+    """A pod, and what waits for somebody, is given as it stands; of what is gone there is only a Status."""
+    meta = obj["metadata"]
+    now = api.store.get(of.key, meta.get("namespace", ""), meta["name"])
+    if of.plural in ("pods", "namespaces") or (now and now["metadata"]["uid"] == meta["uid"]):
+        return obj
+    details = {"name": meta["name"], "group": of.group, "kind": of.plural, "uid": meta["uid"]}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
 
 
 def _common_name(request: web.BaseRequest) -> str:

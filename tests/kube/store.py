@@ -6,6 +6,7 @@ An object in the store is never changed in place: a change puts a new dict in it
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -48,12 +49,32 @@ class Table:
     """One resource's objects: by namespace, then name, both in the order the API lists them."""
 
     spaces: dict[str, dict[str, Stored]] = field(default_factory=dict)
+    _names: dict[str, list[str]] = field(default_factory=dict)
+    """Sorted, until one comes or goes."""
 
-    def each(self, namespace: str = "") -> Iterator[tuple[str, str, Stored]]:
+    def each(self, namespace: str = "", after: tuple[str, str] = ("", "")) -> Iterator[tuple[str, str, Stored]]:
         for space in [namespace] if namespace else sorted(self.spaces):
-            found = self.spaces.get(space, {})
-            for name in sorted(found):
+            if space < after[0]:
+                continue
+            found, names = self.spaces.get(space, {}), self.names(space)
+            for name in names[bisect_right(names, after[1]) if space == after[0] else 0 :]:
                 yield space, name, found[name]
+
+    def names(self, space: str) -> list[str]:
+        if space not in self._names:
+            self._names[space] = sorted(self.spaces.get(space, {}))
+        return self._names[space]
+
+    def moved(self, space: str) -> None:
+        """A name has come or gone."""
+        self._names.pop(space, None)
+
+    def left(self, namespace: str, after: tuple[str, str]) -> int:
+        """How many follow that one."""
+        spaces = [namespace] if namespace else list(self.spaces)
+        later = sum(len(self.spaces.get(space, {})) for space in spaces if space > after[0])
+        names = self.names(after[0])
+        return later + len(names) - bisect_right(names, after[1])
 
 
 class Store:
@@ -92,6 +113,8 @@ class Store:
         space = self.table(key).spaces.setdefault(namespace, {})
         before, now = space.get(name), Stored(obj, self.version)
         space[name] = now
+        if before is None:
+            self.table(key).moved(namespace)
         self._tell(Change("MODIFIED" if before else "ADDED", key, namespace, name, now, before))
         return obj
 
@@ -99,6 +122,7 @@ class Store:
         before = self.table(key).spaces.get(namespace, {}).pop(name, None)
         if before is None:
             return None
+        self.table(key).moved(namespace)
         self.version += 1
         obj = {**before.obj, "metadata": {**before.obj["metadata"], "resourceVersion": str(self.version)}}
         self._tell(Change("DELETED", key, namespace, name, Stored(obj, self.version), before))

@@ -84,7 +84,9 @@ class Workload:
 
     @property
     def image(self) -> str:
-        return str(self.get()["spec"]["template"]["spec"]["containers"][0]["image"])
+        spec = self.get()["spec"]
+        spec = spec["jobTemplate"]["spec"] if self.kind == "CronJob" else spec
+        return str(spec["template"]["spec"]["containers"][0]["image"])
 
     @property
     def revision(self) -> int:
@@ -118,6 +120,8 @@ class Workload:
 
     def rolled_out(self) -> bool:
         """kubectl's conditions, and no pod of before left."""
+        if self.kind == "CronJob":
+            return True
         now = self.get()
         spec, status, generation = now["spec"], now.get("status", {}), now["metadata"]["generation"]
         if status.get("observedGeneration", 0) < generation:
@@ -125,8 +129,6 @@ class Workload:
         if self.kind == "DaemonSet":
             wanted = status.get("desiredNumberScheduled", 0)
             return bool(status.get("updatedNumberScheduled", 0) == wanted == status.get("numberAvailable", 0))
-        if self.kind == "CronJob":
-            return True
         wanted = spec["replicas"]
         counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
         settled = self.kind == "Deployment" or status.get("currentRevision") == status.get("updateRevision")
