@@ -151,7 +151,7 @@ def _parsed(path: Path) -> tuple[Any, Any]:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise _wrong(path, 1, f"at most {MOST_BYTES // 2**20} MB were expected")
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(data.decode("utf-8"))  # the fast one, where it was built
+        loader = yaml.SafeLoader(data.decode("utf-8"))  # not the one in C: it crashes on what is nested deeply
         node = loader.get_single_node()
         return (None, None) if node is None else (loader.construct_document(node), node)
     except OSError as error:

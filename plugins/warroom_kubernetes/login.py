@@ -10,7 +10,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Login:
     key: bytes = field(default=b"", repr=False)
     until: datetime | None = None
     kind: str = "no login"
+    renews: bool = False
+    """Whether it is made anew without anybody's doing."""
 
     @property
     def tls(self) -> tuple[bytes, bytes]:
@@ -97,15 +99,14 @@ class Logins:
         self._now = login
         self._read_at = clock.monotonic() if user.token_file is not None else 0.0
         self._good_until = None
-        if login.until is not None:
-            life = max(login.until - began, timedelta(0))
-            self._good_until = login.until - min(EARLY, life / 10)
+        if login.until is not None and login.until > began:  # one that has ended already is used until it is refused
+            self._good_until = login.until - min(EARLY, (login.until - began) / 10)
 
     async def _of(self, ctx: Context, user: User) -> Login:
         """What it names first counts, in the order in which kubectl takes them."""
         if user.token_file is not None:
-            token, until = await asyncio.to_thread(_from_file, user.token_file), None
-            return self._bearer(ctx, user, token, until, "a token from a file")
+            token = await asyncio.to_thread(_from_file, user.token_file)
+            return replace(self._bearer(ctx, user, token, _told_by(token), "a token from a file"), renews=True)
         if user.token:
             return self._bearer(ctx, user, user.token, _told_by(user.token), "a token")
         if user.username:
@@ -145,20 +146,20 @@ class Logins:
             cause = f"{said[-1].strip()[:300]} (exit status {done.status})" if said else f"exit status {done.status}"
             raise WarroomError(f"The login program {name} failed", cause, f"run {name} yourself, and log in as it asks")
         status = _credential(name, program, done.text)
-        until = _instant(name, status.get("expirationTimestamp"))
         token, certificate, key = (
             _word(name, status, part) for part in ("token", "clientCertificateData", "clientKeyData")
         )
+        until = _instant(name, status.get("expirationTimestamp")) or _told_by(token)
         if bool(certificate) != bool(key) or not (token or certificate):
             raise _odd(name, "a token, or a client certificate with its key, was expected")
         self._hide(ctx, "KUBERNETES_TOKEN", token)
         self._hide(ctx, "KUBERNETES_CLIENT_KEY", key)
         if certificate and until is None:
             until = await asyncio.to_thread(not_after, certificate.encode())
-        bearer = self._bearer(ctx, user, token, until, f"{name}") if token else self._with(user, None, until, f"{name}")
+        bearer = self._bearer(ctx, user, token, until, name) if token else self._with(user, None, until, name)
         if not certificate:
-            return bearer
-        return Login(bearer.headers, certificate.encode(), key.encode(), until, name)
+            return replace(bearer, renews=True)
+        return Login(bearer.headers, certificate.encode(), key.encode(), until, name, renews=True)
 
     def _hide(self, ctx: Context, name: str, value: str) -> None:
         """Before it is used: what comes back may repeat it."""

@@ -17,7 +17,7 @@ RESOURCES: dict[Kind, tuple[str, str]] = {
 """Group and version, and resource, of each kind of workload."""
 _LABEL = re.compile(LABEL)
 _SUBDOMAIN = re.compile(SUBDOMAIN)
-_GROUP_VERSION = re.compile(r"^(?:[a-z0-9.-]{1,253}/)?v[0-9]+(?:(?:alpha|beta)[0-9]+)?$")
+_GROUP_VERSION = re.compile(r"^(?:[a-z0-9][a-z0-9.-]{0,252}/)?v[0-9]+(?:(?:alpha|beta)[0-9]+)?$")
 _WORD = re.compile(r"^[a-z][a-z0-9]{0,99}$")
 
 

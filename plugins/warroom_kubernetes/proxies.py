@@ -55,10 +55,8 @@ def _direct(host: str, port: int, exceptions: str) -> bool:
 
 
 def _meant(part: str, name: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None, port: int) -> bool:
-    try:
-        return address is not None and address in ipaddress.ip_network(part, strict=False)
-    except ValueError:
-        pass  # no network: a name, or something with a port
+    if (network := _network(part)) is not None:
+        return address is not None and address in network
     bare, colon, own = part.rpartition(":")
     if colon and own.isdigit() and (":" not in bare or bare.endswith("]")):
         if int(own) != port:
@@ -68,6 +66,14 @@ def _meant(part: str, name: str, address: ipaddress.IPv4Address | ipaddress.IPv6
             return _address(part) == address
     part = part.removeprefix("*")
     return name.endswith(part) if part.startswith(".") else name == part or name.endswith(f".{part}")
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """None for a name, or for something with a port."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
