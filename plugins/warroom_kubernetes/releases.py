@@ -151,7 +151,7 @@ def _deployed_by(at: Standing, one: Revision) -> str:
 def _ended(at: Standing, one: Revision) -> datetime | None:
     """When the next revision came."""
     later = [each.made_at for each in at.revisions if each.number > one.number and each.made_at is not None]
-    after = [each for each in later if one.made_at is None or each > one.made_at]
+    after = [each for each in later if one.made_at is None or each >= one.made_at]
     return min(after, default=None)
 
 
