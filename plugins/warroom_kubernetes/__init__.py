@@ -4,5 +4,13 @@ from __future__ import annotations
 
 from warroom.api import Plugin
 from warroom_kubernetes.config import Config
+from warroom_kubernetes.operations import OPERATIONS
+from warroom_kubernetes.sender import KubernetesSender
 
-plugin = Plugin(name="kubernetes", version="1", config=Config)
+plugin = Plugin(
+    name="kubernetes",
+    version="1",
+    config=Config,
+    operations=OPERATIONS,
+    sender=KubernetesSender(),
+)

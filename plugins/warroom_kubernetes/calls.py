@@ -19,8 +19,11 @@ from warroom_kubernetes.patching import Op
 PATCH_S = 30.0
 """How long the answer to a change may take: admission webhooks have up to 30 s of their own, most answer at once."""
 ROLLED_OUT = "rolled-out"
-GONE = "pod-replaced"
-STANDS = "stands"
+"""A condition: what ``finish`` calls done. ``wanted`` are ``finish.Wanted``'s fields."""
+REPLACED = "replaced"
+"""A condition: a pod of this name with another UID than ``wanted`` is ready."""
+MANAGER = "warroom"
+"""By which managedFields tell our own changes from others'."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def patch(one: At, ops: Sequence[Op], line: str = "") -> ApiCall:
     return ApiCall(
         method="PATCH",
         path=one.path,
+        query={"fieldManager": MANAGER},
         content_type=JSON_PATCH,
         body=list(ops),
         expect=(200,),

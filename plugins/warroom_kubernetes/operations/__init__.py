@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from warroom.api import Operation
 from warroom_kubernetes.operations.undo import Undo
+from warroom_kubernetes.operations.waiting import Rollout
 
-OPERATIONS: tuple[Operation, ...] = (Undo(),)
+OPERATIONS: tuple[Operation, ...] = (Undo(), Rollout())

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from warroom.api import BadInput, Context, Facts, WarroomError
 from warroom.model.plan import Look
 from warroom_kubernetes.asking import JSON_PATCH, ApiRefused, Cluster, NotThere
-from warroom_kubernetes.calls import At, patch_line
+from warroom_kubernetes.calls import MANAGER, At, patch_line
 from warroom_kubernetes.config import Config, Kind
 from warroom_kubernetes.patching import Op, template_hash
 from warroom_kubernetes.paths import RESOURCES, path, workload_path
@@ -141,7 +141,10 @@ async def tried(api: Cluster, one: At, ops: Sequence[Op], what: str) -> Tried:
     """A server-side dry run of the very request. Raises BadInput with the cluster's own words where it is refused."""
     line = f"{patch_line(one, ops)} --dry-run=server"
     try:
-        return Tried(await api.dry_run("PATCH", one.path, list(ops), content_type=JSON_PATCH, line=line))
+        made = await api.dry_run(
+            "PATCH", one.path, list(ops), content_type=JSON_PATCH, query={"fieldManager": MANAGER}, line=line
+        )
+        return Tried(made)
     except ApiRefused as error:
         said = error.cause
         if error.status == 400 and "dry run" in said.lower():

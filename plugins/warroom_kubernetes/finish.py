@@ -1,0 +1,204 @@
+"""Whether a rollout has really come to its end: not by the controller's word alone, but by what runs and is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from warroom.api import Context, WarroomError
+from warroom.model.base import Fact
+from warroom.model.units import listed
+from warroom_kubernetes.asking import Cluster, Forbidden, NotThere
+from warroom_kubernetes.config import Config, Kind, Workload
+from warroom_kubernetes.images import digest_in
+from warroom_kubernetes.paths import path, service_proxy
+from warroom_kubernetes.revisions import Json, is_ready, selector_of
+from warroom_kubernetes.rollouts import Rollout, is_new, newest_set, owned, pods_of, rollout
+from warroom_kubernetes.stuck import troubles
+
+ASK_S = 5.0
+TAIL = 8
+"""Lines of a crashed container's log that a reason carries."""
+
+
+class Wanted(Fact):
+    """``digest``: of the release's image, ``version``: what the app must call itself; empty where nobody asks.
+
+    ``zero``: it may be wanted that no pod runs. ``key`` is the runbook's name of the workload.
+    """
+
+    key: str
+    uid: str
+    kind: Kind
+    digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
+    version: str = ""
+    zero: bool = False
+
+
+@dataclass(frozen=True)
+class Around:
+    """What belongs to a workload. ``slices`` None: nobody names a Service, or it may not be read."""
+
+    stored: Sequence[Mapping[str, Any]]
+    pods: Sequence[Mapping[str, Any]]
+    slices: Sequence[Json] | None
+
+
+async def around(api: Cluster, declared: Workload, one: Json, namespace: str) -> Around:
+    query = {"labelSelector": selector_of(one)}
+    sets: Sequence[Json] = []
+    if one.get("kind") == "Deployment":
+        sets = (await api.listed(path("apps/v1", "replicasets", namespace=namespace), query)).items
+    pods = (await api.listed(path("v1", "pods", namespace=namespace), query)).items
+    return Around(sets, pods_of(one, sets, pods), await slices(api, declared.service, namespace))
+
+
+async def slices(api: Cluster, service: str | None, namespace: str) -> Sequence[Json] | None:
+    if service is None:
+        return None
+    query = {"labelSelector": f"kubernetes.io/service-name={service}"}
+    try:
+        return (await api.listed(path("discovery.k8s.io/v1", "endpointslices", namespace=namespace), query)).items
+    except (NotThere, Forbidden):
+        return None
+
+
+def settled(one: Json, seen: Around, wanted: Wanted, container: str | None = None) -> Rollout:
+    """Pure. What the controller calls done, held against ReplicaSets, images and endpoints."""
+    how = rollout(one, zero=wanted.zero)
+    if how.status != "done" or one.get("kind") == "CronJob":
+        return how
+    left = old_sets(one, seen.stored)
+    if left:
+        return _still(how, f"the old ReplicaSet {listed(left, 3)} is not at zero")
+    new = [pod for pod in seen.pods if is_new(one, seen.stored, pod) is not False and not _ending(pod)]
+    if how.wanted == 0:
+        return how
+    other = [] if not wanted.digest else [_id(pod, container) for pod in new if _id(pod, container) != wanted.digest]
+    if any(other):
+        return Rollout(
+            "failed", f"{how.words}; yet a pod runs {listed([o[:19] for o in other if o], 2)}", *_numbers(how)
+        )
+    if other or (wanted.digest and not new):
+        return _still(how, "what its pods run is not told yet")
+    if seen.slices is not None and (words := unreached(seen.slices, new)):
+        return _still(how, words)
+    told = f", image {wanted.digest[7:19]}" if wanted.digest else ""
+    reached = "" if seen.slices is None else f", behind its Service only {len(reached_pods(seen.slices))} new"
+    return Rollout("done", f"{how.words}{told}{reached}", *_numbers(how))
+
+
+def _numbers(how: Rollout) -> tuple[int, int, int, int]:
+    return how.wanted, how.updated, how.available, how.old
+
+
+def _still(how: Rollout, words: str) -> Rollout:
+    return Rollout("waiting", f"{how.words}; {words}", *_numbers(how))
+
+
+def old_sets(one: Json, stored: Sequence[Mapping[str, Any]]) -> list[str]:
+    """ReplicaSets of another template that still have, or want, pods."""
+    newest = newest_set(one, stored)
+    uid = newest["metadata"].get("uid") if newest is not None else None
+    found = []
+    for each in owned(one, stored):
+        counts = ((each.get("spec") or {}).get("replicas"), (each.get("status") or {}).get("replicas"))
+        if each["metadata"].get("uid") != uid and any(counts):
+            found.append(str(each["metadata"]["name"]))
+    return found
+
+
+def _ending(pod: Mapping[str, Any]) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _id(pod: Mapping[str, Any], container: str | None) -> str:
+    """The digest that runs in it; empty where nobody says yet."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    own: list[Json] = (pod.get("spec") or {}).get("containers") or [{}]
+    name = container or own[0].get("name")
+    found: Json = next((each for each in statuses if each.get("name") == name), {})
+    return digest_in(found.get("imageID")) or ""
+
+
+def digests(pods: Sequence[Mapping[str, Any]], container: str | None) -> dict[str, str]:
+    """By pod; empty where it is not told."""
+    return {str(pod["metadata"]["name"]): _id(pod, container) for pod in pods if not _ending(pod)}
+
+
+def reached_pods(found: Sequence[Json]) -> dict[str, str]:
+    """The names of the pods that get traffic, by UID. One that is ``ready`` null counts, as the API has it."""
+    ready = {}
+    for one in found:
+        for end in one.get("endpoints") or ():
+            target = end.get("targetRef") or {}
+            if (end.get("conditions") or {}).get("ready") is not False:
+                ready[str(target.get("uid") or "")] = str(target.get("name") or "an address that is no pod")
+    return ready
+
+
+def unreached(found: Sequence[Json], new: Sequence[Mapping[str, Any]]) -> str:
+    """Why the Service does not lead to the new pods alone; empty where it does."""
+    ready, mine = reached_pods(found), {str(pod["metadata"].get("uid")) for pod in new}
+    if not ready:
+        return "its Service leads to no pod"
+    others = sorted(name for uid, name in ready.items() if uid not in mine)
+    return f"its Service still leads to {listed(others, 3)}" if others else ""
+
+
+async def said(ctx: Context, api: Cluster, declared: Workload) -> str | None:
+    """The version that the app calls itself by, else its commit; None where nobody asks it. Raises WarroomError."""
+    answer: Any
+    if declared.version_url is not None:
+        reply = await ctx.read.http("GET", declared.version_url, timeout=ASK_S)
+        answer = reply.data
+    elif declared.version_path is not None and declared.service is not None:
+        answer = await api.get(service_proxy(api.namespace, declared.service, declared.version_path), timeout=ASK_S)
+    else:
+        return None
+    told = answer if isinstance(answer, dict) else {}
+    return str(told.get("version") or told.get("commit") or "")
+
+
+def same_version(one: str, other: str) -> bool:
+    """``v1.2`` and ``1.2`` name one."""
+    return one.removeprefix("v") == other.removeprefix("v")
+
+
+async def reasons(ctx: Context, api: Cluster, one: Json, pods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What keeps it, the last lines of what crashed with it."""
+    namespace = api.namespace
+    try:
+        events = (await api.listed(path("v1", "events", namespace=namespace))).items
+    except WarroomError:  # what the objects themselves say is the most of it
+        events = ()
+    found = troubles(one, pods, events, ctx.clock.now())
+    words, told = [], set()
+    for each in found:
+        if (each.why, each.container or each.pod) in told:
+            continue
+        told.add((each.why, each.container or each.pod))
+        words.append(each.words)
+        if each.why == "crash" and each.container:
+            words += await _last_lines(api, each.pod, each.container, previous=each.restarts)
+    return words
+
+
+async def _last_lines(api: Cluster, pod: str, container: str, *, previous: bool) -> list[str]:
+    where = path("v1", "pods", namespace=api.namespace, name=pod, sub="log")
+    query: dict[str, str | int | bool] = {"container": container, "tailLines": TAIL, "limitBytes": 4000}
+    try:
+        text = await api.text(where, {**query, **({"previous": True} if previous else {})}, timeout=ASK_S)
+    except WarroomError as error:
+        return [f"its log can't be read: {error}"]
+    return [f"{container}: {line}" for line in text.splitlines()[-TAIL:] if line.strip()]
+
+
+def container_of(config: Config, key: str) -> str | None:
+    return config.workloads[key].container if key in config.workloads else None
+
+
+__all__ = ["Around", "Wanted", "around", "is_ready", "reasons", "said", "settled"]

@@ -1,0 +1,114 @@
+"""Waiting for a rollout: what `kubectl rollout status` does, with what is stuck, and with what really runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from warroom.api import Context, Facts, WarroomError
+from warroom.model.base import Duration
+from warroom.model.call import CallResult
+from warroom.model.plan import Look, Preview, Risk
+from warroom_kubernetes import calls
+from warroom_kubernetes.asking import cluster
+from warroom_kubernetes.config import Config
+from warroom_kubernetes.finish import Wanted, around, container_of, said, same_version, settled
+from warroom_kubernetes.operations.args import Text, WorkloadArgs
+from warroom_kubernetes.operations.scene import find, mapping, pinned, unseen
+from warroom_kubernetes.stuck import summed, troubles
+
+EXPECTED_S = 90.0
+DIGEST = r"^(sha256:[0-9a-f]{64}|template:.{0,300})?$"
+
+
+class RolloutArgs(WorkloadArgs):
+    """``digest`` is what the new pods must run: an image's; a template's own name (``template:HASH``) says no more
+    than the workload itself. ``version`` is what the app must call itself, where it is asked. ``zero``: no pod at all
+    counts as well.
+    """
+
+    wait: Annotated[Duration, Field(ge=1, le=7200)] = 600
+    digest: Annotated[str, Field(max_length=400, pattern=DIGEST)] = ""
+    version: Text = ""
+    zero: bool = False
+
+
+class Rollout:
+    name = "rollout"
+    title = "Wait for the rollout"
+    risk: Risk = "safe"
+    args: type[BaseModel] = RolloutArgs
+
+    async def facts(self, ctx: Context, args: RolloutArgs) -> Facts:
+        async with cluster(ctx) as api:
+            one = await find(ctx, api, args.workload)
+        deadline = one.spec.get("progressDeadlineSeconds") if one.kind == "Deployment" else None
+        return {**one.facts(), "deadline_s": deadline}
+
+    def preview(self, config: Config, args: RolloutArgs, facts: Facts) -> Preview:
+        at = calls.at(mapping(facts["at"]))
+        line = at.line("rollout", "status", at.slashed, f"--timeout={round(args.wait)}s")
+        notes = []
+        deadline = facts["deadline_s"]
+        if isinstance(deadline, int) and deadline < args.wait:
+            notes.append(f"the cluster itself gives up after {deadline} s without progress, which ends this too")
+        if config.workloads[args.workload].service is None:
+            notes.append("no Service is named for it in the runbook, so who is reached behind one is not looked at")
+        return Preview(
+            calls=(calls.waiting(at, calls.ROLLED_OUT, _wanted(args, facts).model_dump(mode="json"), args.wait, line),),
+            no_inverse="it only waits",
+            pinned=pinned(facts),
+            notes=tuple(notes),
+            expected_s=min(EXPECTED_S, args.wait),
+            timeout_s=args.wait + 30,
+        )
+
+    def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
+        """``seconds`` that it took from when it was waited for."""
+        return {"seconds": f"{results[0].seconds:.3f}"} if results else {}
+
+    async def check(self, ctx: Context, args: RolloutArgs, facts: Facts) -> Look:
+        config: Config = ctx.config
+        declared = config.workloads[args.workload]
+        try:
+            async with cluster(ctx) as api:
+                one = await find(ctx, api, args.workload)
+                if one.at.uid != mapping(facts["at"])["uid"]:
+                    return Look(verdict="cannot-tell", seen=f"{one.title} is another one now")
+                seen = await around(api, declared, one.object, one.at.namespace)
+                how = settled(one.object, seen, _wanted(args, facts), container_of(config, args.workload))
+                if how.status == "done":
+                    return await _by_its_word(ctx, api, args, how.words)
+        except WarroomError as error:
+            return unseen(error)
+        ill = summed(troubles(one.object, list(seen.pods), (), ctx.clock.now()))
+        return Look(verdict="partly", seen="; ".join(filter(None, [how.words, ill])))
+
+
+async def _by_its_word(ctx: Context, api: Any, args: RolloutArgs, words: str) -> Look:
+    config: Config = ctx.config
+    try:
+        told = await said(ctx, api, config.workloads[args.workload]) if args.version else None
+    except WarroomError as error:
+        return Look(verdict="partly", seen=f"{words}; which version it is can't be asked: {error}")
+    if told is None:
+        return Look(verdict="done", seen=words)
+    if same_version(told, args.version):
+        return Look(verdict="done", seen=f"{words}; it calls itself {told}")
+    return Look(verdict="partly", seen=f"{words}; yet it calls itself {told or 'nothing'}, not {args.version}")
+
+
+def _wanted(args: RolloutArgs, facts: Facts) -> Wanted:
+    at = mapping(facts["at"])
+    return Wanted.model_validate(
+        {
+            "key": args.workload,
+            "uid": at["uid"],
+            "kind": facts["kind"],
+            "digest": args.digest if args.digest.startswith("sha256:") else "",
+            "version": args.version,
+            "zero": args.zero,
+        }
+    )
