@@ -56,7 +56,7 @@ def real_cluster() -> Iterator[Cluster]:
 
     def door(method: str, target: str, body: bytes, content_type: str) -> tuple[int, bytes]:
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        api.update_params_for_auth(headers, [], ["BearerToken"])
+        api.update_params_for_auth(headers, [], ["BearerToken"], target, method, body)
         answer = api.rest_client.pool_manager.request(
             method, f"{api.configuration.host}{target}", body=body or None, headers=headers, timeout=30
         )
