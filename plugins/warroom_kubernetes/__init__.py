@@ -6,11 +6,15 @@ from warroom.api import Plugin
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.operations import OPERATIONS
 from warroom_kubernetes.sender import KubernetesSender
+from warroom_kubernetes.standing import KubernetesDeploying, KubernetesIdentity, KubernetesReadiness
 
 plugin = Plugin(
     name="kubernetes",
     version="1",
     config=Config,
     operations=OPERATIONS,
+    deploying=KubernetesDeploying(),
+    readiness=KubernetesReadiness(),
     sender=KubernetesSender(),
+    identity=KubernetesIdentity(),
 )
