@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from warroom.api import Plugin
 from warroom_kubernetes.config import Config
+from warroom_kubernetes.evidence import LogCollector, StateCollector
 from warroom_kubernetes.operations import OPERATIONS
+from warroom_kubernetes.releases import KubernetesReleases
 from warroom_kubernetes.sender import KubernetesSender
 from warroom_kubernetes.standing import KubernetesDeploying, KubernetesIdentity, KubernetesReadiness
 
@@ -13,6 +15,8 @@ plugin = Plugin(
     version="1",
     config=Config,
     operations=OPERATIONS,
+    collectors=(LogCollector(), StateCollector()),
+    releases=KubernetesReleases(),
     deploying=KubernetesDeploying(),
     readiness=KubernetesReadiness(),
     sender=KubernetesSender(),
