@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from textual.notifications import Notification, Notifications
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -28,6 +29,14 @@ async def until_idle(min_sleep: float = 0, max_sleep: float = 0) -> None:
 class Driver:
     def __init__(self, app: WarroomConsole, pilot: Pilot[int], story: Story) -> None:
         self.app, self.pilot, self.story = app, pilot, story
+        self._told = [note.message for note in app._notifications]
+        add = app._notifications.add
+
+        def noted(note: Notification) -> Notifications:
+            self._told.append(note.message)
+            return add(note)
+
+        setattr(app._notifications, "add", noted)  # noqa: B010 - Textual itself forgets those that left the screen
 
     @property
     def screen(self) -> Screen[object]:
@@ -101,4 +110,4 @@ class Driver:
 
     def told(self) -> str:
         """Every notification so far."""
-        return "\n".join(note.message for note in self.app._notifications)
+        return "\n".join(self._told)

@@ -271,11 +271,20 @@ async def test_what_the_app_does_not_say_is_unknown_and_not_well(room: Room) -> 
     assert await room.running() == BETA_2
 
 
+def stopped(pid: int) -> bool:
+    states = [
+        task.joinpath("stat").read_bytes().rpartition(b")")[2].split()[0]
+        for task in Path(f"/proc/{pid}/task").iterdir()
+    ]
+    return set(states) == {b"T"}
+
+
 async def test_memory_is_seen_from_outside_even_while_the_app_hangs(room: Room) -> None:
     await on(room, BETA_2)
     pid = (await room.lab.state())["processes"]["app"]["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
+        await until(lambda: stopped(pid), "all of the app's threads stand still")
         held = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         assert plugin.signals is not None
         async with asyncio.timeout(30):
