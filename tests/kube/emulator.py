@@ -6,6 +6,8 @@ import asyncio
 import json
 import shutil
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -233,6 +235,33 @@ def _in_thread(tls: ssl.SSLContext | None) -> tuple[Running, Callable[[], None]]
         thread.join(STARTED_S)
 
     return found[0], stop
+
+
+def serve(folder: Path) -> None:
+    """Until its standard input ends; one line of JSON on standard output says its ports."""
+    certificates = make_certificates(folder) if shutil.which("openssl") else None
+    running, stop = _in_thread(certificates.server() if certificates else None)
+    sys.stdout.write(json.dumps({"port": running.port, "control": running.control, "tls": bool(certificates)}) + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    stop()
+
+
+@contextmanager
+def emulated_apart(folder: Path) -> Iterator[Cluster]:
+    """In a process of its own: neither its memory nor its work is the tests'."""
+    root = Path(__file__).resolve().parents[2]
+    argv = [sys.executable, "-m", "tests.kube", str(folder)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else b""
+            if not line:
+                raise AssertionError("the emulator's process did not start")
+            said = json.loads(line)
+            certificates = Certificates(folder) if said["tls"] else None
+            yield held(folder, certificates, said["port"], said["control"])
+        finally:
+            process.terminate()
 
 
 @contextmanager

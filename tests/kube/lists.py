@@ -76,7 +76,10 @@ def page(store: Store, scope: Scope, query: Mapping[str, str]) -> bytes:
         if not (scope.labels or scope.fields):
             meta["remainingItemCount"] = store.table(scope.of.key).left(scope.namespace, last)
     head = {"kind": f"{scope.of.kind}List", "apiVersion": scope.of.api_version, "metadata": meta}
-    body = b",".join(one.json() for _, _, one in shown)
+    # Of its own resources the server leaves kind and apiVersion out of a list's items; of custom ones it doesn't.
+    own = json.dumps({"apiVersion": scope.of.api_version, "kind": scope.of.kind}, separators=(",", ":")).encode()[1:-1]
+    cut = b"" if scope.of.custom else own + b","
+    body = b",".join(b"{" + one.json()[1:].removeprefix(cut) for _, _, one in shown)
     return json.dumps(head).encode()[:-1] + b', "items": [' + body + b"]}"
 
 

@@ -36,7 +36,7 @@ def _put(api: Api, of: Resource, namespace: str, obj: Obj) -> Obj:
     stamp = clock.seconds()
     head: dict[str, Any] = {"uid": str(uuid.uuid4()), "creationTimestamp": stamp, "namespace": namespace}
     head |= {"generation": 1} if of is not PODS else {}
-    by = {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": of.api_version, "time": stamp}
+    by: Obj = {"manager": "kube-controller-manager", "operation": "Update", "apiVersion": of.api_version, "time": stamp}
     by |= {"fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {}}}
     defaulted(of, obj)
     return api.store.put(of.key, {**obj, "metadata": {**obj["metadata"], **head, "managedFields": [by]}})

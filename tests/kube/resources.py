@@ -28,6 +28,11 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def custom(self) -> bool:
+        """Of a CustomResourceDefinition: no strategic merge patch, and lists whose items say their kind."""
+        return self.group.endswith((".io", ".dev")) and not self.group.endswith("k8s.io")
+
+    @property
     def root(self) -> str:
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 

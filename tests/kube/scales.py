@@ -31,7 +31,7 @@ def scaled(api: Api, of: Resource, namespace: str, name: str, kind: str, body: A
     """``kind`` is the patch's content type, "" for an update."""
     before = api.read(of, namespace, name)
     view = scale_of(of, before)
-    after = patched(of, view, kind, body) if kind else body
+    after = patched(of, view, kind, body, how.odd) if kind else body
     if not isinstance(after, dict) or not isinstance(after.get("spec", {}), dict):
         raise ApiError(400, "the object provided is no Scale")
     meta = after.get("metadata") or {}

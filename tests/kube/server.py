@@ -17,6 +17,7 @@ from tests.kube.errors import ApiError, no_such_path
 from tests.kube.kubelet import Kubelet
 from tests.kube.levers import Levers
 from tests.kube.lists import Scope, Watches, page
+from tests.kube.patches import oddly_written
 from tests.kube.resources import BY_PATH, METRICS, REVIEWS, Resource
 from tests.kube.scales import scale_of, scaled
 from tests.kube.steering import Seen
@@ -182,7 +183,8 @@ class Server:
             raise ApiError(422, f'dryRun: Unsupported value: "{dry[0]}": supported values: "All"', "Invalid")
         if isinstance(data, dict) and verb in ("delete", "deletecollection"):
             dry = dry or data.get("dryRun") or []
-        how = Write(manager_of(request), bool(dry), target.sub == "status")
+        odd = oddly_written(body) if request.content_type.endswith("json-patch+json") else frozenset[str]()
+        how = Write(manager_of(request), bool(dry), odd, target.sub == "status")
         api, of, space, name = self.api, target.of, target.namespace, target.name
         if of in REVIEWS:
             return web.json_response(self.access.review(of.plural, data, user), status=201)

@@ -109,7 +109,8 @@ class Store:
         meta = obj["metadata"]
         namespace, name = meta.get("namespace", ""), meta["name"]
         self.version += 1
-        obj = {**obj, "metadata": {**meta, "resourceVersion": str(self.version)}}
+        first: Obj = {name: obj[name] for name in ("apiVersion", "kind") if name in obj}
+        obj = {**first, **obj, "metadata": {**meta, "resourceVersion": str(self.version)}}
         space = self.table(key).spaces.setdefault(namespace, {})
         before, now = space.get(name), Stored(obj, self.version)
         space[name] = now
@@ -134,7 +135,12 @@ class Store:
         self.oldest = self.version
 
     def since(self, version: int) -> list[Change]:
-        return [change for change in self.changes if change.now.version > version]
+        found: list[Change] = []
+        for change in reversed(self.changes):
+            if change.now.version <= version:
+                break
+            found.append(change)
+        return found[::-1]
 
     def _tell(self, change: Change) -> None:
         self.changes.append(change)
