@@ -1,0 +1,64 @@
+"""Containers that ended although nobody wanted them to: what restarts and out-of-memory kills are counted by."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from warroom_kubernetes.live import ContainerSeen, PodSeen, ended
+from warroom_kubernetes.measures import Value
+from warroom_kubernetes.watching import Change
+
+WINDOW = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class End:
+    at: datetime
+    times: int
+    oom: bool
+    words: str
+
+
+@dataclass
+class Ends:
+    """Of one workload. What ended before the first look is known by its last end alone: at least one."""
+
+    found: deque[End] = field(default_factory=lambda: deque(maxlen=10_000))
+
+    def take(self, change: Change[PodSeen], now: datetime) -> tuple[End, ...]:
+        """What is new. A pod that is going is ended by whoever deletes it."""
+        if change.new is None or change.new.deleting:
+            return ()
+        before = {(one.role, one.name): one for one in change.old.containers} if change.old is not None else {}
+        new = tuple(
+            end
+            for one in change.new.containers
+            if (end := _end(change.new, one, before.get((one.role, one.name)), now)) is not None
+        )
+        self.found.extend(end for end in new if now - end.at < WINDOW)
+        return new
+
+    def values(self, now: datetime) -> dict[str, Value]:
+        lately = [one for one in self.found if now - one.at < WINDOW]
+        return {"restarts": _counted(lately), "oom-kills": _counted([one for one in lately if one.oom])}
+
+
+def _end(pod: PodSeen, one: ContainerSeen, before: ContainerSeen | None, now: datetime) -> End | None:
+    again = one.restarts - (before.restarts if before is not None else 0)
+    other = one.ended is not None and (before is None or before.ended != one.ended)
+    failed = one.exit_code not in (None, 0)
+    if before is not None and before.state == "terminated" and before.exit_code not in (None, 0):
+        again -= 1  # that end was counted when it came
+    if not (other and (failed or again > 0)) and not (before is not None and again > 0):
+        return None
+    words = f"{pod.name}/{one.name} ended with {ended(one)}"
+    times = 1 if before is None else max(1, again)
+    return End(one.ended or now, times, one.end_reason == "OOMKilled" and other, words)
+
+
+def _counted(found: list[End]) -> Value:
+    if not found:
+        return 0.0, 1, "none"
+    return float(sum(one.times for one in found)), 1, f"the last: {max(found, key=lambda one: one.at).words}"

@@ -1,0 +1,296 @@
+"""What the containers of the workloads write, followed from pod to pod through a rollout, with the cluster's events.
+
+A container's source is ``POD/CONTAINER``; what is told of them all is the source ``kubernetes``. Times are the
+kubelet's. A line is known by its time in nanoseconds and its text, so that a connection which begins anew neither
+loses nor doubles one; what a container that has ended wrote last is read from the log of the one before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from warroom.api import Context, WarroomError
+from warroom.model.signal import Level, LogLine
+from warroom_kubernetes import paths
+from warroom_kubernetes.asking import ApiRefused, Cluster, NotThere, cluster
+from warroom_kubernetes.config import Config
+from warroom_kubernetes.ends import End
+from warroom_kubernetes.events import EventSeen, concerns, event
+from warroom_kubernetes.live import ContainerSeen, PodSeen, held_up
+from warroom_kubernetes.scene import Part, Scene
+from warroom_kubernetes.stamps import NS, moment, since_time, stamped
+from warroom_kubernetes.watching import PACE, Change, Pace, Watch
+
+SOURCE = "kubernetes"
+FIRST_LINES = 1000
+"""Of each container, how many of its newest lines are read when its following begins."""
+PREVIOUS_LINES = 200
+FIRST_EVENTS = timedelta(minutes=10)
+AGAIN_S = 1.0
+AT_ONCE = 200
+"""Containers that are followed at the same time; of more, that they are not is said."""
+WAITING = 2048
+"""Lines that may wait to be taken: after that the cluster waits."""
+OVERLAP_NS = 2 * NS
+"""How far back a new connection looks: the streams of a container are written by two hands, a little apart."""
+TICK_S = 0.5
+
+
+@dataclass
+class Position:
+    """How far a log was read. Kept are the lines of the last moments, to know them when they come again."""
+
+    newest: int = 0
+    _lately: Counter[tuple[int, int]] = field(default_factory=Counter)
+    _again: Counter[tuple[int, int]] = field(default_factory=Counter)
+    _from: int = 0
+
+    def begins(self) -> int:
+        """Reading begins anew: from which whole second on, in nanoseconds since 1970; 0 for all there is."""
+        self._from = max(0, self.newest - OVERLAP_NS) // NS * NS
+        self._again = Counter({key: n for key, n in self._lately.items() if key[0] >= self._from})
+        return self._from
+
+    def take(self, ns: int, text: bytes) -> bool:
+        """Whether this line is new."""
+        key = (ns, hash(text))
+        if self._again[key] > 0:
+            self._again[key] -= 1
+            return False
+        if ns < self._from:
+            return False
+        self._lately[key] += 1
+        if ns > self.newest:
+            if ns // NS > self.newest // NS:
+                edge = (ns - OVERLAP_NS) // NS * NS
+                self._lately = Counter({key: n for key, n in self._lately.items() if key[0] >= edge})
+            self.newest = ns
+        return True
+
+
+class KubernetesLogs:
+    def __init__(self, pace: Pace = PACE) -> None:
+        self._pace = pace
+
+    async def follow(self, ctx: Context) -> AsyncGenerator[LogLine, None]:
+        """All pods of the workloads, whatever becomes of them. A cluster that is away is asked again."""
+        following = Following(ctx, self._pace)
+        tasks = [asyncio.create_task(work, name=name) for name, work in following.works().items()]
+        try:
+            while True:
+                while not following.lines.empty():
+                    yield following.lines.get_nowait()
+                line = asyncio.create_task(following.lines.get())
+                await asyncio.wait({line, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                if line.done():
+                    yield line.result()
+                    continue
+                line.cancel()
+                for task in tasks:
+                    if task.done():
+                        await task
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await following.end()
+
+
+@dataclass
+class _One:
+    """A container of a pod that is followed, through all that it is started. ``news`` is set when it changes."""
+
+    pod: str
+    seen: ContainerSeen
+    source: str
+    position: Position = field(default_factory=Position)
+    gone: bool = False
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Following:
+    def __init__(self, ctx: Context, pace: Pace = PACE) -> None:
+        self._ctx = ctx
+        config: Config = ctx.config
+        self._names = frozenset(config.object_name(key) for key in config.workloads)
+        self.lines: asyncio.Queue[LogLine] = asyncio.Queue(maxsize=WAITING)
+        self._said: asyncio.Queue[LogLine] = asyncio.Queue()
+        self._scene = Scene(ctx, pace=pace, on_pod=self._pod, on_end=self._end, more=self._events(pace))
+        self._followed: dict[tuple[str, str], _One] = {}
+        self._began = ctx.clock.now()
+        self._left_out = 0
+
+    def works(self) -> dict[str, Any]:
+        return {"watching": self._scene.run(), "telling": self._tell(), "guarding": self._guard()}
+
+    async def end(self) -> None:
+        tasks = [one.task for one in self._followed.values() if one.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---- what is told of them all
+
+    async def _tell(self) -> None:
+        """What watches say may not wait for whoever reads: it is handed on from here."""
+        while True:
+            await self.lines.put(await self._said.get())
+
+    async def _guard(self) -> None:
+        """Alarms of a changed template, and that what is watched has got stale, or is live again."""
+        stale = ""
+        while True:
+            for part in self._scene.parts.values():
+                while part.guard.words:
+                    at, words = part.guard.words.popleft()
+                    self._say(words, "error", at)
+            now = self._scene.stale()
+            if (
+                now
+                and not stale
+                and self._scene.parts
+                and all(part.itself.complete for part in self._scene.parts.values())
+            ):
+                self._say(f"warroom: what is watched is stale: {now}", "warning")
+                stale = now
+            elif not now and stale:
+                self._say("warroom: what is watched is live again", "info")
+                stale = ""
+            await self._ctx.clock.sleep(TICK_S)
+
+    def _say(self, words: str, level: Level, at: datetime | None = None) -> None:
+        at = at or self._ctx.clock.now()
+        self._said.put_nowait(LogLine(source=SOURCE, text=words, at=at, level=level))
+
+    def _events(self, pace: Pace) -> Any:
+        def watches(namespace: str) -> list[Watch[Any]]:
+            def kept(told: Any) -> EventSeen | None:
+                one = event(told)
+                return one if concerns(one, self._names) else None
+
+            path = paths.path("v1", "events", namespace=namespace)
+            return [Watch("events", path, kept, self._ctx.clock, on=self._event, pace=pace)]
+
+        return watches
+
+    def _event(self, change: Change[EventSeen]) -> None:
+        one = change.new
+        if one is None or (one.at is not None and one.at < self._began - FIRST_EVENTS):
+            return
+        self._say(one.words, one.level, one.at)
+
+    def _end(self, part: Part, end: End) -> None:
+        self._say(end.words, "error", end.at)
+
+    # ---- the containers
+
+    def _pod(self, part: Part, change: Change[PodSeen]) -> None:
+        old, new = change.old, change.new
+        one = new or old
+        if one is None:
+            return
+        if not change.listed:
+            self._told_of(old, new)
+        for container in one.containers:
+            known = self._followed.get((one.uid, container.name))
+            if known is None and new is not None and container.state in ("running", "terminated"):
+                self._begin(one, container)
+            elif known is not None:
+                known.seen, known.gone = container, new is None
+                known.news.set()
+
+    def _told_of(self, old: PodSeen | None, new: PodSeen | None) -> None:
+        """Pods that come, get ready, stop being so, and go."""
+        if new is None:
+            self._say(f"{old.name} is gone" if old is not None else "", "info")
+        elif old is None:
+            self._say(f"{new.name} was made", "info")
+        elif new.deleting and not old.deleting:
+            self._say(f"{new.name} is being ended", "info")
+        elif new.ready and not old.ready:
+            self._say(f"{new.name} is ready", "info")
+        elif old.ready and not new.ready and new.counts:
+            self._say(f"{new.name} is not ready any more: {held_up(new)}", "warning")
+
+    def _begin(self, pod: PodSeen, container: ContainerSeen) -> None:
+        if len(self._followed) >= AT_ONCE:
+            self._left_out += 1
+            if self._left_out == 1:
+                self._say(f"warroom: {AT_ONCE} containers are followed; the logs of more are not read", "warning")
+            return
+        one = _One(pod.name, container, f"{pod.name}/{container.name}")
+        key = (pod.uid, container.name)
+        self._followed[key] = one
+        one.task = asyncio.create_task(self._follow(key, one), name=f"logs of {one.source}")
+
+    async def _follow(self, key: tuple[str, str], one: _One) -> None:
+        """One container until its pod is gone, each time that it is started."""
+        read = ""
+        while True:
+            one.news.clear()
+            now = one.seen
+            try:
+                async with cluster(self._ctx) as api:
+                    if now.restarts and now.id != read:
+                        await self._lines(api, one, previous=True)
+                    await self._lines(api, one, previous=False)
+                    read = now.id
+            except NotThere:
+                break
+            except ApiRefused as error:
+                # 400: it has not begun, or the one before is not kept any more
+                if error.status not in (400, 401, 500, 503):
+                    await self._note(one, f"its log can't be read: {error.cause or error.title}")
+                    break
+            except WarroomError:
+                await self._ctx.clock.sleep(AGAIN_S)  # the signals and the readiness rows say that it is away
+                continue
+            if one.gone:
+                break
+            if one.seen.state == "running" and one.seen.id == now.id:
+                await self._ctx.clock.sleep(AGAIN_S / 4)
+            else:
+                await one.news.wait()
+        self._followed.pop(key, None)
+
+    async def _lines(self, api: Cluster, one: _One, *, previous: bool) -> None:
+        begins = one.position.begins()
+        query = {"container": one.seen.name, "timestamps": "true"}
+        query |= {"previous": "true"} if previous else {"follow": "true"}
+        if begins:
+            query["sinceTime"] = since_time(begins)
+        else:
+            query["tailLines"] = str(PREVIOUS_LINES if previous else FIRST_LINES)
+        path = paths.path("v1", "pods", namespace=self._scene.namespace, name=one.pod, sub="log")
+        try:
+            async with contextlib.aclosing(_generator(api.stream(path, query))) as lines:
+                async for line in lines:
+                    await self._line(one, line)
+        except ApiRefused as error:
+            if not previous or isinstance(error, NotThere) or error.status != 400:
+                raise
+
+    async def _line(self, one: _One, line: bytes) -> None:
+        told = stamped(line.rstrip(b"\r"))
+        if told is None:
+            told = (one.position.newest, line)
+        ns, text = told
+        if one.position.take(ns, text):
+            at = moment(ns) if ns else None
+            await self.lines.put(LogLine(source=one.source, text=text.decode("utf-8", "replace"), at=at))
+
+    async def _note(self, one: _One, words: str) -> None:
+        at = self._ctx.clock.now()
+        await self.lines.put(LogLine(source=one.source, text=f"warroom: {words}", at=at, level="warning"))
+
+
+async def _generator(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async for line in stream:
+        yield line
