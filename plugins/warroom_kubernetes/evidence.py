@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from warroom.api import Context, Folder, WarroomError
-from warroom.model.units import listed
 from warroom_kubernetes import configs
 from warroom_kubernetes.asking import Cluster, NotThere, cluster
 from warroom_kubernetes.config import Config
@@ -200,7 +199,8 @@ class LogCollector:
     timeout_s = 180.0
 
     async def collect(self, ctx: Context, folder: Folder) -> None:
-        """One that can't be read says so in its own file; where none can be it raises."""
+        """One that can't be read says so in its own file; where none can be it raises. Without a pod there is no log
+        that a change could destroy: logs.txt says so."""
         from warroom_kubernetes import evidence_logs
 
         async with cluster(ctx) as api:
@@ -209,9 +209,6 @@ class LogCollector:
             for at in there:
                 if at.kind == "CronJob":
                     pods += await _pods_of_jobs(api, at)
-            if not pods and not unread and all(at.wanted != 0 for at in there if at.kind != "CronJob"):
-                names = listed([at.shown for at in there])
-                raise WarroomError("There are no logs", f"{names} has no pod, and so its logs are gone")
             await evidence_logs.collect(api, pods, unread, folder)
 
 
