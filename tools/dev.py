@@ -21,6 +21,7 @@ usage: ./dev COMMAND [ARGUMENTS]
   lint          the checks without pytest; --fix mends what ruff can
   bench         the benchmarks
   faults        the whole fault suite; `test` runs a smaller sample of it
+  kube          the Kubernetes tests again, on a real API server and its controllers; the first time builds them
   screenshots   draw screenshots/ from the running console
 
 Anything else goes to `warroom`: ./dev --help lists its commands. What is needed is set up first, in .venv;
@@ -34,11 +35,16 @@ LINT = (
     ("import-linter", ["lint-imports"]),
 )
 NOTHING_COLLECTED = 5
+NOT_BUILT = 69
+"""``./dev kube`` where its control plane can't be had: EX_UNAVAILABLE."""
 
 
 WORKERS = ("-n", "4", "--dist", "worksteal")
 """More than a small machine has cores: many tests wait for real processes, and those that share a server stay together.
 """
+
+
+KUBE = ("tests/plugins", "tests/faults", "-k", "kubernetes")
 
 
 def tool(name: str) -> str:
@@ -72,14 +78,18 @@ def lint(arguments: list[str]) -> list[str]:
     return failed
 
 
-def pytest(arguments: list[str]) -> int:
-    """Run pytest with a temporary folder that nobody else can get at: before 9.0.3 it trusts a name under /tmp."""
+def pytest(arguments: list[str], within: tuple[str, ...] = ()) -> int:
+    """Run pytest with a temporary folder that nobody else can get at: before 9.0.3 it trusts a name under /tmp.
+
+    ``within`` is a command that runs it, given its words.
+    """
     import shutil
     import tempfile
 
     private = tempfile.mkdtemp(prefix="warroom-")
     print("── pytest", flush=True)
-    status = call(["pytest", "-ra", f"--basetemp={private}/t", *arguments])
+    words = ["-ra", f"--basetemp={private}/t", *arguments]
+    status = call([*within, tool("pytest"), *words] if within else ["pytest", *words])
     if status in (0, NOTHING_COLLECTED):
         shutil.rmtree(private, ignore_errors=True)
     else:
@@ -101,6 +111,18 @@ def suite(folder: str, arguments: list[str]) -> int:
     if status == NOTHING_COLLECTED:
         say(f"{folder} holds nothing to run with these arguments.")
     return status
+
+
+def kube(arguments: list[str]) -> int:
+    """The Kubernetes tests once more, on a control plane built from Debian's sources instead of on the emulator."""
+    import subprocess
+
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warroom-control-plane"
+    print("── the control plane", flush=True)
+    if subprocess.run([ROOT / "tests/kube/plane/build", kept], check=False).returncode != 0:
+        say("The control plane could not be built here: it wants apt-get with Debian's sources.")
+        return NOT_BUILT
+    return pytest(["-n", "2", *KUBE, *arguments], ("python", "-m", "tests.kube.plane", str(kept)))
 
 
 def screenshots(arguments: list[str]) -> int:
@@ -136,6 +158,8 @@ def main(arguments: list[str]) -> int:
             return suite("tests/bench", ["-n", "0", *rest])
         case "faults":
             return suite("tests/faults", ["-n", "2", *rest])
+        case "kube":
+            return kube(rest)
         case "screenshots":
             return screenshots(rest)
     sys.stdout.flush()
