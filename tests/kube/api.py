@@ -237,8 +237,9 @@ def patched(of: Resource, before: Obj, kind: str, body: Any, odd: frozenset[str]
                         "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
                     )
                 return strategic(before, body)
-    except PatchError as error:
-        raise ApiError(422, str(error), "Invalid") from None
+    except PatchError:
+        # All that a client is told; which of its steps did not apply stays in the server.
+        raise ApiError(422, "the server rejected our request due to an error in our request", "Invalid") from None
     raise ApiError(415, f"the body of the request was in an unknown format - {kind or 'none'}")
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +39,10 @@ class Door(Protocol):
     """One request to the API server: status and body."""
 
     def __call__(self, method: str, path: str, body: bytes, content_type: str, /) -> tuple[int, bytes]: ...
+
+
+Opener = Callable[[str], AbstractContextManager[Iterator[bytes]]]
+"""A GET whose lines are read as they come; KubeProblem when it is refused."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ class Cluster:
     context: str
     images: Images
     door: Door
+    opener: Opener
     steering: Steering | None = None
     """None on a real cluster."""
 
@@ -145,6 +151,17 @@ class Cluster:
     def items(self, path: str, **query: str | int) -> list[Json]:
         found: list[Json] = self.get(path, **query)["items"]
         return found
+
+    @contextmanager
+    def stream(self, path: str, **query: str | int) -> Iterator[Iterator[bytes]]:
+        """The lines of a watch or a followed log, as they come; a line that stays out for 30 s is an error."""
+        with self.opener(f"{path}?{urlencode(query)}") as lines:
+            yield lines
+
+    @contextmanager
+    def watch(self, path: str, **query: str | int) -> Iterator[Iterator[Json]]:
+        with self.stream(path, watch="true", **query) as lines:
+            yield (json.loads(line) for line in lines)
 
     def uid(self) -> str:
         """The cluster's own: that of its kube-system."""

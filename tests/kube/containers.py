@@ -35,8 +35,11 @@ def image_id(image: str, behaviour: Behaviour) -> str:
     name = image.partition("@")[0]
     head, _, last = name.rpartition("/")
     repository = "/".join(part for part in (head, last.partition(":")[0]) if part)
+    first = repository.partition("/")[0]
     if not head:
         repository = f"docker.io/library/{repository}"
+    elif "." not in first and ":" not in first and first != "localhost":
+        repository = f"docker.io/{repository}"
     return f"{repository}@{behaviour.digest or digest_of(image)}"
 
 

@@ -21,7 +21,7 @@ from tests.kube.access import TOKEN, Access, Denial
 from tests.kube.api import Api, Write
 from tests.kube.autoscaling import Autoscaling
 from tests.kube.certificates import Certificates, make_certificates
-from tests.kube.cluster import Cluster, Door, Images
+from tests.kube.cluster import Cluster, Door, Images, KubeProblem, Opener
 from tests.kube.controllers import Work
 from tests.kube.daemonsets import DaemonSets
 from tests.kube.deployments import Deployments
@@ -41,6 +41,7 @@ from tests.kube.steering import Steering
 
 IMAGES = Images("registry.example/app:v1", "registry.example/app:v2", "registry.example/app:crash-v3")
 STARTED_S = 30.0
+HEADERS = {"Authorization": f"Bearer {TOKEN}", "User-Agent": "tests"}
 
 
 class Emulator:
@@ -278,7 +279,8 @@ def emulated(folder: Path) -> Iterator[Cluster]:
 def held(folder: Path, certificates: Certificates | None, port: int, control: int) -> Cluster:
     """A cluster that answers at these ports, with a kubeconfig for it."""
     path = write_kubeconfig(folder, certificates, port)
-    return Cluster(path, "emulator", IMAGES, _door(port, certificates), Steering(_levers(control)))
+    connect = _connected(port, certificates)
+    return Cluster(path, "emulator", IMAGES, _door(connect), _opener(connect), Steering(_levers(control)))
 
 
 def write_kubeconfig(folder: Path, certificates: Certificates | None, port: int) -> Path:
@@ -299,24 +301,44 @@ def write_kubeconfig(folder: Path, certificates: Certificates | None, port: int)
     return path
 
 
-def _door(port: int, certificates: Certificates | None) -> Door:
+def _connected(port: int, certificates: Certificates | None) -> Callable[[], HTTPConnection]:
     tls = certificates.client() if certificates else None
 
+    def connect() -> HTTPConnection:
+        if tls is None:
+            return HTTPConnection("127.0.0.1", port, timeout=30)
+        return HTTPSConnection("127.0.0.1", port, timeout=30, context=tls)
+
+    return connect
+
+
+def _door(connect: Callable[[], HTTPConnection]) -> Door:
     def door(method: str, path: str, body: bytes, content_type: str, /) -> tuple[int, bytes]:
-        line = (
-            HTTPSConnection("127.0.0.1", port, timeout=30, context=tls)
-            if tls
-            else HTTPConnection("127.0.0.1", port, timeout=30)
-        )
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": content_type, "User-Agent": "tests"}
+        line = connect()
         try:
-            line.request(method, path, body or None, headers)
+            line.request(method, path, body or None, {**HEADERS, "Content-Type": content_type})
             answer = line.getresponse()
             return answer.status, answer.read()
         finally:
             line.close()
 
     return door
+
+
+def _opener(connect: Callable[[], HTTPConnection]) -> Opener:
+    @contextmanager
+    def opened(path: str) -> Iterator[Iterator[bytes]]:
+        line = connect()
+        try:
+            line.request("GET", path, headers=HEADERS)
+            answer = line.getresponse()
+            if answer.status != 200:
+                raise KubeProblem(f"GET {path}: {answer.status} {answer.read().decode()}")
+            yield iter(answer.readline, b"")
+        finally:
+            line.close()
+
+    return opened
 
 
 def _levers(control: int) -> Callable[[str, bytes], tuple[int, bytes]]:

@@ -43,6 +43,15 @@ def images() -> Images:
     return Images(REAL.good, REAL.next, REAL.bad)
 
 
+def lines_of(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
 @contextmanager
 def real_cluster() -> Iterator[Cluster]:
     # The client's package is typed in part: as Any it needs no exception at each call.
@@ -62,7 +71,20 @@ def real_cluster() -> Iterator[Cluster]:
         )
         return answer.status, answer.data
 
-    cluster = Cluster(path, name, images(), door)
+    @contextmanager
+    def opener(target: str) -> Iterator[Iterator[bytes]]:
+        headers: dict[str, str] = {}
+        api.update_params_for_auth(headers, [], ["BearerToken"])
+        url = f"{api.configuration.host}{target}"
+        answer = api.rest_client.pool_manager.request("GET", url, headers=headers, timeout=30, preload_content=False)
+        try:
+            if answer.status != 200:
+                raise KubeProblem(f"GET {target}: {answer.status} {answer.data.decode()}")
+            yield lines_of(answer.stream(65536))
+        finally:
+            answer.close()
+
+    cluster = Cluster(path, name, images(), door, opener)
     try:
         yield cluster
     finally:

@@ -35,6 +35,7 @@ def new_pod(owner: Obj, template: Obj, name: str, labels: dict[str, str]) -> Obj
     meta = template.get("metadata", {})
     head: dict[str, Any] = {"labels": {**(meta.get("labels") or {}), **labels}}
     head |= {"annotations": meta["annotations"]} if meta.get("annotations") else {}
+    head |= {"finalizers": list(meta["finalizers"])} if meta.get("finalizers") else {}
     head |= {"ownerReferences": [owner_reference(owner)]}
     head |= {"generateName": f"{owner['metadata']['name']}-"} if name == "" else {"name": name}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": copy.deepcopy(template["spec"])}
