@@ -5,9 +5,12 @@ from __future__ import annotations
 from warroom.api import Plugin
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.evidence import LogCollector, StateCollector
+from warroom_kubernetes.logs import KubernetesLogs
 from warroom_kubernetes.operations import OPERATIONS
+from warroom_kubernetes.probes import PROBES
 from warroom_kubernetes.releases import KubernetesReleases
 from warroom_kubernetes.sender import KubernetesSender
+from warroom_kubernetes.signals import KubernetesSignals
 from warroom_kubernetes.standing import KubernetesDeploying, KubernetesIdentity, KubernetesReadiness
 
 plugin = Plugin(
@@ -15,7 +18,10 @@ plugin = Plugin(
     version="1",
     config=Config,
     operations=OPERATIONS,
+    probes=PROBES,
     collectors=(LogCollector(), StateCollector()),
+    signals=KubernetesSignals(),
+    logs=KubernetesLogs(),
     releases=KubernetesReleases(),
     deploying=KubernetesDeploying(),
     readiness=KubernetesReadiness(),

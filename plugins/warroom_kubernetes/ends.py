@@ -46,16 +46,16 @@ class Ends:
 
 
 def _end(pod: PodSeen, one: ContainerSeen, before: ContainerSeen | None, now: datetime) -> End | None:
-    again = one.restarts - (before.restarts if before is not None else 0)
-    other = one.ended is not None and (before is None or before.ended != one.ended)
-    failed = one.exit_code not in (None, 0)
-    if before is not None and before.state == "terminated" and before.exit_code not in (None, 0):
-        again -= 1  # that end was counted when it came
-    if not (other and (failed or again > 0)) and not (before is not None and again > 0):
-        return None
+    times = _times(one) - (_times(before) if before is not None else 0)
+    if times <= 0 or one.exit_code in (None, 0):
+        return None  # what comes to a good end is nothing to count
     words = f"{pod.name}/{one.name} ended with {ended(one)}"
-    times = 1 if before is None else max(1, again)
-    return End(one.ended or now, times, one.end_reason == "OOMKilled" and other, words)
+    return End(one.ended or now, times if before is not None else 1, one.end_reason == "OOMKilled", words)
+
+
+def _times(one: ContainerSeen) -> int:
+    """How often it has ended. The kubelet counts an end as a restart only once it has started it again."""
+    return one.restarts + (1 if one.ended is not None and one.state != "running" else 0)
 
 
 def _counted(found: list[End]) -> Value:

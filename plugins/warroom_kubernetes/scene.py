@@ -164,8 +164,10 @@ class Scene:
                     running = asyncio.create_task(part.pods.run(api), name=part.pods.what)
                 part.selected.clear()
                 again = asyncio.create_task(part.selected.wait())
-                await asyncio.wait({again, running} if running is not None else {again}, return_when=FIRST)
-                again.cancel()
+                try:
+                    await asyncio.wait({again, running} if running is not None else {again}, return_when=FIRST)
+                finally:
+                    again.cancel()
                 if running is not None and running.done():
                     await running  # a watch goes on for ever: what ended it is a mistake, and is heard of
         finally:
