@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -90,7 +90,7 @@ class Cluster:
 
     async def pages(
         self, path: str, query: Query | None = None, *, page: int = PAGE, timeout: float | None = None
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """A list, page by page. ``Gone`` where it took so long that the cluster no longer keeps what it began with."""
         going = ""
         for _ in range(MOST_PAGES):
@@ -104,7 +104,7 @@ class Cluster:
 
     async def each(
         self, path: str, query: Query | None = None, *, page: int = PAGE, timeout: float | None = None
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """The items of a list. Items of a list say neither ``kind`` nor ``apiVersion``."""
         async for answer in self.pages(path, query, page=page, timeout=timeout):
             for item in answer.get("items") or ():
@@ -139,7 +139,7 @@ class Cluster:
 
     async def stream(
         self, path: str, query: Query | None = None, *, silence: float | None = None, timeout: float | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Lines as they come, without their ends: a watch, or a log that is followed. Ends when the cluster ends it.
 
         ``timeout`` is for its beginning. ``TimedOut`` where nothing comes for ``silence`` seconds, None: for ever. Who
