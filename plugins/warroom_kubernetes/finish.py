@@ -14,7 +14,7 @@ from warroom.model.units import listed
 from warroom_kubernetes.asking import Cluster, Forbidden, NotThere
 from warroom_kubernetes.config import Config, Kind, Workload
 from warroom_kubernetes.images import digest_in
-from warroom_kubernetes.paths import path, service_proxy
+from warroom_kubernetes.paths import path
 from warroom_kubernetes.revisions import Json, is_ready, selector_of
 from warroom_kubernetes.rollouts import Rollout, is_new, newest_set, owned, pods_of, rollout
 from warroom_kubernetes.stuck import troubles
@@ -76,7 +76,8 @@ def settled(one: Json, seen: Around, wanted: Wanted, container: str | None = Non
         return _still(how, f"the old ReplicaSet {listed(left, 3)} is not at zero")
     new = [pod for pod in seen.pods if is_new(one, seen.stored, pod) is not False and not _ending(pod)]
     if how.wanted == 0:
-        return how
+        there = [str(pod["metadata"]["name"]) for pod in seen.pods if not _over(pod)]
+        return _still(how, f"{listed(there, 3)} has not ended yet") if there else how
     other = [] if not wanted.digest else [_id(pod, container) for pod in new if _id(pod, container) != wanted.digest]
     if any(other):
         return Rollout(
@@ -115,6 +116,10 @@ def _ending(pod: Mapping[str, Any]) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+def _over(pod: Mapping[str, Any]) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+
+
 def _id(pod: Mapping[str, Any], container: str | None) -> str:
     """The digest that runs in it; empty where nobody says yet."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
@@ -147,20 +152,6 @@ def unreached(found: Sequence[Json], new: Sequence[Mapping[str, Any]]) -> str:
         return "its Service leads to no pod"
     others = sorted(name for uid, name in ready.items() if uid not in mine)
     return f"its Service still leads to {listed(others, 3)}" if others else ""
-
-
-async def said(ctx: Context, api: Cluster, declared: Workload) -> str | None:
-    """The version that the app calls itself by, else its commit; None where nobody asks it. Raises WarroomError."""
-    answer: Any
-    if declared.version_url is not None:
-        reply = await ctx.read.http("GET", declared.version_url, timeout=ASK_S)
-        answer = reply.data
-    elif declared.version_path is not None and declared.service is not None:
-        answer = await api.get(service_proxy(api.namespace, declared.service, declared.version_path), timeout=ASK_S)
-    else:
-        return None
-    told = answer if isinstance(answer, dict) else {}
-    return str(told.get("version") or told.get("commit") or "")
 
 
 def same_version(one: str, other: str) -> bool:
@@ -201,4 +192,4 @@ def container_of(config: Config, key: str) -> str | None:
     return config.workloads[key].container if key in config.workloads else None
 
 
-__all__ = ["Around", "Wanted", "around", "is_ready", "reasons", "said", "settled"]
+__all__ = ["Around", "Wanted", "around", "is_ready", "reasons", "settled"]

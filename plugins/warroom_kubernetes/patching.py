@@ -29,6 +29,10 @@ SKIPPED_ANNOTATIONS = frozenset(
     }
 )
 """Those that `kubectl rollout undo` leaves on a Deployment as they are."""
+OURS = "warroom/"
+"""Begins the annotations by which warroom keeps what it has to put back. They belong to no revision, though the
+controller copies them to its ReplicaSets.
+"""
 
 
 class Carries(Exception):
@@ -149,19 +153,46 @@ def annotated(now: Mapping[str, str] | None, wanted: Mapping[str, str]) -> list[
 
     One by one, since the controller writes its own beside them. What is taken away is tested first.
     """
+    wanted = {key: value for key, value in wanted.items() if not _kept(key)}
     if now is None:
-        put_all: dict[str, JsonValue] = {key: value for key, value in wanted.items() if key not in SKIPPED_ANNOTATIONS}
+        put_all: dict[str, JsonValue] = dict(wanted)
         at = "/metadata/annotations"
         return [test(at, None), put(at, put_all)] if put_all else []
     ops: list[Op] = []
     for key, value in sorted(wanted.items()):
-        if key not in SKIPPED_ANNOTATIONS and now.get(key) != value:
+        if now.get(key) != value:
             ops.append(put(pointer("metadata", "annotations", key), value))
     for key in sorted(now):
-        if key not in SKIPPED_ANNOTATIONS and key not in wanted:
+        if not _kept(key) and key not in wanted:
             at = pointer("metadata", "annotations", key)
             ops += [test(at, now[key]), remove(at)]
     return ops
+
+
+def _kept(key: str) -> bool:
+    return key in SKIPPED_ANNOTATIONS or key.startswith(OURS)
+
+
+def noted(thing: Mapping[str, Any], key: str, value: str | None) -> list[Op]:
+    """Sets one annotation; None takes it away, only while it is what it is now."""
+    found = (thing.get("metadata") or {}).get("annotations")
+    if value is None:
+        at = pointer("metadata", "annotations", key)
+        return [test(at, found[key]), remove(at)] if found and key in found else []
+    if not found:
+        return [put("/metadata/annotations", {key: value})]
+    return [put(pointer("metadata", "annotations", key), value)]
+
+
+def value_at(thing: Any, path: str) -> Any:
+    """None where there is nothing."""
+    for word in path.split("/")[1:]:
+        key = word.replace("~1", "/").replace("~0", "~")
+        if isinstance(thing, list):
+            thing = thing[int(key)] if key.isdigit() and int(key) < len(thing) else None
+        else:
+            thing = thing.get(key) if isinstance(thing, Mapping) else None
+    return thing
 
 
 def applied(document: Any, ops: list[Op]) -> Any:

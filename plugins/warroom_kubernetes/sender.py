@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, cast
+from typing import cast
 
 from warroom.api import BadInput, Context, TimedOut, Unreachable, WarroomError
 from warroom.model.base import span_text
@@ -14,7 +14,8 @@ from warroom_kubernetes import calls
 from warroom_kubernetes.asking import ApiRefused, Cluster, Gone, NotThere, cluster
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.finish import Around, Wanted, around, container_of, is_ready, reasons, settled
-from warroom_kubernetes.operations.leaving import changed_by
+from warroom_kubernetes.managers import writers
+from warroom_kubernetes.patching import value_at
 from warroom_kubernetes.revisions import Json
 from warroom_kubernetes.rollouts import Rollout
 from warroom_kubernetes.stuck import summed, troubles
@@ -48,23 +49,17 @@ async def _explained(api: Cluster, call: ApiCall, result: CallResult) -> CallRes
         now = await api.get(call.path)
     except WarroomError:
         return result
-    moved = [str(op["path"]) for op in call.body if isinstance(op, dict) and op["op"] == "test" and not _holds(now, op)]
+    moved = [
+        str(op["path"])
+        for op in call.body
+        if isinstance(op, dict) and op["op"] == "test" and value_at(now, str(op["path"])) != op["value"]
+    ]
     if not moved:
         return result
-    seen = changed_by(now, ("spec",))
-    by = f", last by {seen[-1][1]} at {seen[-1][0]:%H:%M:%S} UTC" if seen else ""
+    seen = writers(now, ("spec",))
+    by = f", last by {seen[0].words}" if seen else ""
     words = f"nothing was changed: somebody changed {', '.join(moved[:3])} since the plan was made{by}"
     return result.model_copy(update={"text": words, "data": None})
-
-
-def _holds(thing: Any, op: dict[str, Any]) -> bool:
-    for word in str(op["path"]).split("/")[1:]:
-        key = word.replace("~1", "/").replace("~0", "~")
-        if isinstance(thing, list):
-            thing = thing[int(key)] if key.isdigit() and int(key) < len(thing) else None
-        else:
-            thing = thing.get(key) if isinstance(thing, dict) else None
-    return bool(thing == op["value"])
 
 
 class _Waiting:

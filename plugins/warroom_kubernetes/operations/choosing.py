@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from warroom.api import BadInput
-from warroom_kubernetes.config import Config
 from warroom_kubernetes.operations.args import UndoArgs
-from warroom_kubernetes.operations.scene import Found, Json
-from warroom_kubernetes.revisions import Revision, find, named, revisions_of
+from warroom_kubernetes.operations.scene import Found
+from warroom_kubernetes.revisions import Revision, find
 
 LIMIT = 10
 """``revisionHistoryLimit`` where none is given."""
-
-
-def choices(config: Config, one: Found, stored: Sequence[Json], pods: Sequence[Json]) -> list[Revision]:
-    """Newest first, with their versions."""
-    return named(revisions_of(one.kind, one.object, stored, pods), config.workloads[one.key].container)
 
 
 def chosen(one: Found, revisions: Sequence[Revision], args: UndoArgs) -> Revision:

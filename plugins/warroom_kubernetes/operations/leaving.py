@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from warroom.model.units import listed
-from warroom_kubernetes.moments import instant
+from warroom_kubernetes.managers import writers
 from warroom_kubernetes.operations.scene import Found, Json
 from warroom_kubernetes.revisions import Revision
 from warroom_kubernetes.rollouts import on_delete
@@ -38,20 +37,6 @@ def configuration(template: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return sorted(maps - {""}), sorted(secrets - {""})
 
 
-def changed_by(one: Json, inside: Sequence[str] = ()) -> list[tuple[datetime, str]]:
-    """When and by whom, newest last: entries of managedFields that own something below ``inside``; status does not
-    count."""
-    found = []
-    for entry in one.get("metadata", {}).get("managedFields") or ():
-        fields: Any = entry.get("fieldsV1") or {}
-        for word in inside:
-            fields = fields.get(f"f:{word}") or {} if isinstance(fields, Mapping) else {}
-        when = instant(entry.get("time"))
-        if when is not None and entry.get("subresource") != "status" and (fields or not inside):
-            found.append((when, str(entry.get("manager") or "somebody")))
-    return sorted(found)
-
-
 def notes(one: Found, now: Revision | None, target: Revision, hpas: Sequence[Json], maps: Sequence[Json]) -> list[str]:
     """``maps``: the ConfigMaps that the target's pods use, those that are there."""
     return [
@@ -73,10 +58,8 @@ def _both_ways(one: Found, now: Revision | None, target: Revision) -> Iterator[s
 
 
 def _by_whom(one: Found) -> Iterator[str]:
-    seen = changed_by(one.object, ("spec", "template"))
-    if seen:
-        when, who = seen[-1]
-        yield f"its template was last changed by {who}, {when:%Y-%m-%d %H:%M:%S} UTC: that may change it again"
+    if seen := writers(one.object):
+        yield f"its template was last changed by {seen[0].words}: that may change it again"
 
 
 def _numbers(one: Found, hpas: Sequence[Json]) -> Iterator[str]:
@@ -100,9 +83,9 @@ def _configuration(target: Revision, maps: Sequence[Json]) -> Iterator[str]:
         yield f"its pods ask for what is not there: ConfigMap {listed(missing, 6)}"
     since = []
     for name, each in there.items():
-        seen = changed_by(each)
-        if name in wanted and seen and target.made_at is not None and seen[-1][0] > target.made_at:
-            since.append(f"{name} (changed {seen[-1][0]:%Y-%m-%d %H:%M} UTC by {seen[-1][1]})")
+        last = next((one for one in writers(each, ()) if one.at is not None), None)
+        if last is not None and last.at is not None and target.made_at is not None and last.at > target.made_at:
+            since.append(f"{name} (by {last.words})")
     if since:
         yield f"not taken back, and changed since that revision was made: ConfigMap {listed(since, 6)}"
     same = [f"ConfigMap {name}" for name in there if not any(each.startswith(f"{name} ") for each in since)]
@@ -134,7 +117,7 @@ def _last_applied(one: Found) -> Iterator[str]:
         )
 
 
-def standing(one: Found, pods: Sequence[Json]) -> Iterator[str]:
+def plight(one: Found, pods: Sequence[Json]) -> Iterator[str]:
     """What is the matter with it now: for somebody who goes back because of it."""
     found = troubles(one.object, pods)
     if found:

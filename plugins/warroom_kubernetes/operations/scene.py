@@ -17,6 +17,7 @@ from warroom_kubernetes.calls import MANAGER, At, patch_line
 from warroom_kubernetes.config import Config, Kind
 from warroom_kubernetes.patching import Op, template_hash
 from warroom_kubernetes.paths import RESOURCES, path, workload_path
+from warroom_kubernetes.reading import Standing
 from warroom_kubernetes.revisions import template_of
 from warroom_kubernetes.templates import settings
 
@@ -97,6 +98,12 @@ async def find(ctx: Context, api: Cluster, key: str) -> Found:
     return Found(key, declared.kind, At(api.kubectl, api.namespace, resource, name, where, uid), one)
 
 
+def found_of(api: Cluster, at: Standing) -> Found:
+    """Of one that was read with its revisions."""
+    where = workload_path(at.kind, at.namespace, at.name)
+    return Found(at.key, at.kind, At(api.kubectl, at.namespace, at.kind.lower(), at.name, where, at.uid), at.thing)
+
+
 def hide(ctx: Context, *templates: Mapping[str, Any]) -> None:
     """Before anything of them is kept."""
     for template in templates:
@@ -149,6 +156,8 @@ async def tried(api: Cluster, one: At, ops: Sequence[Op], what: str) -> Tried:
         said = error.cause
         if error.status == 400 and "dry run" in said.lower():
             return Tried(None, f"it could not be tried beforehand: {said}")
+        if error.status == 422 and not error.details.get("causes"):  # that of a guard that does not hold
+            raise BadInput(f"{one.slashed} changed while it was looked at", said, "plan it again") from None
         raise BadInput(
             f"The cluster would refuse {what}",
             f"a dry run of it on the server said: {said}",

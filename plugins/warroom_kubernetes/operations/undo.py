@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
@@ -13,15 +12,17 @@ from warroom.api import BadInput, Context, Facts, WarroomError
 from warroom.model.call import CallResult
 from warroom.model.plan import Look, Preview, Risk
 from warroom_kubernetes import calls
+from warroom_kubernetes.acting import acting
 from warroom_kubernetes.asking import Cluster, Forbidden, NotThere, cluster
+from warroom_kubernetes.controllers import controllers
 from warroom_kubernetes.operations.args import UndoArgs
-from warroom_kubernetes.operations.choosing import choices, chosen
-from warroom_kubernetes.operations.leaving import configuration, notes, standing
+from warroom_kubernetes.operations.choosing import chosen
+from warroom_kubernetes.operations.leaving import configuration, notes, plight
 from warroom_kubernetes.operations.scene import (
     Found,
     Json,
     find,
-    hide,
+    found_of,
     listing,
     mapping,
     may,
@@ -34,21 +35,13 @@ from warroom_kubernetes.operations.scene import (
 )
 from warroom_kubernetes.patching import Carries, Op, annotated, put, remove, replaced, template_hash, test
 from warroom_kubernetes.paths import path
-from warroom_kubernetes.revisions import Revision, owned, selector_of
+from warroom_kubernetes.reading import standing
+from warroom_kubernetes.revisions import Revision
 from warroom_kubernetes.rollouts import rollout
 from warroom_kubernetes.templates import plain, same
 
 EXPECTED_S = 2.0
 AT = "/spec/template"
-
-
-@dataclass(frozen=True)
-class _History:
-    """``stored``: ReplicaSets or ControllerRevisions."""
-
-    stored: Sequence[Json]
-    pods: Sequence[Json]
-    hpas: Sequence[Json]
 
 
 class Undo:
@@ -59,20 +52,19 @@ class Undo:
 
     async def facts(self, ctx: Context, args: UndoArgs) -> Facts:
         async with cluster(ctx) as api:
-            one = await find(ctx, api, args.workload)
-            history, _ = await together(_history(api, one), may(api, one.at))
-            revisions = choices(ctx.config, one, history.stored, history.pods)
-            hide(ctx, *(each.template for each in revisions))
-            target = chosen(one, revisions, args)
-            now = next((each for each in revisions if each.current), None)
+            at = await standing(ctx, api, args.workload)
+            one = found_of(api, at)
+            target = chosen(one, at.revisions, args)
+            hpas, maps, others, _ = await together(
+                _or_nothing(scaled_by(api, one)), _maps(api, one, target), _others(api, one), may(api, one.at)
+            )
             already = same(target.template, one.template)
-            maps = await _maps(api, one, target)
-            told = [*notes(one, now, target, history.hpas, maps), *standing(one, _own_pods(one, history))]
+            told = [*notes(one, at.current, target, hpas, maps), *others, *plight(one, at.pods)]
             facts = {**one.facts(), "target": target.identity, "number": target.number, "version": target.version}
             if already:
                 return {**facts, "already": True, "after": facts["template"], "notes": [_already(one, target)]}
             _not_paused(one, args)
-            ops = _ops(ctx, one, target, args, bool(history.hpas))
+            ops = _ops(ctx, one, target, args, bool(hpas))
             test_run = await tried(api, one.at, ops, f"to change {one.title}")
         back, why = _back(ctx, one, test_run.object, args)
         tested = test_run.why or "it was tried on the server beforehand, which would accept it"
@@ -139,18 +131,11 @@ class Undo:
         return Look(verdict="partly", seen=f"{one.title} asks for a third template: somebody else has changed it")
 
 
-async def _history(api: Cluster, one: Found) -> _History:
-    resource = "replicasets" if one.kind == "Deployment" else "controllerrevisions"
-    if one.kind == "CronJob":
-        return _History((), (), ())
-    query = {"labelSelector": selector_of(one.object)}
-    where = one.at.namespace
-    stored, pods, hpas = await together(
-        api.listed(path("apps/v1", resource, namespace=where), query),
-        api.listed(path("v1", "pods", namespace=where), query),
-        _or_nothing(scaled_by(api, one)),
-    )
-    return _History(stored.items, pods.items, hpas)
+async def _others(api: Cluster, one: Found) -> list[str]:
+    """Who would put the other version back."""
+    found = await acting(api, controllers(one.object))
+    suspend = ": suspend it first (suspend-controller)"
+    return [f"{each.words}{suspend if each.acts and each.at else ''}" for each in found if each.acts is not False]
 
 
 async def _or_nothing(asked: Any) -> list[Json]:
@@ -175,13 +160,6 @@ async def _maps(api: Cluster, one: Found, target: Revision) -> list[Json]:
             return {"metadata": {"name": name}}
 
     return [each for each in await asyncio.gather(*map(read, wanted[:20])) if each is not None]
-
-
-def _own_pods(one: Found, history: _History) -> list[Json]:
-    if one.kind != "Deployment":
-        return owned(list(history.pods), one.at.uid)
-    sets = owned(list(history.stored), one.at.uid)
-    return [pod for each in sets for pod in owned(list(history.pods), each["metadata"]["uid"])]
 
 
 def _already(one: Found, target: Revision) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -12,11 +12,12 @@ from warroom.model.base import Duration
 from warroom.model.call import CallResult
 from warroom.model.plan import Look, Preview, Risk
 from warroom_kubernetes import calls
-from warroom_kubernetes.asking import cluster
+from warroom_kubernetes.asking import Cluster, cluster
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.finish import Wanted, around, container_of, said, same_version, settled
+from warroom_kubernetes.finish import Wanted, around, container_of, same_version, settled
 from warroom_kubernetes.operations.args import Text, WorkloadArgs
 from warroom_kubernetes.operations.scene import find, mapping, pinned, unseen
+from warroom_kubernetes.said import said_by
 from warroom_kubernetes.stuck import summed, troubles
 
 EXPECTED_S = 90.0
@@ -87,17 +88,14 @@ class Rollout:
         return Look(verdict="partly", seen="; ".join(filter(None, [how.words, ill])))
 
 
-async def _by_its_word(ctx: Context, api: Any, args: RolloutArgs, words: str) -> Look:
+async def _by_its_word(ctx: Context, api: Cluster, args: RolloutArgs, words: str) -> Look:
     config: Config = ctx.config
-    try:
-        told = await said(ctx, api, config.workloads[args.workload]) if args.version else None
-    except WarroomError as error:
-        return Look(verdict="partly", seen=f"{words}; which version it is can't be asked: {error}")
+    told = await said_by(ctx, api, config.workloads[args.workload]) if args.version else None
     if told is None:
         return Look(verdict="done", seen=words)
-    if same_version(told, args.version):
-        return Look(verdict="done", seen=f"{words}; it calls itself {told}")
-    return Look(verdict="partly", seen=f"{words}; yet it calls itself {told or 'nothing'}, not {args.version}")
+    if told.version and same_version(told.version, args.version):
+        return Look(verdict="done", seen=f"{words}; {told.words}")
+    return Look(verdict="partly", seen=f"{words}; yet {told.words}, where {args.version} was meant")
 
 
 def _wanted(args: RolloutArgs, facts: Facts) -> Wanted:
