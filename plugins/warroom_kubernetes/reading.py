@@ -93,15 +93,7 @@ async def standing(ctx: Context, api: Cluster, key: str) -> Standing:
             f"it has {', '.join(image.container for image in found[0].images)}" if found else "it has none yet",
             "correct the container's name",
         )
-    return Standing(key, declared, kind, namespace, name, thing, tuple(_named(found, declared.container)))
-
-
-def _named(found: list[Revision], container: str | None) -> list[Revision]:
-    """One in which the container had another name is still a revision: its first container names it then."""
-    fits = [one for one in found if container in (None, *(image.container for image in one.images))]
-    others = [one for one in found if one not in fits]
-    both = {one.uid: one for one in [*named(fits, container), *named(others, None)]}
-    return [both[one.uid] for one in found]
+    return Standing(key, declared, kind, namespace, name, thing, tuple(named(found, declared.container)))
 
 
 async def _all(api: Cluster, of: str, query: dict[str, Any]) -> list[Json]:

@@ -29,6 +29,7 @@ CAUSE = "kubernetes.io/change-cause"
 _COMMIT_KEYS = ("org.opencontainers.image.revision", "app.kubernetes.io/commit", "git-commit", "commit", "git-sha")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _PART = re.compile(r"(?:sha256:)?([0-9a-f]{7,64})")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _UNTAGGED = ("", "latest")
 
 
@@ -244,26 +245,29 @@ def _sorted(found: Sequence[Revision]) -> list[Revision]:
 
 
 def named(revisions: Sequence[Revision], container: str | None) -> list[Revision]:
-    """With a version each, no two the same: the image's tag, else what the pods' label says, else the digest's begin.
+    """With a version each, no two the same: the image's tag, else what the pods' label or a change cause of one word
+    says, else the digest's begin.
 
     Two revisions of one tag differ in something else: then the hash is part of the name.
     """
     plainly = [_version(one, container) for one in revisions]
     often = Counter(plainly)
     return [
-        replace(one, version=f"{version}-{one.hash}" if often[version] > 1 or version in _UNTAGGED else version)
-        for one, version in zip(revisions, plainly, strict=True)
+        replace(one, version="-".join(filter(None, (word, one.hash))) if often[word] > 1 or word in _UNTAGGED else word)
+        for one, word in zip(revisions, plainly, strict=True)
     ]
 
 
 def _version(revision: Revision, container: str | None) -> str:
-    image = revision.image(container)
+    """One in which that container had another name is a revision all the same: its first container names it then."""
+    known = any(image.container == container for image in revision.images)
+    image = revision.image(container if known else None)
     if image.tag not in _UNTAGGED:
         return image.tag
     labels = (revision.template.get("metadata") or {}).get("labels") or {}
-    said = labels.get("app.kubernetes.io/version")
-    if isinstance(said, str) and said:
-        return said
+    for said in (labels.get("app.kubernetes.io/version"), revision.cause):
+        if isinstance(said, str) and _WORD.fullmatch(said):
+            return said
     return image.digest[7:19] if image.digest else image.tag
 
 
@@ -275,6 +279,7 @@ def find(revisions: Sequence[Revision], text: str) -> Revision:
     """
     word = text.strip()
     fitting = [one for one in revisions if word in _names(one)]
+    fitting = fitting or [one for one in revisions if word and any(image.tag == word for image in one.images)]
     if not fitting and (start := _PART.fullmatch(word)):
         fitting = [one for one in revisions if (one.commit or "").startswith(word) or _has_digest(one, start[1])]
     if len(fitting) == 1:
