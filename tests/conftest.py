@@ -18,11 +18,11 @@ import pytest
 from hypothesis import settings
 
 from tests.docker_engine import DockerEngine, no_compose, no_dockerd, shared_engine
-from tests.kube.fixtures import cluster, namespace, shared_cluster, workload
+from tests.kube.fixtures import cluster, fleet, namespace, shared_cluster, workload
 from tests.kube.real import REAL
 from tests.ordering import dealt
 
-__all__ = ["cluster", "namespace", "shared_cluster", "workload"]
+__all__ = ["cluster", "fleet", "namespace", "shared_cluster", "workload"]
 
 REQUIRED = "WARROOM_CI_REQUIRE"
 

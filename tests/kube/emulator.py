@@ -239,9 +239,10 @@ def _in_thread(tls: ssl.SSLContext | None) -> tuple[Running, Callable[[], None]]
 
 
 def serve(folder: Path) -> None:
-    """Until its standard input ends; one line of JSON on standard output says its ports."""
+    """Until its standard input ends; FOLDER/kubeconfig leads to it. Standard output says its ports: a line of JSON."""
     certificates = make_certificates(folder) if shutil.which("openssl") else None
     running, stop = _in_thread(certificates.server() if certificates else None)
+    write_kubeconfig(folder, certificates, running.port)
     sys.stdout.write(json.dumps({"port": running.port, "control": running.control, "tls": bool(certificates)}) + "\n")
     sys.stdout.flush()
     sys.stdin.read()

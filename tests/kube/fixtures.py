@@ -47,3 +47,16 @@ def namespace(cluster: Cluster) -> Iterator[Namespace]:
 def workload(namespace: Namespace) -> Callable[..., Workload]:
     """``workload("web", image=…)``: see Namespace.workload."""
     return namespace.workload
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
+    """10,000 ready pods of 500 Deployments (app-000 …), in an emulator whose process is its own: what the product
+    needs of memory and time is not mixed with what the emulator needs.
+    """
+    from tests.kube.emulator import emulated_apart
+
+    with emulated_apart(tmp_path_factory.mktemp("fleet")) as cluster:
+        namespace = Namespace(cluster, cluster.make_namespace())
+        cluster.steer.populate(namespace.name, deployments=500, pods=10_000)
+        yield namespace
