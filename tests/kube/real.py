@@ -74,7 +74,7 @@ def real_cluster() -> Iterator[Cluster]:
     @contextmanager
     def opener(target: str) -> Iterator[Iterator[bytes]]:
         headers: dict[str, str] = {}
-        api.update_params_for_auth(headers, [], ["BearerToken"])
+        api.update_params_for_auth(headers, [], ["BearerToken"], target, "GET", None)
         url = f"{api.configuration.host}{target}"
         answer = api.rest_client.pool_manager.request("GET", url, headers=headers, timeout=30, preload_content=False)
         try:
