@@ -10,13 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from warroom_kubernetes.calls import MANAGER
 from warroom_kubernetes.live import WorkloadSeen
 from warroom_kubernetes.managers import Writer
 from warroom_kubernetes.measures import Value
 from warroom_kubernetes.watching import Change
 
-MANAGER = "warroom"
-"""The field manager that every change of warroom's names."""
 GUARDED = timedelta(minutes=30)
 SHOWN = timedelta(minutes=1)
 """How long an alarm stands although the template is back to what it should be: it must have been seen."""

@@ -14,6 +14,7 @@ from warroom.api import Context
 from warroom.model.signal import LogLine, Sample
 from warroom_kubernetes.logs import KubernetesLogs
 from warroom_kubernetes.signals import KubernetesSignals, offered
+from warroom_kubernetes.watching import PACE, Pace
 
 T = TypeVar("T")
 
@@ -54,18 +55,18 @@ async def outside(work: Callable[..., T], *args: Any, **more: Any) -> T:
 
 @asynccontextmanager
 async def gathering(
-    namespace: Namespace, *, signals: bool = True, logs: bool = False, **config: Any
+    namespace: Namespace, *, signals: bool = True, logs: bool = False, pace: Pace = PACE, **config: Any
 ) -> AsyncIterator[Gathered]:
     async with reading(namespace, **{"every": 0.2, **config}) as ctx:
         gathered = Gathered(ctx)
 
         async def samples() -> None:
-            async with aclosing(KubernetesSignals().samples(ctx, frozenset(offered(ctx.config)))) as given:
+            async with aclosing(KubernetesSignals(pace).samples(ctx, frozenset(offered(ctx.config)))) as given:
                 async for sample in given:
                     gathered.samples[sample.signal] = sample
 
         async def lines() -> None:
-            async with aclosing(KubernetesLogs().follow(ctx)) as given:
+            async with aclosing(KubernetesLogs(pace).follow(ctx)) as given:
                 async for line in given:
                     gathered.lines.append(line)
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.kube.cluster import STRATEGIC, Cluster
+from tests.kube.workloads import Namespace, Workload
+from tests.plugins.kubernetes_watching import gathering, outside
 from warroom_kubernetes.guarding import Guard
 from warroom_kubernetes.live import WorkloadSeen, workload
 from warroom_kubernetes.watching import Change
@@ -130,3 +133,27 @@ def test_without_managed_fields_nobody_is_named_and_it_is_an_alarm_all_the_same(
     guard, good = rolled_back()
     guard.take(Change(good, web("bad")), after(20))
     assert guard.value(after(22))[2] == "template of Deployment web changed by an unknown field manager"
+
+
+def put_by(one: Workload, manager: str, image: str) -> None:
+    body = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}}
+    one.cluster.ok("PATCH", one.path, body, {"fieldManager": manager}, kind=STRATEGIC)
+
+
+async def test_on_a_cluster_the_alarm_names_who_put_it_back(cluster: Cluster, namespace: Namespace) -> None:
+    one = await outside(namespace.workload, "web")
+    signal, words = "template-unchanged-web", "template of Deployment web changed by argocd-controller"
+    async with gathering(namespace, logs=True) as found:
+        await found.until(lambda: "no rollback" in found.words(signal), "nothing is guarded")
+        await outside(put_by, one, "warroom", cluster.images.next)
+        await found.until(lambda: found.value(signal) == 1, "it is guarded")
+        await outside(one.scale, 3)
+        await outside(one.wait_rolled_out)
+        await found.until(lambda: found.value("ready-web") == 1, "scaled")
+        assert (found.value(signal), found.value("template-unchanged")) == (1, 1)
+        await outside(put_by, one, "argocd-controller", cluster.images.good)
+        began = found.ctx.clock.monotonic()
+        await found.until(lambda: found.value(signal) == 0, "the alarm")
+        assert found.ctx.clock.monotonic() - began < 10
+        assert words in found.words(signal)
+        await found.until(lambda: any(words in text for text in found.texts("kubernetes")), "the line")
