@@ -59,7 +59,7 @@ def _load(text: str, file: str, plugins: PluginSource | None) -> Loaded:
         raise RunbookInvalid(file, [*problems, found])
     own, extends, wrong = split_extends(composed.root)
     problems += wrong
-    base = overlaid(own, _default_root()) if extends else Overlaid(_default_root())
+    base = overlaid(own, _default_root()) if extends else Overlaid(_default_root(), {})
     merged = merge(own, base.root) if extends else Merged(own, extends=False)
     problems += merged.problems
     if extends:
