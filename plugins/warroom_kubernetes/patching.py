@@ -121,18 +121,28 @@ def _changes(path: str, old: JsonValue, new: JsonValue, hidden: Hidden) -> Itera
 
 
 def _in_list(path: str, old: list[JsonValue], new: list[JsonValue], hidden: Hidden) -> Iterator[Op]:
-    """From its end to its beginning, so that what is still to be changed keeps its place."""
-    mine, theirs = ([_key(item) for item in items] for items in (old, new))
-    matched = difflib.SequenceMatcher(None, mine, theirs, autojunk=False)
-    for what, first, last, start, end in reversed(matched.get_opcodes()):
-        if what == "equal":
-            for step in reversed(range(last - first)):
-                yield from _changes(path + pointer(first + step), old[first + step], new[start + step], hidden)
-            continue
-        for index in reversed(range(first, last)):
-            yield remove(path + pointer(index))
-        for item in reversed(new[start:end]):
-            yield put(path + pointer(first), _shown(path, item, hidden))
+    """What is secret stays where it is, and what stands between is replaced. From the end to the beginning, so that
+    what is still to be changed keeps its place."""
+    end_old, end_new = len(old), len(new)
+    for at_old, at_new in [*reversed(_anchors(old, new, hidden)), (-1, -1)]:
+        between = old[at_old + 1 : end_old], new[at_new + 1 : end_new]
+        if between[0] != between[1]:
+            for index in reversed(range(at_old + 1, end_old)):
+                yield remove(path + pointer(index))
+            for item in reversed(between[1]):
+                yield put(path + pointer(at_old + 1), _shown(path, item, hidden))
+        if at_old >= 0:
+            yield from _changes(path + pointer(at_old), old[at_old], new[at_new], hidden)
+        end_old, end_new = at_old, at_new
+
+
+def _anchors(old: list[JsonValue], new: list[JsonValue], hidden: Hidden) -> list[tuple[int, int]]:
+    """Pairs of places of what is secret in either list and stands in both, in the order of both."""
+    secret = {_key(item) for item in [*old, *new] if hidden(item)}
+    mine, theirs = ([n for n, item in enumerate(items) if _key(item) in secret] for items in (old, new))
+    keys = [_key(old[n]) for n in mine], [_key(new[n]) for n in theirs]
+    matched = difflib.SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks()
+    return [(mine[a + step], theirs[b + step]) for a, b, size in matched for step in range(size)]
 
 
 def _key(item: JsonValue) -> bytes:

@@ -1,0 +1,183 @@
+"""Why a rollout is stuck, and how far it is, from objects as the API serves them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from warroom_kubernetes.rollouts import rollout
+from warroom_kubernetes.stuck import Why, event_time, summed, troubles
+
+NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+
+
+def pod(**status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "web-1", "uid": "p1"}, "status": {"phase": "Pending", **status}}
+
+
+def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+    return {"containerStatuses": [{"name": "app", "image": "shop:v3", "state": state, **more}]}
+
+
+def event(reason: str, message: str, **more: Any) -> dict[str, Any]:
+    return {"reason": reason, "message": message, "involvedObject": {"uid": "p1"}, "lastTimestamp": None, **more}
+
+
+CRASH = {"exitCode": 137, "reason": "OOMKilled"}
+UNFIT = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: no memory"}]
+
+
+@pytest.mark.parametrize(
+    ("why", "words", "one", "events"),
+    [
+        (
+            "image",
+            "manifest unknown",
+            pod(**waiting("ImagePullBackOff")),
+            [event("Failed", "Failed to pull: manifest unknown")],
+        ),
+        ("image", "InvalidImageName", pod(**waiting("InvalidImageName")), []),
+        ("config", 'secret "x" not found', pod(**waiting("CreateContainerConfigError", 'secret "x" not found')), []),
+        (
+            "crash",
+            "exit code 137 (OOMKilled), started again 4 times",
+            pod(**waiting("CrashLoopBackOff", restartCount=4, lastState={"terminated": CRASH})),
+            [],
+        ),
+        ("unschedulable", "0/3 nodes: no memory", pod(conditions=UNFIT), []),
+        ("volume", "FailedMount: timed out", pod(), [event("FailedMount", "timed out")]),
+        (
+            "probe",
+            "Readiness probe failed: 503",
+            pod(phase="Running", containerStatuses=[{"name": "app", "ready": False, "state": {"running": {}}}]),
+            [event("Unhealthy", "Readiness probe failed: 503")],
+        ),
+        ("evicted", "low on disk", pod(phase="Failed", reason="Evicted", message="low on disk"), []),
+    ],
+    ids=["image", "no-image-name", "config", "crash", "unschedulable", "volume", "probe", "evicted"],
+)
+def test_what_holds_up_a_pod(why: Why, words: str, one: dict[str, Any], events: list[dict[str, Any]]) -> None:
+    (found,) = troubles({"kind": "Deployment"}, [one], events, NOW)
+    assert (found.why, found.pod) == (why, "web-1")
+    assert words in found.words
+    assert found.hopeless is ("InvalidImageName" in words)
+
+
+def test_a_pod_that_is_well_is_no_trouble() -> None:
+    fine = pod(phase="Running", containerStatuses=[{"name": "app", "ready": True, "state": {"running": {}}}])
+    ended = pod(phase="Succeeded", containerStatuses=[{"name": "app", "state": {"terminated": {"exitCode": 0}}}])
+    assert troubles({"kind": "Deployment"}, [fine, ended], [], NOW) == []
+
+
+def test_a_pod_that_does_not_end_is_told_only_after_its_grace() -> None:
+    held = {"name": "web-1", "deletionTimestamp": "2026-03-02T02:59:00Z", "finalizers": ["shop/lock"]}
+    (found,) = troubles({}, [{"metadata": held, "status": {}}], [], NOW)
+    assert (found.why, "shop/lock" in found.words, "60 s" in found.words) == ("terminating", True, True)
+    just = {**held, "deletionTimestamp": "2026-03-02T03:00:10Z"}
+    assert troubles({}, [{"metadata": just, "status": {}}], [], NOW) == []
+
+
+def test_quota_and_deadline_of_the_workload_come_with_the_cause_first() -> None:
+    conditions = [
+        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"},
+        {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: pods"},
+    ]
+    one = {"kind": "Deployment", "metadata": {"name": "web"}, "spec": {}, "status": {"conditions": conditions}}
+    found = troubles(one, [], [], NOW)
+    assert [each.why for each in found] == ["quota", "deadline"]
+    assert "600 s" in found[1].words
+
+
+def test_many_alike_are_told_once() -> None:
+    pods = []
+    for number in range(9):
+        each = pod(**waiting("ErrImagePull"))
+        each["metadata"] = {"name": f"web-{number}", "uid": f"p{number}"}
+        pods.append(each)
+    assert summed(troubles({}, pods, [], NOW)).endswith("(and 8 more like it)")
+
+
+def test_events_are_in_order_whichever_time_they_have() -> None:
+    series = event("a", "", series={"lastObservedTime": "2026-03-02T03:00:04.000001Z"})
+    plain = event("b", "", lastTimestamp="2026-03-02T03:00:03Z")
+    new = event("c", "", eventTime="2026-03-02T03:00:02.000000Z")
+    bare = event("d", "", metadata={"creationTimestamp": "2026-03-02T03:00:01Z"})
+    assert [one["reason"] for one in sorted([series, plain, new, bare], key=event_time)] == ["d", "c", "b", "a"]
+
+
+def deployment(wanted: int = 3, **status: Any) -> dict[str, Any]:
+    counts = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}
+    head = {"name": "web", "generation": 2}
+    return {"kind": "Deployment", "metadata": head, "spec": {"replicas": wanted}, "status": {**counts, **status}}
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "one"),
+    [
+        ("done", "3 of 3 new and available", deployment()),
+        ("waiting", "has not seen the change", deployment(observedGeneration=1)),
+        ("waiting", "1 of 3 pods are new", deployment(updatedReplicas=1)),
+        ("waiting", "1 old to be ended", deployment(replicas=4)),
+        ("waiting", "2 of 3 new ones are available", deployment(availableReplicas=2)),
+        ("failed", "wants no pod at all", deployment(0)),
+        (
+            "failed",
+            "no progress for 600 s",
+            deployment(conditions=[{"type": "Progressing", "reason": "ProgressDeadlineExceeded"}]),
+        ),
+        ("failed", "it is paused", {**deployment(updatedReplicas=1), "spec": {"replicas": 3, "paused": True}}),
+    ],
+    ids=["done", "unseen", "updating", "old", "unavailable", "zero", "deadline", "paused"],
+)
+def test_how_far_a_deployment_is(status: str, words: str, one: dict[str, Any]) -> None:
+    found = rollout(one)
+    assert found.status == status
+    assert words in found.words
+
+
+def stateful(strategy: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    told = {
+        "observedGeneration": 2,
+        "currentRevision": "a",
+        "updateRevision": "a",
+        "currentReplicas": 3,
+        "readyReplicas": 3,
+    }
+    head, spec = (
+        {"name": "db", "generation": 2},
+        {"replicas": 3, "updateStrategy": strategy or {"type": "RollingUpdate"}},
+    )
+    return {"kind": "StatefulSet", "metadata": head, "spec": spec, "status": {**told, **status}}
+
+
+@pytest.mark.parametrize(
+    ("status", "one"),
+    [
+        ("done", stateful()),
+        ("waiting", stateful(updateRevision="b", updatedReplicas=1)),
+        ("waiting", stateful(readyReplicas=2)),
+        ("failed", stateful({"type": "OnDelete"}, updateRevision="b")),
+        ("done", stateful({"rollingUpdate": {"partition": 2}}, updateRevision="b", updatedReplicas=1)),
+        ("failed", stateful({"rollingUpdate": {"partition": 3}}, updateRevision="b")),
+    ],
+    ids=["done", "updating", "unready", "on-delete", "partition", "all-held"],
+)
+def test_how_far_a_statefulset_is(status: str, one: dict[str, Any]) -> None:
+    assert rollout(one).status == status
+
+
+def test_how_far_a_daemonset_is() -> None:
+    told = {"observedGeneration": 1, "desiredNumberScheduled": 3, "updatedNumberScheduled": 3, "numberAvailable": 3}
+    one: dict[str, Any] = {
+        "kind": "DaemonSet",
+        "metadata": {"name": "log", "generation": 1},
+        "spec": {},
+        "status": told,
+    }
+    assert rollout(one).status == "done"
+    assert rollout({**one, "status": {**told, "numberAvailable": 2}}).status == "waiting"
+    assert rollout({**one, "status": {**told, "desiredNumberScheduled": 0}}).status == "failed"
+    assert rollout({**one, "status": {**told, "desiredNumberScheduled": 0}}, zero=True).status == "done"
