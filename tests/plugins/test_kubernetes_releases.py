@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from tests.plugins.kubernetes_reading import reading
 from warroom.api import BadInput, Context, WarroomError
 from warroom.model.release import Release, ReleaseDiff
 from warroom.redact import Redactor
+from warroom.testing.conformance import check_plugin
+from warroom_kubernetes import plugin
 from warroom_kubernetes.releases import KubernetesReleases
 
 RELEASES = KubernetesReleases()
@@ -254,3 +258,13 @@ async def test_the_app_says_what_it_is(namespace: Namespace) -> None:
     declared = {"web": {"version_url": "http://127.0.0.1:9/version"}}
     async with reading(namespace, workloads=declared) as ctx:
         assert "the app does not say what it is" in (await running(ctx)).note
+
+
+async def test_it_keeps_the_contract(namespace: Namespace, tmp_path: Path) -> None:
+    """Releases and evidence, as the suite for plugins holds them."""
+    released(namespace.workload(replicas=1), namespace.cluster.images.next)
+    reader = replace(
+        plugin, operations=(), probes=(), signals=None, logs=None, readiness=None, deploying=None, sender=None
+    )
+    async with reading(namespace) as ctx:
+        await check_plugin(reader, ctx, folder=tmp_path, items=20, patience=30)
