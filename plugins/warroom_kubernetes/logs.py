@@ -40,6 +40,8 @@ WAITING = 2048
 OVERLAP_NS = 2 * NS
 """How far back a new connection looks: the streams of a container are written by two hands, a little apart."""
 TICK_S = 0.5
+NOT_YET = 400
+"""The API's status for the log of a container that has not begun, or of the one before where it is not kept."""
 
 
 @dataclass
@@ -232,10 +234,10 @@ class Following:
 
     async def _follow(self, key: tuple[str, str], one: _One) -> None:
         """One container until its pod is gone, each time that it is started."""
-        read = ""
+        read = noted = ""
         while True:
             one.news.clear()
-            now = one.seen
+            now, pause = one.seen, AGAIN_S / 4
             try:
                 async with cluster(self._ctx) as api:
                     if now.restarts and now.id != read:
@@ -245,17 +247,18 @@ class Following:
             except NotThere:
                 break
             except ApiRefused as error:
-                # 400: it has not begun, or the one before is not kept any more
-                if error.status not in (400, 401, 500, 503):
-                    await self._note(one, f"its log can't be read: {error.cause or error.title}")
-                    break
+                pause = AGAIN_S
+                words = f"its log can't be read: {error.cause or error.title}"
+                if error.status != NOT_YET and words != noted:
+                    await self._note(one, words)
+                    noted = words
             except WarroomError:
                 await self._ctx.clock.sleep(AGAIN_S)  # the signals and the readiness rows say that it is away
                 continue
             if one.gone:
                 break
             if one.seen.state == "running" and one.seen.id == now.id:
-                await self._ctx.clock.sleep(AGAIN_S / 4)
+                await self._ctx.clock.sleep(pause)
             else:
                 await one.news.wait()
         self._followed.pop(key, None)
@@ -274,7 +277,7 @@ class Following:
                 async for line in lines:
                     await self._line(one, line)
         except ApiRefused as error:
-            if not previous or isinstance(error, NotThere) or error.status != 400:
+            if not previous or isinstance(error, NotThere) or error.status != NOT_YET:
                 raise
 
     async def _line(self, one: _One, line: bytes) -> None:

@@ -313,3 +313,17 @@ async def test_metrics_and_a_cluster_without_them(cluster: Cluster, namespace: N
         await found.until(lambda: "metrics.k8s.io" in found.words("memory-used-web"), "none")
         assert found.value("memory-used-web") is None
         assert found.value("ready-web") == 1
+
+
+async def test_other_kinds_are_counted_as_their_status_says(cluster: Cluster, namespace: Namespace) -> None:
+    await outside(namespace.workload, "db", "StatefulSet", replicas=2)
+    await outside(namespace.workload, "agent", "DaemonSet")
+    await outside(namespace.workload, "report", "CronJob")
+    kinds = {"db": {"kind": "StatefulSet"}, "agent": {"kind": "DaemonSet"}, "report": {"kind": "CronJob"}}
+    async with gathering(namespace, workloads=kinds) as found:
+        await found.until(lambda: found.value("ready-db") == found.value("ready-agent") == 1, "both are ready")
+        await found.until(lambda: "ready-report" in found.samples and found.value("watch") == 1, "all are live")
+        assert "2 of 2 ready" in found.words("ready-db")
+        assert (found.value("rollout-db"), found.value("rollout-agent")) == (1, 1)
+        assert found.samples["ready-report"].count == 0
+        assert found.value("ready") == 1
