@@ -138,7 +138,7 @@ class Server:
         of, query = target.of, request.query
         watching = query.get("watch") in ("true", "1")
         if of in METRICS and not self.levers.metrics:
-            raise ApiError(503, "the server is currently unable to handle the request")
+            raise no_such_path()
         verb = VERBS.get(request.method, "get")
         if request.method == "GET" and not target.name:
             verb = "watch" if watching else "list"
