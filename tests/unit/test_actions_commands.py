@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from warroom.actions.commands import LONGEST, CommandLog
+from warroom.actions.commands import KEPT, LONGEST, CommandLog
 from warroom.model.call import Call, HttpCall, ProcessCall, Secret
 from warroom.redact import Redactor
 
@@ -41,3 +41,15 @@ def test_what_was_cut_says_so() -> None:
     log = CommandLog()
     log.add(datetime(2026, 3, 2, tzinfo=UTC), "read", "x" * (LONGEST + 1), 0, 0.1)
     assert log.newest(1)[0].text.endswith("cut here: it is longer")
+
+
+def test_however_much_is_looked_what_changed_something_stays() -> None:
+    log, at = CommandLog(), datetime(2026, 11, 23, tzinfo=UTC)
+    log.add(at, "change", "kubectl rollout undo", 0, 1)
+    for number in range(3 * KEPT):
+        log.add(at, "read", f"look {number}", 0, 0)
+    log.add(at, "change", "kubectl scale", 0, 1)
+    kept = [line.text for line in log.newest(4)]
+    assert kept == ["kubectl rollout undo", f"look {3 * KEPT - 2}", f"look {3 * KEPT - 1}", "kubectl scale"]
+    assert [line.text for line in log.newest(1)] == ["kubectl scale"]
+    assert log.newest(0) == ()
