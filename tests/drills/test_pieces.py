@@ -8,15 +8,16 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from warroom.drills.autopilot import Autopilot
-from warroom.drills.drill import Drill, playing
+from warroom.drills.drill import LabDrill, playing
 from warroom.drills.result import result, verified
-from warroom.drills.scenarios import SCENARIOS, Scenario, scenario
+from warroom.drills.scenarios import SCENARIOS, scenario
 from warroom.errors import BadInput, Refusal, WarroomError
 from warroom.journal.folder import StateFolder
 from warroom.model import event as ev
@@ -115,12 +116,14 @@ def test_no_scenario_but_those_there_are() -> None:
 # ---- what ends a drill early -------------------------------------------------------------------------------------
 
 
-def a_drill(begin: Any, pid: int) -> Drill:
+def a_drill(begin: Any, pid: int) -> LabDrill:
     """With nothing behind it but a process that stands for the lab."""
     lab: Any = type("Lab", (), {"pid": pid, "state_dir": Path("/drills/lab")})()
-    told = Scenario("told", "A scenario", BAD_RELEASE.runbook, begin)
     nothing: Any = None
-    return Drill(told, lab, nothing, a_runbook(), quiet=0)
+    where = "its logs are in /drills/lab/logs"
+    return LabDrill(
+        name="told", lab=lab, engine=nothing, runbook=a_runbook(), quiet=0, begin=partial(begin, lab), where=where
+    )
 
 
 async def begins(lab: object) -> datetime:

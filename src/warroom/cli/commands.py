@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -168,41 +169,33 @@ def drill(
     theme: ThemeOption = "",
     slow_line: SlowLine = False,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Refused unless its environment is a drill.", show_default=False)
+        Path | None, typer.Option("--file", "-f", help="With --on: the runbook that marks it.", show_default=False)
+    ] = None,
+    on: Annotated[str, typer.Option("--on", help="kubernetes: a cluster that a runbook marks for drills.")] = "",
+    image: Annotated[str, typer.Option("--image", help="With --on: a release that is well there.")] = "",
+    kubeconfig: Annotated[
+        Path | None, typer.Option("--kubeconfig", help="With --on: in place of the runbook's.", show_default=False)
     ] = None,
 ) -> None:
-    """Practise on a lab of its own: real processes, a real fault, the same console."""
-    from warroom.drills.scenarios import scenario as known
+    """Practise on a lab of its own, or on a cluster: real processes, a real fault, the same console."""
+    from functools import partial
 
-    known(scenario)
-    if file is not None:
-        _drills_only(file)
+    from warroom.cli.drilling import choose
+
+    play, watch = choose(scenario, file, on, image, kubeconfig, fault_in_target)
     if headless and not autopilot:
         raise WarroomError("A headless drill needs --autopilot", "there is nobody to press a key", "add --autopilot")
     if as_json and not headless:
         raise WarroomError("--json is for a headless drill", "a console prints nothing", "add --headless --autopilot")
     folder = state_folder(state).drills.path
     if headless:
-        _headless(scenario, folder, as_json, fault_in_target)
-    from functools import partial
-
+        _headless(play, folder, as_json)
     from warroom.cli.settings import load_settings
-    from warroom.drills.drill import attended
 
     chosen = load_settings(settings)
     _needs_a_terminal("for a drill without one add --headless --autopilot")
     sit = partial(_sit, chosen, looks(chosen, theme, slow_line))
-    _exit(run(attended, scenario, folder, sit, _aside, autopilot=autopilot, fault_in_target=fault_in_target))
-
-
-def _drills_only(file: Path) -> None:
-    """A drill has a lab and a runbook of its own; one that names production must not even be looked at as a drill's."""
-    from warroom.runbook import load
-
-    kind = load(file).runbook.environment.kind
-    if kind != "drill":
-        raise WarroomError("Drills and the autopilot are for drill environments", f"{file} says {kind}", "leave out -f")
-    raise WarroomError("A drill writes its own runbook", "the lab's addresses change each time", "leave out -f")
+    _exit(run(watch, folder, sit, _aside, autopilot=autopilot))
 
 
 def _aside(line: str) -> None:
@@ -213,14 +206,12 @@ def _aloud(line: str) -> None:
     print(line, flush=True)
 
 
-def _headless(scenario: str, folder: Path, as_json: bool, fault_in_target: bool) -> NoReturn:
+def _headless(play: Callable[..., Any], folder: Path, as_json: bool) -> NoReturn:
     """With --json the story goes to standard error, and standard output has the one object alone."""
     import json
 
-    from warroom.drills.drill import headless as play
-
     say = _aside if as_json else _aloud
-    result = run(play, scenario, folder, say, fault_in_target=fault_in_target)
+    result = run(play, folder, say)
     say(_ending(result))
     if as_json:
         print(json.dumps(result), flush=True)

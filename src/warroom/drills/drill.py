@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,15 +51,19 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Drill:
-    """A drill that is set up. ``fault_at`` is None until users can meet the fault."""
+    """A drill that is set up. ``fault_at`` is None until users can meet the fault.
 
-    scenario: Scenario
-    lab: LabHandle
+    ``begin`` brings the fault about and returns since when they could. ``where`` says what of it can be looked at.
+    """
+
+    name: str
     engine: Engine
     runbook: Runbook
     quiet: float
+    begin: Callable[[], Awaitable[datetime]]
+    where: str
     fault_at: datetime | None = None
 
     async def while_it_lasts(self, work: Coroutine[Any, Any, T]) -> T:
@@ -68,7 +73,7 @@ class Drill:
         about, or the lab ended.
         """
         working = asyncio.create_task(work, name="drill")
-        beside = [asyncio.create_task(self._begin(), name="scenario"), asyncio.create_task(self._lab_ends())]
+        beside = [asyncio.create_task(self._begin(), name="scenario"), asyncio.create_task(self._ends())]
         try:
             waiting: set[asyncio.Task[Any]] = {working, *beside}
             while not working.done():
@@ -84,19 +89,24 @@ class Drill:
     async def _begin(self) -> None:
         await asyncio.sleep(self.quiet)
         try:
-            self.fault_at = await self.scenario.begin(self.lab)
+            self.fault_at = await self.begin()
         except WarroomError as error:
-            why = f"{self.scenario.id}: {error}"
-            raise WarroomError("The fault could not be brought about", why, self._where()) from error
+            raise WarroomError("The fault could not be brought about", f"{self.name}: {error}", self.where) from error
 
-    async def _lab_ends(self) -> None:
+    async def _ends(self) -> None:
+        """Raises WarroomError once there is nothing to practise on any more."""
+        await asyncio.Event().wait()
+
+
+@dataclass(kw_only=True)
+class LabDrill(Drill):
+    lab: LabHandle
+
+    async def _ends(self) -> None:
         began = process.start_time(self.lab.pid)
         while process.alive(self.lab.pid, began):  # noqa: ASYNC110 - nothing tells of this but looking
             await asyncio.sleep(1)
-        raise WarroomError("The lab ended by itself", f"process {self.lab.pid}", self._where())
-
-    def _where(self) -> str:
-        return f"its logs are in {self.lab.state_dir / 'logs'}"
+        raise WarroomError("The lab ended by itself", f"process {self.lab.pid}", self.where)
 
 
 def drill_runbook(chosen: Scenario, lab: LabHandle, folder: Path) -> Runbook:
@@ -127,7 +137,7 @@ async def playing(
     quiet: float = QUIET,
     fault_in_target: bool = False,
     revert_fault: bool = False,
-) -> AsyncIterator[Drill]:
+) -> AsyncIterator[LabDrill]:
     """A drill for as long as the block lasts: the lab up with traffic, the engine watching.
 
     ``root`` is the state folder of drills. Raises JournalBusy, before a lab is started, when another goes on in it.
@@ -135,10 +145,7 @@ async def playing(
     chosen = scenario(name)
     folder = StateFolder(root, prefix="DRILL")
     with folder.lock() as lock:
-        for summary in folder.incidents():
-            if summary.closed is None and not summary.damaged and not summary.newer:
-                await _leave(folder.folder(summary.id), "its drill ended before it did, and its lab is gone")
-        remove_tree(folder.path / "live")  # samples and log lines of another lab are no evidence here
+        await clear(folder)
         _place_for_a_lab(folder.path / "lab")
         say("starting the lab: PostgreSQL, Redis, the app and its users")
         options = {"fresh": True, "fault_in_target": fault_in_target, "revert_fault": revert_fault}
@@ -148,22 +155,38 @@ async def playing(
             async with running_lab(folder.path / "lab", **options) as lab:
                 say(f"the lab serves {lab.base_url}")
                 runbook = drill_runbook(chosen, lab, folder.path)
-                drill: Drill | None = None
+                drill: LabDrill | None = None
                 about = Options(scenario=name, fault_at=lambda: drill.fault_at if drill else None, resume=False)
                 async with Engine(runbook, folder, options=about, lock=lock) as engine:
-                    drill = Drill(chosen, lab, engine, runbook, quiet)
+                    drill = LabDrill(
+                        name=chosen.id,
+                        engine=engine,
+                        runbook=runbook,
+                        quiet=quiet,
+                        begin=partial(chosen.begin, lab),
+                        where=f"its logs are in {lab.state_dir / 'logs'}",
+                        lab=lab,
+                    )
                     try:
                         yield drill
                     finally:
-                        left = _left(engine)
+                        left = left_open(engine)
         except Exception:
             failed = True  # somebody may want to read the lab's logs
             raise
         finally:
             if left is not None:
-                await _leave(left, "the drill was left before it was over")
+                await leave(left, "the drill was left before it was over")
             if not failed:
                 await asyncio.to_thread(remove_tree, folder.path / "lab")
+
+
+async def clear(folder: StateFolder) -> None:
+    """What an earlier drill left: its incident is closed, and what it measured is no evidence here."""
+    for summary in folder.incidents():
+        if summary.closed is None and not summary.damaged and not summary.newer:
+            await leave(folder.folder(summary.id), "its drill ended before it did, and what it was on is gone")
+    remove_tree(folder.path / "live")
 
 
 def _place_for_a_lab(path: Path) -> None:
@@ -175,14 +198,14 @@ def _place_for_a_lab(path: Path) -> None:
         ) from error
 
 
-def _left(engine: Engine) -> Path | None:
+def left_open(engine: Engine) -> Path | None:
     """The folder of an incident that nobody has closed."""
     incident, journal = engine.core.state.incident, engine.core.journal
     open_still = incident is not None and incident.closed is None
     return journal.folder if journal is not None and open_still and not journal.read_only else None
 
 
-async def _leave(folder: Path, why: str) -> None:
+async def leave(folder: Path, why: str) -> None:
     """No drill's incident stays open after its drill."""
     journal = Journal.open(folder)
     try:
@@ -202,10 +225,10 @@ async def attended(
 ) -> int:
     """Plays a drill with a person at a console (``sit``); with the autopilot, they only watch it fly."""
     async with playing(name, root, say=say, fault_in_target=fault_in_target) as drill:
-        return await drill.while_it_lasts(_sitting(drill, sit, autopilot))
+        return await drill.while_it_lasts(sitting(drill, sit, autopilot))
 
 
-async def _sitting(drill: Drill, sit: Callable[[Engine], Awaitable[int]], autopilot: bool) -> int:
+async def sitting(drill: Drill, sit: Callable[[Engine], Awaitable[int]], autopilot: bool) -> int:
     if not autopilot:
         return await sit(drill.engine)
     pilot = Autopilot(drill.engine.session(AUTOPILOT), lambda line: None)
@@ -222,10 +245,10 @@ async def _sitting(drill: Drill, sit: Callable[[Engine], Awaitable[int]], autopi
 async def headless(name: str, root: Path, say: Say, *, fault_in_target: bool = False) -> dict[str, Any]:
     """Plays a drill on autopilot to its end. Returns the drill's one JSON object (``result``)."""
     async with playing(name, root, say=say, quiet=QUIET_UNSEEN, fault_in_target=fault_in_target) as drill:
-        return await drill.while_it_lasts(_flying(drill, say))
+        return await drill.while_it_lasts(flying(drill, say))
 
 
-async def _flying(drill: Drill, say: Say) -> dict[str, Any]:
+async def flying(drill: Drill, say: Say) -> dict[str, Any]:
     pilot = Autopilot(drill.engine.session(AUTOPILOT), say)
     try:
         async with asyncio.timeout(LONGEST):
@@ -239,7 +262,7 @@ async def _flying(drill: Drill, say: Say) -> dict[str, Any]:
         await _give_up(drill, say)
     core = drill.engine.core
     events = await asyncio.to_thread(core.journal.events) if core.journal else []
-    return result(drill.scenario.id, core.state, events, drill.fault_at, core.journal.folder if core.journal else None)
+    return result(drill.name, core.state, events, drill.fault_at, core.journal.folder if core.journal else None)
 
 
 async def _give_up(drill: Drill, say: Say) -> None:
