@@ -25,7 +25,8 @@ TAIL = 8
 
 
 class Wanted(Fact):
-    """``digest``: of the release's image, ``version``: what the app must call itself; empty where nobody asks.
+    """``digest``: of the release's image, ``version``: what the app must call itself, ``template``: the hash of the one
+    that it must have, as the cluster makes it; empty where nobody asks.
 
     ``zero``: it may be wanted that no pod runs. ``key`` is the runbook's name of the workload.
     """
@@ -34,6 +35,7 @@ class Wanted(Fact):
     uid: str
     kind: Kind
     digest: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$")
+    template: str = ""
     version: str = ""
     zero: bool = False
 
@@ -69,6 +71,9 @@ async def slices(api: Cluster, service: str | None, namespace: str) -> Sequence[
 def settled(one: Json, seen: Around, wanted: Wanted, container: str | None = None) -> Rollout:
     """Pure. What the controller calls done, held against ReplicaSets, images and endpoints."""
     how = rollout(one, zero=wanted.zero)
+    now = template_now(one, seen.stored)
+    if wanted.template and now and now != wanted.template:
+        return Rollout("failed", f"{how.words}; yet it asks for another template than was meant: {now}", *_numbers(how))
     if how.status != "done" or one.get("kind") == "CronJob":
         return how
     left = old_sets(one, seen.stored)
@@ -90,6 +95,16 @@ def settled(one: Json, seen: Around, wanted: Wanted, container: str | None = Non
     told = f", image {wanted.digest[7:19]}" if wanted.digest else ""
     reached = "" if seen.slices is None else f", behind its Service only {len(reached_pods(seen.slices))} new"
     return Rollout("done", f"{how.words}{told}{reached}", *_numbers(how))
+
+
+def template_now(one: Json, stored: Sequence[Mapping[str, Any]]) -> str:
+    """The hash by which the cluster knows its template; empty where that can't be told, or not yet."""
+    if one.get("kind") == "Deployment":
+        newest = newest_set(one, stored)
+        return str(((newest or {}).get("metadata") or {}).get("labels", {}).get("pod-template-hash") or "")
+    status, head = one.get("status") or {}, one["metadata"]
+    seen = status.get("observedGeneration") == head.get("generation")
+    return str(status.get("updateRevision") or "").removeprefix(f"{head['name']}-") if seen else ""
 
 
 def _numbers(how: Rollout) -> tuple[int, int, int, int]:

@@ -17,6 +17,7 @@ from warroom_kubernetes.config import Config
 from warroom_kubernetes.finish import Wanted, around, container_of, same_version, settled
 from warroom_kubernetes.operations.args import Text, WorkloadArgs
 from warroom_kubernetes.operations.scene import find, mapping, pinned, unseen
+from warroom_kubernetes.revisions import PREFIX
 from warroom_kubernetes.said import said_by
 from warroom_kubernetes.stuck import summed, troubles
 
@@ -25,8 +26,8 @@ DIGEST = r"^(sha256:[0-9a-f]{64}|template:.{0,300})?$"
 
 
 class RolloutArgs(WorkloadArgs):
-    """``digest`` is what the new pods must run: an image's; a template's own name (``template:HASH``) says no more
-    than the workload itself. ``version`` is what the app must call itself, where it is asked. ``zero``: no pod at all
+    """``digest`` is what it must come to: an image's, which its pods must run, or a template's (``template:HASH``),
+    which it must ask for. ``version`` is what the app must call itself, where it is asked. ``zero``: no pod at all
     counts as well.
     """
 
@@ -106,6 +107,7 @@ def _wanted(args: RolloutArgs, facts: Facts) -> Wanted:
             "uid": at["uid"],
             "kind": facts["kind"],
             "digest": args.digest if args.digest.startswith("sha256:") else "",
+            "template": args.digest.removeprefix(PREFIX) if args.digest.startswith(PREFIX) else "",
             "version": args.version,
             "zero": args.zero,
         }
