@@ -35,7 +35,6 @@ _APPLIERS = (
     ),
 )
 """The beginnings of what people's hands, scripts and jobs call themselves; nothing in it acts by itself."""
-OURS = "warroom"
 
 
 @dataclass(frozen=True)
@@ -160,9 +159,9 @@ def _operator(workload: Mapping[str, Any]) -> Iterator[Controller]:
 def _re_applies(workload: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[Controller]:
     """A job or a person applies a file: whatever applies it again puts that version back."""
     for one in writers(workload):
-        if one.manager == OURS or one.subresource or not one.manager.casefold().startswith(_APPLIERS):
+        if one.subresource or not one.manager.casefold().startswith(_APPLIERS):
             continue
-        words = f"its template was last written by {one.words}: whatever does that again puts that version back"
+        words = f"its template was written by {one.words}: whatever does that again puts that version back"
         if LAST_APPLIED in notes:
             words += "; kubectl's own record of what was applied stays, so that its next apply may merge wrongly"
         yield Controller("re-apply", one.manager, words, by_itself=False)

@@ -78,7 +78,7 @@ class StateCollector:
 
 
 async def _workload(api: Cluster, at: Standing, folder: Folder) -> None:
-    name = f"{at.kind.lower()}-{at.name}"
+    name = f"{at.kind.lower()}_{at.name}"  # no name in a cluster has this sign
     thing = {"kind": at.kind, **at.thing}
     await folder.write(f"{name}.json", _json(withheld(thing, managed=True)), kind="config")
     if at.kind in STORED:
@@ -86,12 +86,12 @@ async def _workload(api: Cluster, at: Standing, folder: Folder) -> None:
             path(*STORED[at.kind], namespace=at.namespace), {"labelSelector": selector_of(at.thing)}
         )
         own = owned(found.items, at.uid)
-        await folder.write(f"{name}-{STORED[at.kind][1]}.json", _json(withheld(own)), kind="config")
+        await folder.write(f"{name}_{STORED[at.kind][1]}.json", _json(withheld(own)), kind="config")
     else:
         jobs = await jobs_of(api, at)
-        await folder.write(f"{name}-jobs.json", _json(withheld(jobs)), kind="containers")
-    await folder.write(f"{name}-revisions.json", _json([_revision(one) for one in at.revisions]), kind="versions")
-    await folder.write(f"{name}-pods.json", _json(withheld(list(at.pods))), kind="containers")
+        await folder.write(f"{name}_jobs.json", _json(withheld(jobs)), kind="containers")
+    await folder.write(f"{name}_revisions.json", _json([_revision(one) for one in at.revisions]), kind="versions")
+    await folder.write(f"{name}_pods.json", _json(withheld(list(at.pods))), kind="containers")
 
 
 async def jobs_of(api: Cluster, at: Standing) -> list[dict[str, Any]]:

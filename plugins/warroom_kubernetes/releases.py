@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -24,6 +25,7 @@ from warroom_kubernetes.templates import changes
 
 _NEVER_BEGAN = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError")
 
+REMEMBER_S = 2.0
 REMEMBER_EVERY_S = 300.0
 """How often it is looked at what a revision runs with."""
 
@@ -213,6 +215,10 @@ async def _remember(ctx: Context, api: Cluster, at: Standing, now: Revision) -> 
     before = known.of(at.uid, now.hash)
     if before is not None and (ctx.clock.now() - before[0]).total_seconds() < REMEMBER_EVERY_S:
         return
-    if now.current and all(one is now or not one.pods for one in at.revisions):
-        seen = await configs.looked(api, list(configs.references(now.template)))
-        known.keep(at.uid, now.hash, ctx.clock.now(), seen)
+    if not now.current or any(one.pods for one in at.revisions if one is not now):
+        return
+    # What runs is asked for often, and must not be late for this: a slow cluster is asked again next time.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REMEMBER_S):
+            seen = await configs.looked(api, list(configs.references(now.template)))
+            known.keep(at.uid, now.hash, ctx.clock.now(), seen)

@@ -79,13 +79,13 @@ async def test_everything_is_there(kind: Any, namespace: Namespace, tmp_path: Pa
         await StateCollector().collect(ctx, folder)
     assert set(folder.kinds.values()) == {"logs", *StateCollector.kinds}
     told = {file.stem: json.loads(file.read_text()) for file in tmp_path.glob("*.json")}
-    name = f"{kind.lower()}-web"
+    name = f"{kind.lower()}_web"
     stored = "replicasets" if kind == "Deployment" else "controllerrevisions"
     assert told[name]["metadata"]["uid"] == web.uid
     assert "managedFields" in told[name]["metadata"]
-    assert len(told[f"{name}-{stored}"]) == 2
-    assert [one["revision"] for one in told[f"{name}-revisions"]] == [2, 1]
-    (pod,) = told[f"{name}-pods"]
+    assert len(told[f"{name}_{stored}"]) == 2
+    assert [one["revision"] for one in told[f"{name}_revisions"]] == [2, 1]
+    (pod,) = told[f"{name}_pods"]
     assert pod["status"]["containerStatuses"][0]["imageID"]
     assert told["autoscalers"][0]["metadata"]["name"] == "web"
     assert told["services"][0]["metadata"]["name"] == "web"
@@ -113,7 +113,7 @@ async def test_no_secret_is_in_it(namespace: Namespace, tmp_path: Path) -> None:
         text = file.read_text()
         assert [name for name, canary in CANARIES.items() if canary in text] == [], file.name
     assert not any("/secrets" in line for line in asked)
-    told = json.loads((tmp_path / "deployment-web.json").read_text())
+    told = json.loads((tmp_path / "deployment_web.json").read_text())
     (container,) = told["spec"]["template"]["spec"]["containers"]
     assert {"name": "API_TOKEN", "value": WITHHELD} in container["env"]
     redactor = Redactor()
@@ -190,7 +190,7 @@ async def test_a_cron_jobs_pods_are_its_jobs(namespace: Namespace, tmp_path: Pat
     async with reading(namespace, workloads={"nightly": {"kind": "CronJob"}}) as ctx:
         await StateCollector().collect(ctx, folder)
         await LogCollector().collect(ctx, folder)
-    (job,) = json.loads((tmp_path / "cronjob-nightly-jobs.json").read_text())
+    (job,) = json.loads((tmp_path / "cronjob_nightly_jobs.json").read_text())
     assert job["metadata"]["name"] == "nightly-1"
     assert (tmp_path / "logs.txt").read_text().startswith("0 logs of 0 pods")
 

@@ -346,6 +346,7 @@ def test_what_a_template_names() -> None:
     )
     template["spec"]["volumes"] = [
         {"name": "keys", "secret": {"secretName": "tls", "optional": True}},
+        {"name": "more", "secret": {"secretName": "db", "optional": True}},
         {"name": "all", "projected": {"sources": [{"configMap": {"name": "ca"}}]}},
     ]
     template["spec"]["imagePullSecrets"] = [{"name": "registry"}]
