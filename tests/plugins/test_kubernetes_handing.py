@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from warroom.testing.conformance.operations import check_operation
 from warroom_kubernetes.operations import OPERATIONS
 
 ARGO = ("argoproj.io/v1alpha1", "applications")
+HPA = ("autoscaling/v2", "horizontalpodautoscalers")
 FLUX = ("kustomize.toolkit.fluxcd.io/v1", "kustomizations")
 
 
@@ -66,6 +69,35 @@ async def test_flux_is_suspended_and_an_undo_names_it(namespace: Namespace, clus
         assert "suspend" not in cluster.get(namespace.path(*FLUX, "apps"))["spec"]
 
 
+def a_manifest(namespace: Namespace, folder: Path, most: int = 9) -> Path:
+    spec = namespace.cluster.get(namespace.path(*HPA, "web"))["spec"]
+    made = {"apiVersion": HPA[0], "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}}
+    path = folder / "hpa.yaml"
+    path.write_text("kind: Service\n---\n" + json.dumps({**made, "spec": {**spec, "maxReplicas": most}}))
+    return path
+
+
+async def test_an_autoscalers_manifest_is_compared_before_it_is_applied(namespace: Namespace, tmp_path: Path) -> None:
+    namespace.workload("web", replicas=1)
+    namespace.autoscaler("web", least=1, most=5)
+    at = namespace.path(*HPA, "web")
+    before = namespace.cluster.get(at)["spec"]
+    path = a_manifest(namespace, tmp_path)
+    async with operating(namespace) as op:
+        facts, preview = await op.planned("hpa-apply", workload="web", manifest=str(path))
+        assert preview.notes == ("web: maxReplicas: 5 becomes 9",)
+        await op.executed(preview.calls)
+        assert namespace.cluster.get(at)["spec"]["maxReplicas"] == 9
+        await op.taken_back("hpa-apply", preview, facts, workload="web", manifest=str(path))
+        assert namespace.cluster.get(at)["spec"] == before
+        path.write_text("a: [")
+        with pytest.raises(BadInput, match="can't be read"):
+            await op.planned("hpa-apply", workload="web", manifest=str(path))
+        path.write_text("kind: Service")
+        with pytest.raises(BadInput, match="has no autoscaler of Deployment web"):
+            await op.planned("hpa-apply", workload="web", manifest=str(path))
+
+
 async def test_where_nobody_manages_it_that_is_said(namespace: Namespace) -> None:
     namespace.workload("web", replicas=1)
     async with operating(namespace) as op:
@@ -88,7 +120,7 @@ async def test_a_template_that_somebody_changes_meanwhile_is_not_waited_for(
 
 
 @pytest.mark.needs("kube-emulator")
-async def test_every_operation_keeps_the_contract(namespace: Namespace, cluster: Cluster) -> None:
+async def test_every_operation_keeps_the_contract(namespace: Namespace, cluster: Cluster, tmp_path: Path) -> None:
     managed(namespace, {"syncPolicy": {"automated": {}}})
     db = namespace.workload("db", "StatefulSet", replicas=1)
     db.set_image(cluster.images.next)
@@ -107,6 +139,7 @@ async def test_every_operation_keeps_the_contract(namespace: Namespace, cluster:
         "delete-pod": {**stateful, "pod": "db-0"},
         "hpa-suspend": web,
         "hpa-restore": web,
+        "hpa-apply": {**web, "manifest": str(a_manifest(namespace, tmp_path))},
         "suspend-controller": web,
         "resume-controller": web,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from warroom.api import Operation
+from warroom_kubernetes.operations.applying import HpaApply
 from warroom_kubernetes.operations.autoscalers import HpaRestore, HpaSuspend
 from warroom_kubernetes.operations.handing import ResumeController, SuspendController
 from warroom_kubernetes.operations.pausing import Pause, Restart, Resume
@@ -23,6 +24,7 @@ OPERATIONS: tuple[Operation, ...] = (
     DeletePod(),
     HpaSuspend(),
     HpaRestore(),
+    HpaApply(),
     SuspendController(),
     ResumeController(),
 )
