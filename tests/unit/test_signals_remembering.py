@@ -49,6 +49,19 @@ async def test_what_was_rolled_back_from_ran_badly(tmp_path: Path) -> None:
     await runs.end()
 
 
+async def test_what_was_seen_stands_before_what_the_platform_notes(tmp_path: Path) -> None:
+    """A platform that always has something to note must not hide how a release ran."""
+    runs = Runs(tmp_path / "samples.db")
+    run = await runs.again(OLD)
+    run.give(800, 5)
+    run.deploy(GOOD)
+    run.give(800, 30)
+    found = await known(run, [GOOD.model_copy(update={"note": "revision 2"})])
+    assert found["beta.2"].note.startswith("watched for ")
+    assert found["beta.2"].note.endswith(", and nothing fired; revision 2")
+    await runs.end()
+
+
 async def test_one_under_which_something_fired_is_not_called_good(tmp_path: Path) -> None:
     runs = Runs(tmp_path / "samples.db")
     run = await runs.again(OLD)

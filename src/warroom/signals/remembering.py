@@ -44,12 +44,17 @@ async def _known(store: SampleStore, release: Release, own: Sequence[tuple[Ran, 
     left = [following.at for _, _, following in own if following is not None and following.came == "rollback"]
     if left:
         when = f"{datetime.fromtimestamp(left[-1], UTC):%Y-%m-%d %H:%M} UTC"
-        return release.model_copy(update={"verdict": "bad", "note": release.note or f"rolled back from, {when}"})
+        return release.model_copy(update={"verdict": "bad", "note": _noted(release, f"rolled back from, {when}")})
     watched = unusual = 0.0
     for ran, until, _ in own:
         seen = await store.watched(ran.at, until)
         watched, unusual = watched + seen[0], unusual + seen[1]
     if unusual or watched < WELL_AFTER_S:
         return release
-    note = f"watched for {span_text(watched)}, and nothing fired"
-    return release.model_copy(update={"verdict": "good", "note": release.note or note})
+    note = _noted(release, f"watched for {span_text(watched)}, and nothing fired")
+    return release.model_copy(update={"verdict": "good", "note": note})
+
+
+def _noted(release: Release, seen: str) -> str:
+    """How it ran comes first: what a platform says of a release may be long."""
+    return f"{seen}; {release.note}" if release.note else seen
