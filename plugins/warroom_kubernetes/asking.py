@@ -209,7 +209,7 @@ class Cluster:
         loop = asyncio.get_running_loop()
         began = loop.time()
         status, data = await self._client.asked(
-            call.method, call.path, call.query, call.body, call.content_type, call.timeout_s
+            call.method, call.path, call.query, call.body, call.content_type, call.timeout_s, once=call.method != "GET"
         )
         text = data[: 4 * TEXT_LIMIT].decode("utf-8", "replace")[:TEXT_LIMIT]
         return CallResult(status=status, text=text, data=parsed(data), seconds=loop.time() - began)

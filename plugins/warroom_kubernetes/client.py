@@ -45,7 +45,8 @@ class Client:
         self._ctx = ctx
         self._few = asyncio.Semaphore(AT_ONCE)
         self._making = asyncio.Lock()
-        self._rest: tuple[tuple[bytes, bytes], Rest] | None = None
+        self._rests: dict[bool, tuple[tuple[bytes, bytes], Rest]] = {}
+        """By whether each request has a connection of its own; with the client certificate that it was made with."""
         self._old: list[Rest] = []
 
     @property
@@ -53,8 +54,8 @@ class Client:
         return self.reach.server
 
     async def close(self) -> None:
-        rests = [*self._old, *((self._rest[1],) if self._rest is not None else ())]
-        self._old, self._rest = [], None
+        rests = [*self._old, *(rest for _, rest in self._rests.values())]
+        self._old, self._rests = [], {}
         for rest in rests:
             await rest.close()
 
@@ -69,12 +70,24 @@ class Client:
         return answer
 
     async def asked(
-        self, method: str, path: str, query: Query, body: Any, content_type: str, seconds: float
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: Any,
+        content_type: str,
+        seconds: float,
+        *,
+        once: bool = False,
     ) -> tuple[int, bytes]:
-        """Status and body. Of a login that is refused, a new one is tried, once."""
+        """Status and body. Of a login that is refused, a new one is tried, once.
+
+        ``once``: over a connection of its own, so that none that was lost meanwhile leaves open whether it came, and
+        nothing beneath sends it a second time.
+        """
         async with self._few, self._in_time(path, seconds):
             for again in range(AGAIN + 1):
-                async with self._open(method, path, query, body, content_type, seconds) as response:
+                async with self._open(method, path, query, body, content_type, seconds, once) as response:
                     data = await self._bounded(path, response)
                     wait = _put_off(response)
                 if wait is None or again == AGAIN:
@@ -94,7 +107,14 @@ class Client:
 
     @contextlib.asynccontextmanager
     async def _open(
-        self, method: str, path: str, query: Query, body: Any, content_type: str, seconds: float
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: Any,
+        content_type: str,
+        seconds: float,
+        once: bool = False,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         import aiohttp
 
@@ -102,11 +122,11 @@ class Client:
         try:
             async with self._in_time(path, seconds):
                 login = await self.logins.get(self._ctx)
-                response = await self._sent(login, method, path, query, body, content_type)
+                response = await self._sent(login, once, method, path, query, body, content_type)
                 if response.status == 401:
                     response.close()
                     login = await self.logins.renewed(self._ctx, login)
-                    response = await self._sent(login, method, path, query, body, content_type)
+                    response = await self._sent(login, once, method, path, query, body, content_type)
             yield response
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise missed(self.reach, error) from error
@@ -115,25 +135,27 @@ class Client:
                 response.close() if not response.content.at_eof() else response.release()
 
     async def _sent(
-        self, login: Login, method: str, path: str, query: Query, body: Any, content_type: str
+        self, login: Login, once: bool, method: str, path: str, query: Query, body: Any, content_type: str
     ) -> aiohttp.ClientResponse:
         from multidict import CIMultiDict
 
-        rest = await self._connections(login)
+        rest = await self._connections(login, once)
         headers: CIMultiDict[str] = CIMultiDict({"Accept": "application/json, */*;q=0.5", "User-Agent": "warroom"})
         headers["Content-Type"] = content_type
         headers.extend(login.headers)
         return await rest.sent(method, f"{self.reach.server}{path}{query_text(query)}", headers, body)
 
-    async def _connections(self, login: Login) -> Rest:
+    async def _connections(self, login: Login, once: bool) -> Rest:
         """Those of this login's certificate; what is still followed over those of the one before goes on there."""
         async with self._making:
-            if self._rest is None or self._rest[0] != login.tls:
-                made = await asyncio.to_thread(_made, self.reach, login)
-                if self._rest is not None:
-                    self._old.append(self._rest[1])
-                self._rest = (login.tls, made)
-            return self._rest[1]
+            tls, rest = self._rests.get(once, (None, None))
+            if rest is None or tls != login.tls:
+                made = await asyncio.to_thread(_made, self.reach, login, once)
+                if rest is not None:
+                    self._old.append(rest)
+                self._rests[once] = (login.tls, made)
+                return made
+            return rest
 
     @contextlib.asynccontextmanager
     async def _in_time(self, path: str, seconds: float) -> AsyncIterator[None]:
@@ -158,14 +180,14 @@ class Client:
         return b"".join(parts)
 
 
-def _made(reach: Reach, login: Login) -> Rest:
+def _made(reach: Reach, login: Login, once: bool) -> Rest:
     """In a thread: the client takes its time to be imported."""
     try:
         from warroom_kubernetes.rest import Rest
     except ImportError as error:
         hint = "pip install 'warroom[kubernetes]'"
         raise WarroomError("The Kubernetes client is not installed", f"no module {error.name}", hint) from error
-    return Rest(reach, login)
+    return Rest(reach, login, once)
 
 
 def query_text(query: Query) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=30)
 """How long a question may take is held around it."""
 BUFFER = 2**18
+IDLE_S = 20.0
+"""How long a connection is kept that nobody uses: less than what lies between usually does."""
 
 
 class Checked(AbstractResolver):
@@ -48,6 +50,16 @@ class Checked(AbstractResolver):
         await self._inner.close()
 
 
+async def _unrepeated(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """aiohttp would send a PUT or a DELETE again whose connection ended without an answer: it may have been done."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error) or "the connection ended without an answer") from error
+
+
 class _Session:
     """What the REST client needs of one."""
 
@@ -64,7 +76,9 @@ class _Session:
 
 
 class Rest(RESTClientObject):
-    def __init__(self, reach: Reach, login: Login) -> None:
+    def __init__(self, reach: Reach, login: Login, once: bool = False) -> None:
+        """``once``: a connection is used for one request alone, and that is sent no second time."""
+        self._once = once
         configuration = Configuration(host=reach.server)
         configuration.proxy = reach.proxy or None
         configuration.tls_server_name = reach.tls_server_name or None
@@ -72,9 +86,14 @@ class Rest(RESTClientObject):
         self.ssl_context = tls.context(reach.ca, reach.insecure, login.certificate, login.key, reach.source)
 
     def _create_pool_manager(self) -> Any:
-        connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, resolver=Checked(), keepalive_timeout=60)
+        kept = {"force_close": True} if self._once else {"keepalive_timeout": IDLE_S}
+        connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, resolver=Checked(), **kept)
         session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, read_bufsize=BUFFER
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            read_bufsize=BUFFER,
+            middlewares=(_unrepeated,) if self._once else (),
         )
         return _Session(session)
 

@@ -10,7 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -212,9 +212,15 @@ def whole(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
+def served(folder: Path, *answers: bytes) -> contextlib.AbstractAsyncContextManager[asking.Cluster]:
+    return serving(folder, Served(*answers).answer)
+
+
 @contextlib.asynccontextmanager
-async def served(folder: Path, *answers: bytes) -> AsyncIterator[asking.Cluster]:
-    listener = await asyncio.start_server(Served(*answers).answer, "127.0.0.1", 0)
+async def serving(
+    folder: Path, answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+) -> AsyncIterator[asking.Cluster]:
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     file = folder / "plain"
     cluster = {"clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}]}
@@ -272,6 +278,28 @@ class TestOddAnswers:
         async with served(tmp_path, whole(b"abcdef")) as api:
             assert await api.text("/log", at_most=4) == "abcd"
             assert await api.text("/log") == "abcdef"
+
+
+class TestOnce:
+    async def test_a_change_whose_answer_is_lost_is_not_sent_again(self, tmp_path: Path) -> None:
+        """The connection that the question before it was answered on ends without an answer, as do all others."""
+        asked: list[str] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                while True:
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    asked.append(head.split()[0].decode())
+                    if not head.startswith(b"GET"):
+                        break
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            writer.close()
+
+        async with serving(tmp_path, answer) as api:
+            await api.get("/version")
+            with pytest.raises(Unreachable):
+                await api.send(ApiCall(method="DELETE", path="/api/v1/namespaces/x/pods/web-0", line="kubectl delete"))
+        assert asked == ["GET", "DELETE"]
 
 
 @emulated
@@ -390,6 +418,7 @@ class TestLogins:
                 with pytest.raises(LoginRefused):
                     await api.get(SYSTEM)
         assert (tmp_path / "count").read_text() == "3", "tried once more, and not for ever"
+        assert doors.redactor.clean("it said tok-renewed") != "it said tok-renewed"
         text = "\n".join(doors.lines())
         assert shlex.quote(str(script)) in text
         assert TOKEN not in text
