@@ -15,7 +15,7 @@ from warroom_kubernetes.asking import Cluster, Forbidden, NotThere
 from warroom_kubernetes.config import Config, Kind, Workload
 from warroom_kubernetes.images import digest_in
 from warroom_kubernetes.paths import path
-from warroom_kubernetes.revisions import Json, is_ready, selector_of
+from warroom_kubernetes.revisions import Json, selector_of
 from warroom_kubernetes.rollouts import Rollout, is_new, newest_set, owned, pods_of, rollout
 from warroom_kubernetes.stuck import troubles
 
@@ -205,6 +205,3 @@ async def _last_lines(api: Cluster, pod: str, container: str, *, previous: bool)
 
 def container_of(config: Config, key: str) -> str | None:
     return config.workloads[key].container if key in config.workloads else None
-
-
-__all__ = ["Around", "Wanted", "around", "is_ready", "reasons", "settled"]

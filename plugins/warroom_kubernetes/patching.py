@@ -203,34 +203,3 @@ def value_at(thing: Any, path: str) -> Any:
         else:
             thing = thing.get(key) if isinstance(thing, Mapping) else None
     return thing
-
-
-def applied(document: Any, ops: list[Op]) -> Any:
-    """What the server would make of it, less its defaults: for inverses and for tests. Raises ValueError."""
-    import copy
-
-    made = copy.deepcopy(document)
-    for op in ops:
-        words = [w.replace("~1", "/").replace("~0", "~") for w in str(op["path"]).split("/")[1:]]
-        holder = made
-        for word in words[:-1]:
-            holder = holder[int(word)] if isinstance(holder, list) else holder[word]
-        _apply(holder, words[-1], op)
-    return made
-
-
-def _apply(holder: Any, word: str, op: Op) -> None:
-    key: Any = int(word) if isinstance(holder, list) else word
-    there = key < len(holder) if isinstance(holder, list) else key in holder
-    found = holder[key] if there else None
-    if op["op"] == "test":
-        if found != op["value"]:
-            raise ValueError(f"{op['path']} is {found!r}")
-    elif op["op"] == "remove":
-        del holder[key]
-    elif op["op"] == "add" and isinstance(holder, list):
-        holder.insert(key, op["value"])
-    elif op["op"] == "replace" and not there:
-        raise ValueError(f"{op['path']} is not there")
-    else:
-        holder[key] = op["value"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable
-from typing import cast
+from collections.abc import Callable
 
 from warroom.api import BadInput, Context, TimedOut, Unreachable, WarroomError
 from warroom.model.base import span_text
@@ -13,11 +12,11 @@ from warroom.model.call import ApiCall, CallResult
 from warroom_kubernetes import calls
 from warroom_kubernetes.asking import ApiRefused, Cluster, Gone, NotThere, cluster
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.finish import Around, Wanted, around, container_of, is_ready, reasons, settled
+from warroom_kubernetes.finish import Around, Wanted, around, container_of, reasons, settled
 from warroom_kubernetes.managers import writers
 from warroom_kubernetes.patching import value_at
-from warroom_kubernetes.revisions import Json
-from warroom_kubernetes.rollouts import Rollout
+from warroom_kubernetes.revisions import Json, is_ready
+from warroom_kubernetes.rollouts import Rollout, rollout
 from warroom_kubernetes.stuck import summed, troubles
 
 Say = Callable[[str], None]
@@ -71,7 +70,7 @@ class _Waiting:
         self._began = ctx.clock.monotonic()
         self._told = ""
         self._last = "it was not seen yet"
-        self._troubled = self._began
+        self._looked = self._began
 
     @property
     def _left(self) -> float:
@@ -85,7 +84,9 @@ class _Waiting:
             raise BadInput(f"There is no workload {wanted.key}", "it left the runbook", "plan it again")
         while True:
             one = await self._object(wanted.uid)
-            if one is not None:
+            if one is not None and (early := self._early(one, wanted)) > 0:
+                await self._changed(one, early)
+            elif one is not None:
                 seen = await around(self._api, declared, one, self._api.namespace)
                 how = settled(one, seen, wanted, container_of(config, wanted.key))
                 self._tell(how)
@@ -140,6 +141,15 @@ class _Waiting:
             raise WarroomError("What is waited for was deleted and made again", self._call.path, "plan it again")
         return one
 
+    def _early(self, one: Json, wanted: Wanted) -> float:
+        """For how many seconds its own status is enough: its pods are only looked at now and then while it goes on."""
+        how = rollout(one, zero=wanted.zero)
+        if how.status != "waiting":
+            return 0.0
+        self._tell(how)
+        since = self._ctx.clock.monotonic() - self._looked
+        return min(TROUBLE_S - since, self._left)
+
     async def _changed(self, one: Json, seconds: float) -> None:
         """Returns when the object may have changed, or after ``seconds``."""
         seconds = max(0.05, min(seconds, self._left))
@@ -153,8 +163,7 @@ class _Waiting:
             "resourceVersion": one["metadata"]["resourceVersion"],
             "timeoutSeconds": WATCH_S,
         }
-        # A generator, which its type does not say; it is closed with this.
-        stream = cast(AsyncGenerator[bytes, None], self._api.stream(folder, query, silence=seconds))
+        stream = self._api.stream(folder, query, silence=seconds)
         try:
             # What does not speak in that time is asked: a connection may be dead without anybody having said so.
             async with contextlib.aclosing(stream) as lines:
@@ -178,9 +187,10 @@ class _Waiting:
         if hopeless := [each for each in found if each.hopeless]:
             raise WarroomError("The rollout can't come to its end", hopeless[0].words)
         now = self._ctx.clock.monotonic()
-        if found and now - self._troubled >= TROUBLE_S:
-            self._troubled = now
-            self._say(summed(found))
+        if now - self._looked >= TROUBLE_S:
+            self._looked = now
+            if found:
+                self._say(summed(found))
 
     async def _fail(self, words: str, one: Json, seen: Around) -> None:
         found = await reasons(self._ctx, self._api, one, seen.pods)

@@ -109,6 +109,7 @@ def test_one_annotation_is_put_and_taken_away() -> None:
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
         lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+        max_leaves=8,
     )
 )
 def test_json_is_written_as_go_writes_it_and_means_the_same(value: Any) -> None:
