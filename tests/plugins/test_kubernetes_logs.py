@@ -36,6 +36,7 @@ def test_a_lines_time_is_to_the_nanosecond() -> None:
     skew=st.integers(0, NS),
     breaks=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6),
 )
+@example(steps=[(0, "a"), (0, "b")], skew=NS, breaks=[(1, 1)])
 @example(steps=[(0, "a"), (0, "a"), (0, "b")], skew=0, breaks=[(2, 1), (3, 2)])
 def test_a_connection_that_begins_anew_neither_loses_nor_doubles(
     steps: list[tuple[int, str]], skew: int, breaks: list[tuple[int, int]]
@@ -135,6 +136,18 @@ async def test_each_line_comes_once_through_an_end_and_an_api_that_starts_anew(
         await say("four")
         counted = Counter(found.texts(name))
         assert {counted[text] for text in ("one", "two", "its last words", "three", "four")} == {1}
+
+
+@pytest.mark.needs("kube-emulator")
+async def test_what_a_container_wrote_before_it_ended_is_read_afterwards(
+    cluster: Cluster, namespace: Namespace
+) -> None:
+    one = await outside(namespace.workload, "web", replicas=1)
+    name = (await outside(one.pods))[0]["metadata"]["name"]
+    await outside(cluster.steer.say, namespace.name, name, "its last words")
+    await outside(cluster.steer.crash, namespace.name, name)
+    async with gathering(namespace, signals=False, logs=True) as found:
+        await found.until(lambda: "its last words" in found.texts(name), "the log of the one before")
 
 
 async def test_what_the_containers_are_given_is_redacted_in_their_logs(namespace: Namespace) -> None:

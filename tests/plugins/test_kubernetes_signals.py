@@ -188,6 +188,8 @@ def test_memory_and_cpu_are_measured_against_their_limits() -> None:
     for name in ("memory-used", "cpu-used"):
         value, _, words = of_usage([unlimited], metrics(), NOW)[name]
         assert (value, "no limit" in words) == (None, True)
+    both = Usage({**metrics().used, **metrics(name="web-5d8-2").used})
+    assert of_usage([one, replace(unlimited, name="web-5d8-2")], both, NOW)["memory-used"][0] is None
 
 
 def test_a_pod_that_is_not_measured_makes_it_unknown_unless_it_is_new() -> None:
@@ -216,6 +218,7 @@ def test_an_end_is_counted_once_as_it_passes_through_the_status() -> None:
     seen = [pod(told) for told in steps]
     for old, new in zip([None, *seen], seen, strict=False):
         ends.take(Change(old, new), NOW)
+        assert ends.values(NOW)["restarts"][0] == (0 if old is None else 1)
     assert ends.values(NOW)["restarts"] == (1.0, 1, "the last: web-5d8-1/app ended with exit code 137, OOMKilled")
     assert ends.values(NOW)["oom-kills"][0] == 1
     ends.take(Change(seen[-1], pod(told_pod("web-5d8-1", status(restartCount=4, lastState=ended(NOW))))), NOW)

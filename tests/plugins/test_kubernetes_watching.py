@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from warroom.api import Unreachable
 from warroom.engine.core import SystemClock
+from warroom.testing.clock import VirtualClock
 from warroom_kubernetes.asking import Forbidden, Gone, LoginRefused
 from warroom_kubernetes.watching import PACE, Beat, Change, Pace, Watch
 
@@ -283,6 +284,17 @@ async def test_what_was_never_read_is_stale_and_says_why() -> None:
     server.fails = [Forbidden("The cluster refused GET /things", "no right", status=403)] * 1000
     async with running(watch, server):
         await until(lambda: "no right" in watch.stale())
+
+
+def test_silence_is_stale_by_itself() -> None:
+    clock = VirtualClock()
+    watch = Watch("things", "/things", kept, clock)
+    watch.complete = True
+    watch._hears()
+    clock.tick(PACE.stale_s)
+    assert watch.stale() == ""
+    clock.tick(1)
+    assert watch.stale() == "things: nothing heard for 6 s"
 
 
 async def test_a_bookmark_alone_moves_the_version_on() -> None:
