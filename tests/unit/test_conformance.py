@@ -21,11 +21,11 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from warroom.api import Context, Folder, Plugin, Probed, Ready, SignalOffer
 from warroom.errors import BadInput
 from warroom.model.base import Fact
-from warroom.model.call import CallResult, HttpCall, ProcessCall, Ref, Secret
+from warroom.model.call import ApiCall, CallResult, HttpCall, ProcessCall, Ref, Secret
 from warroom.model.plan import Look, Preview, Risk
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.signal import LogLine, Sample
-from warroom.testing.builders import a_call, a_release, an_http_call, at
+from warroom.testing.builders import a_call, a_release, an_api_call, an_http_call, at
 from warroom.testing.clock import VirtualClock
 from warroom.testing.conformance import (
     Case,
@@ -492,3 +492,38 @@ def replace_url(call: HttpCall) -> HttpCall:
 async def test_a_context_can_be_changed_in_part() -> None:
     ctx = a_context(Config(), secrets={"a": "b"})
     assert replace(ctx, platform="x").secret("a") == "b"
+
+
+class BySender:
+    async def send(self, ctx: Context, call: ApiCall, say: Callable[[str], None]) -> CallResult:
+        raise AssertionError("the suite changes nothing")
+
+
+def asking(line: str, body: JsonValue = None) -> Any:
+    def preview(self: Any, config: Any, args: Any, facts: Any) -> Preview:
+        words = line.replace("NAME", args.name)
+        return Preview(calls=(an_api_call(body=body, line=words),), no_inverse="none")
+
+    return with_part(GoodRestart(), preview=preview)
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "sender", "rule"),
+    [
+        ("kubectl restart -- NAME", None, BySender(), ""),
+        ("kubectl restart -- NAME", None, None, "an ApiCall needs a sender"),
+        ("kubectl restart NAME", None, BySender(), "no argument that begins with '-'"),
+        ("kubectl restart -- NAME", {"token": "hunter2-canary"}, BySender(), "may stand in no ApiCall"),
+    ],
+    ids=["good", "no-sender", "option", "secret"],
+)
+async def test_an_api_call_is_held_to_the_same(
+    tmp_path: Path, line: str, body: JsonValue, sender: Any, rule: str
+) -> None:
+    door = FakeReadDoor().on_run(["svc", "show", "--", "web"], "17", times=None)
+    ctx = a_context(Config(), door, clock=VirtualClock(), secrets={"env:PASSWORD": "hunter2hunter2"})
+    hides = replace(ctx, hidden=lambda value: "hunter2-canary" in str(value))
+    plugin = a_plugin(operations=(asking(line, body),), sender=sender)
+    given: dict[str, Any] = {"cases": [Case("restart", {"name": "web"})], "probes": {"alive": [{}]}, "patience": 0.5}
+    with pytest.raises(NonConformance, match=rule) if rule else contextlib.nullcontext():
+        await check_plugin(plugin, hides, folder=tmp_path, **given)

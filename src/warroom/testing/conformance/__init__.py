@@ -66,7 +66,8 @@ async def check_plugin(
         tried = [case for case in cases if case.operation == operation.name]
         findings.hold(bool(tried), "it must be tried: give a case", f"operation {operation.name}")
         for case in tried:
-            await check_operation(operation, seen, case, witness.values, findings, patience)
+            sends = plugin.sender is not None
+            await check_operation(operation, seen, case, witness.values, findings, patience, sends=sends)
     for probe in plugin.probes:
         given = (probes or {}).get(probe.name, ())
         findings.hold(bool(given), "it must be tried: give its arguments", f"probe {probe.name}")

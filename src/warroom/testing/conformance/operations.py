@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import shlex
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import JsonValue, ValidationError
 from warroom.api import Context, Facts, Operation
 from warroom.errors import WarroomError
 from warroom.model.base import canonical
-from warroom.model.call import Call, ProcessCall
+from warroom.model.call import ApiCall, Call, ProcessCall
 from warroom.model.plan import Look, Preview
 from warroom.testing.conformance.findings import Findings, jsonable
 from warroom.testing.conformance.guard import Guard, WitnessedDoor, watched
@@ -30,9 +31,17 @@ class Case:
 
 
 async def check_operation(
-    operation: Operation, ctx: Context, case: Case, secrets: set[str], findings: Findings, patience: float
+    operation: Operation,
+    ctx: Context,
+    case: Case,
+    secrets: set[str],
+    findings: Findings,
+    patience: float,
+    *,
+    sends: bool = True,
 ) -> None:
-    """``secrets`` are the values that were given out so far; it may grow while this runs."""
+    """``secrets`` are the values that were given out so far; it may grow while this runs. ``sends``: there is a sender
+    for ApiCalls."""
     where = f"operation {operation.name}"
     with findings.within(where):
         args = operation.args.model_validate(dict(case.args))
@@ -48,6 +57,11 @@ async def check_operation(
         if preview is None:
             return
         await _check_looks(operation, seen, args, facts, findings, patience)
+        asked = [call for call in _calls(preview) if isinstance(call, ApiCall)]
+        findings.hold(sends or not asked, "an ApiCall needs a sender", where)
+        kept: list[JsonValue] = [call.model_dump(mode="json") for call in asked]
+        hidden = bool(asked) and ctx.hidden([*kept, dict(facts)])
+        findings.hold(not hidden, "what is redacted may stand in no ApiCall, nor in the facts behind it", where)
         _no_secret(preview, facts, door, secrets, where, findings)
         await _hostile(operation, ctx, case, facts, findings)
 
@@ -145,6 +159,7 @@ async def _hostile(operation: Operation, ctx: Context, case: Case, facts: Facts,
         try:
             preview = operation.preview(ctx.config, args, facts)
             previewed += [call.argv for call in _calls(preview) if isinstance(call, ProcessCall)]
+            previewed += [shlex.split(call.line) for call in _calls(preview) if isinstance(call, ApiCall)]
         except WarroomError:
             continue
         for argv in previewed:
