@@ -72,7 +72,6 @@ async def test_everything_is_there(kind: Any, namespace: Namespace, tmp_path: Pa
     web.set_image(images.next)
     web.wait_rolled_out()
     namespace.service()
-    namespace.autoscaler(kind=kind)
     folder = FakeFolder(tmp_path)
     async with reading(namespace, workloads={"web": {"kind": kind}}) as ctx:
         await LogCollector().collect(ctx, folder)
@@ -87,16 +86,24 @@ async def test_everything_is_there(kind: Any, namespace: Namespace, tmp_path: Pa
     assert [one["revision"] for one in told[f"{name}_revisions"]] == [2, 1]
     (pod,) = told[f"{name}_pods"]
     assert pod["status"]["containerStatuses"][0]["imageID"]
-    assert told["autoscalers"][0]["metadata"]["name"] == "web"
     assert told["services"][0]["metadata"]["name"] == "web"
     assert told["endpointslices"]
     assert told["events"]["events"]
     assert told["versions"]["uids"] == {f"{kind} {namespace.name}/web": web.uid}
-    assert told["versions"]["not read"] == {}
     assert told["versions"]["cluster"]["version"]["gitVersion"]
     log = (tmp_path / f"{pod['metadata']['name']}_app.log").read_text()
     first = log.splitlines()[0].partition(" ")[0]
     assert instant(first) is not None, first
+
+
+async def test_its_autoscaler_is_there_and_nothing_was_left_out(namespace: Namespace, tmp_path: Path) -> None:
+    namespace.workload(replicas=1)
+    namespace.autoscaler()
+    async with reading(namespace) as ctx:
+        await StateCollector().collect(ctx, FakeFolder(tmp_path))
+    (one,) = json.loads((tmp_path / "autoscalers.json").read_text())
+    assert (one["metadata"]["name"], one["spec"]["maxReplicas"]) == ("web", 5)
+    assert json.loads((tmp_path / "versions.json").read_text())["not read"] == {}
 
 
 async def test_no_secret_is_in_it(namespace: Namespace, tmp_path: Path) -> None:

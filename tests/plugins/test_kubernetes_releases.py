@@ -163,7 +163,7 @@ async def test_a_cron_job_has_one(namespace: Namespace) -> None:
 
 
 async def test_between_two_releases(namespace: Namespace) -> None:
-    """Images, resources, probes and mounts; what stays as it is; who may put it back."""
+    """Images, resources, probes and mounts; what stays as it is."""
     images = namespace.cluster.images
     web = namespace.workload(replicas=1)
     container = {
@@ -177,7 +177,6 @@ async def test_between_two_releases(namespace: Namespace) -> None:
         {"spec": {"template": {"spec": {"containers": [container], "volumes": [{"name": "scratch", "emptyDir": {}}]}}}}
     )
     web.wait_rolled_out()
-    namespace.autoscaler()
     async with reading(namespace) as ctx:
         notes = " | ".join((await between(ctx)).notes)
     assert f"app: the image {images.good} became {images.next}" in notes
@@ -186,6 +185,13 @@ async def test_between_two_releases(namespace: Namespace) -> None:
     assert "app: scratch is mounted at /scratch" in notes
     assert "volume added scratch: emptyDir" in notes
     assert "are not taken back with it" in notes
+
+
+async def test_who_may_act_on_it_is_said_with_what_lies_between(namespace: Namespace) -> None:
+    released(namespace.workload(replicas=1), namespace.cluster.images.next)
+    namespace.autoscaler()
+    async with reading(namespace) as ctx:
+        notes = (await between(ctx)).notes
     assert "the HPA web sets how many pods there are, 1 to 5: it is at work" in notes
 
 
