@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
-import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject, RESTResponse
@@ -98,9 +97,7 @@ class Rest(RESTClientObject):
         return _Session(session)
 
     async def sent(self, method: str, url: str, headers: CIMultiDict[str], body: Any) -> aiohttp.ClientResponse:
-        """Its answer, whose body is still to be read. The address is sent exactly as it is written."""
+        """Its answer, whose body is still to be read."""
         request: Callable[..., Awaitable[RESTResponse]] = super().request
-        answer = await request(
-            method, yarl.URL(url, encoded=True), headers=headers, body=body, _request_timeout=_PATIENCE
-        )
+        answer = await request(method, url, headers=headers, body=body, _request_timeout=_PATIENCE)
         return cast(aiohttp.ClientResponse, answer.response)

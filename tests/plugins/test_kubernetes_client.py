@@ -65,6 +65,15 @@ class TestQuestions:
             f"kubectl {config} get --raw '/api/v1/namespaces?labelSelector=a%3Db%2Cc&limit=1'",
         ]
 
+    @emulated
+    async def test_a_query_comes_as_it_was_meant(self, cluster: Cluster) -> None:
+        meant = {"labelSelector": "app in (a,b),x!=y,tier=ä", "continue": "a+b/c==&d%3D #?", "limit": "1"}
+        cluster.steer.forget()
+        async with doors_of(config_of(cluster)) as doors, opened(doors.context) as api:
+            with contextlib.suppress(ApiRefused):
+                await api.get("/api/v1/namespaces", meant)
+        assert [seen.query for seen in cluster.steer.requests()] == [meant]
+
     async def test_refusals_are_told_apart_in_the_api_s_own_words(self, namespace: Namespace) -> None:
         web = namespace.workload(replicas=0, wait=False)
         async with reading(namespace) as ctx, opened(ctx) as api:
