@@ -42,11 +42,12 @@ class Wanted(Fact):
 
 @dataclass(frozen=True)
 class Around:
-    """What belongs to a workload. ``slices`` None: nobody names a Service, or it may not be read."""
+    """What belongs to a workload. ``slices`` None: no Service is ``named``, or what is behind it can't be read."""
 
     stored: Sequence[Mapping[str, Any]]
     pods: Sequence[Mapping[str, Any]]
     slices: Sequence[Json] | None
+    named: bool = False
 
 
 async def around(api: Cluster, declared: Workload, one: Json, namespace: str) -> Around:
@@ -55,7 +56,9 @@ async def around(api: Cluster, declared: Workload, one: Json, namespace: str) ->
     if one.get("kind") == "Deployment":
         sets = (await api.listed(path("apps/v1", "replicasets", namespace=namespace), query)).items
     pods = (await api.listed(path("v1", "pods", namespace=namespace), query)).items
-    return Around(sets, pods_of(one, sets, pods), await slices(api, declared.service, namespace))
+    return Around(
+        sets, pods_of(one, sets, pods), await slices(api, declared.service, namespace), declared.service is not None
+    )
 
 
 async def slices(api: Cluster, service: str | None, namespace: str) -> Sequence[Json] | None:
@@ -93,7 +96,9 @@ def settled(one: Json, seen: Around, wanted: Wanted, container: str | None = Non
     if seen.slices is not None and (words := unreached(seen.slices, new)):
         return _still(how, words)
     told = f", image {wanted.digest[7:19]}" if wanted.digest else ""
-    reached = "" if seen.slices is None else f", behind its Service only {len(reached_pods(seen.slices))} new"
+    reached = ", who is reached behind its Service can't be looked at" if seen.named else ""
+    if seen.slices is not None:
+        reached = f", behind its Service only {len(reached_pods(seen.slices))} new"
     return Rollout("done", f"{how.words}{told}{reached}", *_numbers(how))
 
 

@@ -78,6 +78,18 @@ async def test_the_end_is_noticed_while_it_is_waited_for(namespace: Namespace, c
 
 
 @pytest.mark.needs("kube-emulator")
+async def test_who_is_reached_is_said_not_to_be_known_where_it_may_not_be_read(
+    namespace: Namespace, cluster: Cluster
+) -> None:
+    namespace.workload("web", replicas=1)
+    cluster.steer.deny("list", "endpointslices", namespace.name)
+    async with operating(namespace, workloads=WEB) as op:
+        look, _, _ = await op.done("rollout", workload="web", wait=20)
+        assert "who is reached behind its Service can't be looked at" in look.seen
+        assert (await op.probed("endpoints", workload="web")).verdict == "inconclusive"
+
+
+@pytest.mark.needs("kube-emulator")
 async def test_a_restart_of_the_api_does_not_end_the_waiting(namespace: Namespace, cluster: Cluster) -> None:
     web = namespace.workload("web", replicas=1)
     async with operating(namespace) as op:
