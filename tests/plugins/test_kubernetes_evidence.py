@@ -87,7 +87,6 @@ async def test_everything_is_there(kind: Any, namespace: Namespace, tmp_path: Pa
     (pod,) = told[f"{name}_pods"]
     assert pod["status"]["containerStatuses"][0]["imageID"]
     assert told["services"][0]["metadata"]["name"] == "web"
-    assert told["endpointslices"]
     assert told["events"]["events"]
     assert told["versions"]["uids"] == {f"{kind} {namespace.name}/web": web.uid}
     assert told["versions"]["cluster"]["version"]["gitVersion"]
@@ -96,13 +95,17 @@ async def test_everything_is_there(kind: Any, namespace: Namespace, tmp_path: Pa
     assert instant(first) is not None, first
 
 
-async def test_its_autoscaler_is_there_and_nothing_was_left_out(namespace: Namespace, tmp_path: Path) -> None:
+async def test_what_is_around_it_is_there_and_nothing_was_left_out(namespace: Namespace, tmp_path: Path) -> None:
     namespace.workload(replicas=1)
+    namespace.service()
     namespace.autoscaler()
+    at = namespace.path("discovery.k8s.io/v1", "endpointslices")
+    wait_for(lambda: bool(namespace.cluster.items(at)), "its endpoints")
     async with reading(namespace) as ctx:
         await StateCollector().collect(ctx, FakeFolder(tmp_path))
     (one,) = json.loads((tmp_path / "autoscalers.json").read_text())
     assert (one["metadata"]["name"], one["spec"]["maxReplicas"]) == ("web", 5)
+    assert json.loads((tmp_path / "endpointslices.json").read_text())
     assert json.loads((tmp_path / "versions.json").read_text())["not read"] == {}
 
 
