@@ -10,9 +10,6 @@ from typing import Any
 from warroom.api import WarroomError
 from warroom_kubernetes.asking import Cluster, Forbidden, NotThere
 from warroom_kubernetes.controllers import APPLICATIONS, ARGO_NAMESPACE, AUTOSCALERS, Controller, Where
-from warroom_kubernetes.paths import path
-
-_FALLBACKS = {"kustomize.toolkit.fluxcd.io/v1": "v1beta2", "helm.toolkit.fluxcd.io/v2": "v2beta1"}
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,9 @@ async def _one(api: Cluster, controller: Controller) -> Acting:
 def state(where: Where, thing: Mapping[str, Any]) -> tuple[bool, str]:
     """(whether it acts, why). Pure."""
     spec = thing.get("spec") or {}
-    if where.resource == APPLICATIONS[1]:
+    if where.resource == APPLICATIONS:
         return _argo(thing, spec)
-    if where.resource == AUTOSCALERS[1]:
+    if where.resource == AUTOSCALERS:
         behaviour = spec.get("behavior") or {}
         ways = [(behaviour.get(way) or {}).get("selectPolicy") for way in ("scaleUp", "scaleDown")]
         if ways == ["Disabled", "Disabled"]:
@@ -85,14 +82,13 @@ def _argo(thing: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[bool, str]
 
 
 async def _object(api: Cluster, at: Where) -> tuple[Where, Mapping[str, Any]]:
-    namespace = at.namespace or (ARGO_NAMESPACE if at.resource == APPLICATIONS[1] else api.namespace)
+    namespace = at.namespace or (ARGO_NAMESPACE if at.resource == APPLICATIONS else api.namespace)
     try:
         return await _got(api, replace(at, namespace=namespace))
     except NotThere:
         if at.namespace:
             raise
-        every = path(at.group_version, at.resource)
-        only = await api.get(every, {"fieldSelector": f"metadata.name={at.name}", "limit": 2})
+        only = await api.get(await api.where(at.resource), {"fieldSelector": f"metadata.name={at.name}", "limit": 2})
         items = only.get("items") or []
         if len(items) != 1:
             raise
@@ -100,12 +96,4 @@ async def _object(api: Cluster, at: Where) -> tuple[Where, Mapping[str, Any]]:
 
 
 async def _got(api: Cluster, at: Where) -> tuple[Where, Mapping[str, Any]]:
-    """By the version that is current; an older installation of Flux serves only what it had before that."""
-    try:
-        return at, await api.get(path(at.group_version, at.resource, namespace=at.namespace, name=at.name))
-    except NotThere:
-        if at.group_version not in _FALLBACKS:
-            raise
-        older = f"{at.group_version.partition('/')[0]}/{_FALLBACKS[at.group_version]}"
-        before = replace(at, group_version=older)
-        return before, await api.get(path(older, at.resource, namespace=at.namespace, name=at.name))
+    return at, await api.get(await api.where(at.resource, namespace=at.namespace, name=at.name))

@@ -24,6 +24,8 @@ from warroom_kubernetes.errors import LoginRefused as LoginRefused
 from warroom_kubernetes.errors import NotThere as NotThere
 from warroom_kubernetes.kubeconfig import Reach, User, reach
 from warroom_kubernetes.login import Login, Logins
+from warroom_kubernetes.paths import VERSIONS
+from warroom_kubernetes.paths import path as path_of
 
 PAGE = 500
 """Objects that one answer of a list has."""
@@ -72,6 +74,8 @@ class Cluster:
         self._ctx = ctx
         self._logins = logins
         self._client = Client(ctx, at, logins)
+        self._versions: dict[str, str] = {}
+        self._finding = asyncio.Lock()
 
     @property
     def login(self) -> Login | None:
@@ -80,6 +84,33 @@ class Cluster:
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def version(self, resource: str) -> str:
+        """Its group and version: the newest of ``paths.VERSIONS`` that this cluster serves, asked once. The newest of
+        all where none is served, or where nobody may ask."""
+        known = VERSIONS[resource]
+        if len(known) == 1:
+            return known[0]
+        async with self._finding:
+            if resource not in self._versions and (served := await self._served(resource, known)):
+                self._versions[resource] = served
+        return self._versions.get(resource, known[0])
+
+    async def where(self, resource: str, *, namespace: str = "", name: str = "", sub: str = "") -> str:
+        """Its path, in the version that this cluster serves."""
+        return path_of(await self.version(resource), resource, namespace=namespace, name=name, sub=sub)
+
+    async def _served(self, resource: str, known: tuple[str, ...]) -> str:
+        for version in known:
+            try:
+                answer = await self.get(f"/apis/{version}")
+            except NotThere:
+                continue
+            except Forbidden:
+                return ""
+            if any(one.get("name") == resource for one in answer.get("resources") or ()):
+                return version
+        return ""
 
     async def get(self, path: str, query: Query | None = None, *, timeout: float | None = None) -> dict[str, Any]:
         """One object, or one page of a list."""

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from warroom_kubernetes.managers import writers
+from warroom_kubernetes.paths import group_of
 from warroom_kubernetes.revisions import owner
 
 Kind = Literal["argo-cd", "flux", "helm", "hpa", "image-updater", "reloader", "operator", "re-apply"]
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-KUSTOMIZATIONS = ("kustomize.toolkit.fluxcd.io/v1", "kustomizations")
-HELM_RELEASES = ("helm.toolkit.fluxcd.io/v2", "helmreleases")
-APPLICATIONS = ("argoproj.io/v1alpha1", "applications")
-AUTOSCALERS = ("autoscaling/v2", "horizontalpodautoscalers")
+KUSTOMIZATIONS, HELM_RELEASES = "kustomizations", "helmreleases"
+APPLICATIONS, AUTOSCALERS = "applications", "horizontalpodautoscalers"
 ARGO_NAMESPACE = "argocd"
 _ARGO = frozenset({"argocd-controller", "argocd-application-controller", "argocd"})
 _APPLIERS = (
@@ -39,10 +38,9 @@ _APPLIERS = (
 
 @dataclass(frozen=True)
 class Where:
-    """An object that says whether it acts: ``resource`` of ``group_version``, by name. An empty ``namespace`` is not
-    known: it has to be looked for."""
+    """An object that says whether it acts: ``resource``, by name. An empty ``namespace`` is not known: it has to be
+    looked for."""
 
-    group_version: str
     resource: str
     namespace: str
     name: str
@@ -65,7 +63,7 @@ def controllers(workload: Mapping[str, Any], autoscalers: Iterable[Mapping[str, 
     head = workload.get("metadata") or {}
     labels, notes = head.get("labels") or {}, head.get("annotations") or {}
     found = [*_argo(workload, labels, notes), *_flux(labels, notes)]
-    if not any(one.at is not None and one.at.resource == "helmreleases" for one in found):
+    if not any(one.at is not None and one.at.resource == HELM_RELEASES for one in found):
         found += _helm(labels, notes)
     found += [*_scalers(workload, autoscalers), *_updaters(workload, labels, notes), *_operator(workload)]
     if not any(one.by_itself and one.touches == "template" for one in found):
@@ -85,15 +83,16 @@ def _argo(workload: Mapping[str, Any], labels: Mapping[str, str], notes: Mapping
         return
     namespace, _, own = name.rpartition("_")  # an Application outside Argo's namespace: NAMESPACE_NAME
     words = f"Argo CD's application {own or 'that has it'} puts back what Git says, if it syncs by itself"
-    where = Where(*APPLICATIONS, namespace, own) if own else None
+    where = Where(APPLICATIONS, namespace, own) if own else None
     yield Controller("argo-cd", own, words, by_itself=True, at=where)
 
 
 def _flux(labels: Mapping[str, str], notes: Mapping[str, str]) -> Iterator[Controller]:
-    for group, (version, resource), called, field in (
-        ("kustomize.toolkit.fluxcd.io", KUSTOMIZATIONS, "Kustomization", "reconcile"),
-        ("helm.toolkit.fluxcd.io", HELM_RELEASES, "HelmRelease", "driftDetection"),
+    for resource, called, field in (
+        (KUSTOMIZATIONS, "Kustomization", "reconcile"),
+        (HELM_RELEASES, "HelmRelease", "driftDetection"),
     ):
+        group = group_of(resource)
         name, namespace = labels.get(f"{group}/name"), labels.get(f"{group}/namespace")
         if not name:
             continue
@@ -102,7 +101,7 @@ def _flux(labels: Mapping[str, str], notes: Mapping[str, str]) -> Iterator[Contr
             yield Controller("flux", str(name), words, by_itself=False)
             continue
         words = f"Flux's {called} {name} puts back what its source says, unless it is suspended"
-        where = Where(version, resource, str(namespace or ""), str(name))
+        where = Where(resource, str(namespace or ""), str(name))
         yield Controller("flux", str(name), words, by_itself=True, at=where)
 
 
@@ -127,7 +126,7 @@ def _scalers(workload: Mapping[str, Any], autoscalers: Iterable[Mapping[str, Any
         words = f"the HPA {its.get('name')} sets how many pods there are, {least} to {spec.get('maxReplicas')}"
         if scaled := (its.get("labels") or {}).get("scaledobject.keda.sh/name"):
             words += f"; KEDA's ScaledObject {scaled} writes it anew"
-        where = Where(*AUTOSCALERS, str(its.get("namespace") or head.get("namespace") or ""), str(its.get("name")))
+        where = Where(AUTOSCALERS, str(its.get("namespace") or head.get("namespace") or ""), str(its.get("name")))
         yield Controller("hpa", str(its.get("name")), words, by_itself=True, at=where, touches="replicas")
 
 

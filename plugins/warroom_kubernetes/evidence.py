@@ -23,12 +23,12 @@ from warroom_kubernetes.withheld import withheld
 MOST_EVENTS = 20_000
 """The newest of the namespace; the cluster itself forgets them after an hour, unless it is set otherwise."""
 AROUND = {
-    "autoscalers": ("autoscaling/v2", "horizontalpodautoscalers"),
-    "services": ("v1", "services"),
-    "endpointslices": ("discovery.k8s.io/v1", "endpointslices"),
-    "disruption-budgets": ("policy/v1", "poddisruptionbudgets"),
-    "quotas": ("v1", "resourcequotas"),
-    "ingresses": ("networking.k8s.io/v1", "ingresses"),
+    "autoscalers": "horizontalpodautoscalers",
+    "services": "services",
+    "endpointslices": "endpointslices",
+    "disruption-budgets": "poddisruptionbudgets",
+    "quotas": "resourcequotas",
+    "ingresses": "ingresses",
 }
 """What is around the workloads, all of the namespace; one that this login may not read is named in versions.json."""
 
@@ -63,9 +63,9 @@ class StateCollector:
             there, unread = await standings(ctx, api)
             for at in there:
                 await _workload(api, at, folder)
-            for name, (group_version, resource) in AROUND.items():
+            for name, resource in AROUND.items():
                 try:
-                    found = await api.listed(path(group_version, resource, namespace=api.namespace))
+                    found = await api.listed(await api.where(resource, namespace=api.namespace))
                 except WarroomError as error:
                     unread[name] = str(error)
                     continue
@@ -82,11 +82,10 @@ async def _workload(api: Cluster, at: Standing, folder: Folder) -> None:
     thing = {"kind": at.kind, **at.thing}
     await folder.write(f"{name}.json", _json(withheld(thing, managed=True)), kind="config")
     if at.kind in STORED:
-        found = await api.listed(
-            path(*STORED[at.kind], namespace=at.namespace), {"labelSelector": selector_of(at.thing)}
-        )
+        where = await api.where(STORED[at.kind], namespace=at.namespace)
+        found = await api.listed(where, {"labelSelector": selector_of(at.thing)})
         own = owned(found.items, at.uid)
-        await folder.write(f"{name}_{STORED[at.kind][1]}.json", _json(withheld(own)), kind="config")
+        await folder.write(f"{name}_{STORED[at.kind]}.json", _json(withheld(own)), kind="config")
     else:
         jobs = await jobs_of(api, at)
         await folder.write(f"{name}_jobs.json", _json(withheld(jobs)), kind="containers")
@@ -96,7 +95,7 @@ async def _workload(api: Cluster, at: Standing, folder: Folder) -> None:
 
 async def jobs_of(api: Cluster, at: Standing) -> list[dict[str, Any]]:
     """A CronJob's, by its UID."""
-    found = await api.listed(path("batch/v1", "jobs", namespace=at.namespace))
+    found = await api.listed(await api.where("jobs", namespace=at.namespace))
     return owned(found.items, at.uid)
 
 

@@ -54,7 +54,7 @@ async def around(api: Cluster, declared: Workload, one: Json, namespace: str) ->
     query = {"labelSelector": selector_of(one)}
     sets: Sequence[Json] = []
     if one.get("kind") == "Deployment":
-        sets = (await api.listed(path("apps/v1", "replicasets", namespace=namespace), query)).items
+        sets = (await api.listed(await api.where("replicasets", namespace=namespace), query)).items
     pods = (await api.listed(path("v1", "pods", namespace=namespace), query)).items
     return Around(
         sets, pods_of(one, sets, pods), await slices(api, declared.service, namespace), declared.service is not None
@@ -66,7 +66,7 @@ async def slices(api: Cluster, service: str | None, namespace: str) -> Sequence[
         return None
     query = {"labelSelector": f"kubernetes.io/service-name={service}"}
     try:
-        return (await api.listed(path("discovery.k8s.io/v1", "endpointslices", namespace=namespace), query)).items
+        return (await api.listed(await api.where("endpointslices", namespace=namespace), query)).items
     except (NotThere, Forbidden):
         return None
 

@@ -8,13 +8,29 @@ from urllib.parse import quote
 from warroom.api import BadInput
 from warroom_kubernetes.config import LABEL, SUBDOMAIN, Kind
 
-RESOURCES: dict[Kind, tuple[str, str]] = {
-    "Deployment": ("apps/v1", "deployments"),
-    "StatefulSet": ("apps/v1", "statefulsets"),
-    "DaemonSet": ("apps/v1", "daemonsets"),
-    "CronJob": ("batch/v1", "cronjobs"),
+RESOURCES: dict[Kind, str] = {
+    "Deployment": "deployments",
+    "StatefulSet": "statefulsets",
+    "DaemonSet": "daemonsets",
+    "CronJob": "cronjobs",
 }
-"""Group and version, and resource, of each kind of workload."""
+"""The resource of each kind of workload."""
+VERSIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions"), ("apps/v1",)),
+    **dict.fromkeys(("services", "resourcequotas"), ("v1",)),
+    "jobs": ("batch/v1",),
+    "cronjobs": ("batch/v1", "batch/v1beta1"),
+    "horizontalpodautoscalers": ("autoscaling/v2", "autoscaling/v2beta2"),
+    "endpointslices": ("discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"),
+    "poddisruptionbudgets": ("policy/v1", "policy/v1beta1"),
+    "ingresses": ("networking.k8s.io/v1", "networking.k8s.io/v1beta1"),
+    "applications": ("argoproj.io/v1alpha1",),
+    "kustomizations": ("kustomize.toolkit.fluxcd.io/v1", "kustomize.toolkit.fluxcd.io/v1beta2"),
+    "helmreleases": ("helm.toolkit.fluxcd.io/v2", "helm.toolkit.fluxcd.io/v2beta2", "helm.toolkit.fluxcd.io/v2beta1"),
+}
+"""Groups with their versions, newest first, in which a resource means the same to warroom. ``Cluster.version`` asks
+which of them is served."""
+METRICS = "metrics.k8s.io/v1beta1"
 _LABEL = re.compile(LABEL)
 _SUBDOMAIN = re.compile(SUBDOMAIN)
 _GROUP_VERSION = re.compile(r"^(?:[a-z0-9][a-z0-9.-]{0,252}/)?v[0-9]+(?:(?:alpha|beta)[0-9]+)?$")
@@ -41,9 +57,15 @@ def path(group_version: str, resource: str, *, namespace: str = "", name: str = 
     return "/".join(parts)
 
 
-def workload_path(kind: Kind, namespace: str, name: str = "", sub: str = "") -> str:
-    group_version, resource = RESOURCES[kind]
-    return path(group_version, resource, namespace=namespace, name=name, sub=sub)
+def group_of(resource: str) -> str:
+    """``apps``; empty for the core group."""
+    return VERSIONS[resource][0].rpartition("/")[0]
+
+
+def kubectl_name(resource: str, group_version: str) -> str:
+    """What kubectl calls it so that it can only mean that version: it may have an older one for the short name."""
+    group, _, version = group_version.rpartition("/")
+    return f"{resource}.{version}.{group}" if group else resource
 
 
 def service_proxy(namespace: str, service: str, of: str) -> str:

@@ -10,27 +10,28 @@ from warroom.api import BadInput, Context, WarroomError
 from warroom_kubernetes.asking import Cluster, NotThere
 from warroom_kubernetes.config import Config, Kind
 from warroom_kubernetes.config import Workload as Declared
-from warroom_kubernetes.paths import path, workload_path
+from warroom_kubernetes.paths import RESOURCES, path
 from warroom_kubernetes.revisions import Json, Revision, named, revisions_of, selector_of, template_of
 from warroom_kubernetes.templates import settings
 
-STORED: dict[Kind, tuple[str, str]] = {
-    "Deployment": ("apps/v1", "replicasets"),
-    "StatefulSet": ("apps/v1", "controllerrevisions"),
-    "DaemonSet": ("apps/v1", "controllerrevisions"),
+STORED: dict[Kind, str] = {
+    "Deployment": "replicasets",
+    "StatefulSet": "controllerrevisions",
+    "DaemonSet": "controllerrevisions",
 }
 """What a kind keeps its revisions in; a CronJob keeps none."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """``revisions`` newest first, each with a version; ``pods`` are those that it owns."""
+    """``revisions`` newest first, each with a version; ``pods`` are those that it owns; ``path`` is where it is."""
 
     key: str
     declared: Declared
     kind: Kind
     namespace: str
     name: str
+    path: str
     thing: Json
     revisions: tuple[Revision, ...]
 
@@ -68,8 +69,9 @@ async def standing(ctx: Context, api: Cluster, key: str) -> Standing:
     if declared is None:
         raise BadInput(f"There is no workload {key}", f"configured are: {', '.join(config.workloads)}", "name one")
     kind, name, namespace = declared.kind, config.object_name(key), api.namespace
+    where = await api.where(RESOURCES[kind], namespace=namespace, name=name)
     try:
-        thing = await api.get(workload_path(kind, namespace, name))
+        thing = await api.get(where)
     except NotThere as error:
         hint = "correct its kind, its name or the namespace"
         raise NotThere(
@@ -81,7 +83,7 @@ async def standing(ctx: Context, api: Cluster, key: str) -> Standing:
         of = {"labelSelector": selector_of(thing)}
         pods, stored = await asyncio.gather(
             _all(api, path("v1", "pods", namespace=namespace), of),
-            _all(api, path(*STORED[kind], namespace=namespace), of),
+            _all(api, await api.where(STORED[kind], namespace=namespace), of),
         )
     found = revisions_of(kind, thing, stored, pods)
     for template in [template_of(thing), *(one.template for one in found)]:
@@ -93,7 +95,7 @@ async def standing(ctx: Context, api: Cluster, key: str) -> Standing:
             f"it has {', '.join(image.container for image in found[0].images)}" if found else "it has none yet",
             "correct the container's name",
         )
-    return Standing(key, declared, kind, namespace, name, thing, tuple(named(found, declared.container)))
+    return Standing(key, declared, kind, namespace, name, where, thing, tuple(named(found, declared.container)))
 
 
 async def _all(api: Cluster, of: str, query: dict[str, Any]) -> list[Json]:

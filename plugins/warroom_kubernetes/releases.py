@@ -17,7 +17,6 @@ from warroom_kubernetes.asking import Cluster, NotThere, cluster
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.controllers import AUTOSCALERS, controllers
 from warroom_kubernetes.managers import writers
-from warroom_kubernetes.paths import path
 from warroom_kubernetes.reading import Standing, standing
 from warroom_kubernetes.revisions import Json, Revision, find
 from warroom_kubernetes.said import said_by
@@ -202,7 +201,7 @@ def _stays(at: Standing) -> list[str]:
 async def _fighting(api: Cluster, at: Standing) -> list[str]:
     """Who may put the other version back, and whether they are at work."""
     try:
-        scalers, unseen = (await api.listed(path(*AUTOSCALERS, namespace=at.namespace))).items, []
+        scalers, unseen = (await api.listed(await api.where(AUTOSCALERS, namespace=at.namespace))).items, []
     except WarroomError as error:
         scalers, unseen = (), [f"whether an HPA scales it can't be told: {error}"[:200]]
     thing = {**at.thing, "kind": at.kind}

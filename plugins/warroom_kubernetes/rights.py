@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from warroom.api import WarroomError
 from warroom_kubernetes.asking import Cluster
 from warroom_kubernetes.config import Config, Kind
-from warroom_kubernetes.paths import RESOURCES
+from warroom_kubernetes.paths import RESOURCES, group_of
 
 _SCALED: tuple[Kind, ...] = ("Deployment", "StatefulSet")
 
@@ -43,7 +43,7 @@ def to_look(config: Config) -> list[Right]:
     kinds = {one.kind for one in config.workloads.values()}
     found = [Right(verb, "pods") for verb in ("list", "watch")]
     found += [Right("get", "pods", sub="log"), Right("list", "events"), Right("list", "services")]
-    found += [Right(verb, "endpointslices", "discovery.k8s.io") for verb in ("list", "watch")]
+    found += [Right(verb, "endpointslices", group_of("endpointslices")) for verb in ("list", "watch")]
     for kind in sorted(kinds):
         group, resource = _resource(kind)
         found += [Right(verb, resource, group) for verb in ("get", "list", "watch")]
@@ -74,8 +74,7 @@ def _changes(config: Config) -> Iterator[Right]:
 
 
 def _resource(kind: Kind) -> tuple[str, str]:
-    group_version, resource = RESOURCES[kind]
-    return group_version.partition("/")[0], resource
+    return group_of(RESOURCES[kind]), RESOURCES[kind]
 
 
 async def asked(api: Cluster, rights: Sequence[Right]) -> list[Asked]:

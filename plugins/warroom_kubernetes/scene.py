@@ -12,7 +12,7 @@ from typing import Any
 
 from warroom.api import Context, WarroomError
 from warroom_kubernetes import live, paths
-from warroom_kubernetes.asking import cluster
+from warroom_kubernetes.asking import Cluster, cluster
 from warroom_kubernetes.config import Config, Workload
 from warroom_kubernetes.ends import End, Ends
 from warroom_kubernetes.guarding import Guard
@@ -96,13 +96,17 @@ class Scene:
                 self.trouble = f"{error.title}: {error.cause}" if error.cause else error.title
             await self._ctx.clock.sleep(AGAIN_S)
 
-    async def watch(self, api: Source, namespace: str) -> None:
+    async def watch(self, api: Cluster, namespace: str) -> None:
         """For ever."""
         config: Config = self._ctx.config
         self.namespace, self.trouble = namespace, ""
         if not self.parts:
             self.parts = {key: self._part(key, one, namespace) for key, one in config.workloads.items()}
             self.others = self._more(namespace)
+        for part in self.parts.values():
+            part.itself.path = await api.where(paths.RESOURCES[part.declared.kind], namespace=namespace)
+            if part.slices is not None:
+                part.slices.path = await api.where("endpointslices", namespace=namespace)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.beat.run(api), name="beat")
             for other in self.others:
@@ -116,7 +120,7 @@ class Scene:
     def _part(self, key: str, declared: Workload, namespace: str) -> Part:
         config: Config = self._ctx.config
         name = config.object_name(key)
-        path = paths.workload_path(declared.kind, namespace)
+        path = _newest(paths.RESOURCES[declared.kind], namespace)
         shown = f"{declared.kind} {name}"
 
         def kept(told: Json) -> WorkloadSeen:
@@ -129,7 +133,7 @@ class Scene:
         itself.on = lambda change: self._changed(part, change)
         if declared.service is not None:
             query = {"labelSelector": f"kubernetes.io/service-name={declared.service}"}
-            path = paths.path("discovery.k8s.io/v1", "endpointslices", namespace=namespace)
+            path = _newest("endpointslices", namespace)
             what = f"the endpoints of {declared.service}"
             part.slices = Watch(what, path, slice_seen, self._ctx.clock, query, pace=self._pace)
         return part
@@ -193,3 +197,8 @@ class Scene:
                 self._on_end(part, end)
         if self._on_pod is not None:
             self._on_pod(part, change)
+
+
+def _newest(resource: str, namespace: str) -> str:
+    """Before the cluster has said which version it serves."""
+    return paths.path(paths.VERSIONS[resource][0], resource, namespace=namespace)

@@ -17,7 +17,6 @@ from warroom_kubernetes.measures import UNMEASURED, Usage, Value, endpoints, of_
 from warroom_kubernetes.scene import Part, Scene
 from warroom_kubernetes.watching import PACE, Pace
 
-METRICS = "metrics.k8s.io/v1beta1"
 METRICS_S = 10.0
 """Between two questions to the metrics server, in seconds: it measures every 15 at most."""
 METRICS_FRESH_S = 180.0
@@ -181,7 +180,7 @@ class Metrics:
             await self._ctx.clock.sleep(pause)
 
     async def _ask(self, api: Cluster, parts: list[Part]) -> Usage:
-        path = paths.path(METRICS, "pods", namespace=api.namespace)
+        path = paths.path(paths.METRICS, "pods", namespace=api.namespace)
         found = UNMEASURED
         for selector in sorted({part.pods.query["labelSelector"] for part in parts if part.pods is not None}):
             answer = await api.get(path, {"labelSelector": selector})

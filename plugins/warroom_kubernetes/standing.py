@@ -13,14 +13,13 @@ from warroom_kubernetes import reading
 from warroom_kubernetes.asking import ApiRefused, Cluster, NotThere, cluster
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.login import left
-from warroom_kubernetes.paths import path, workload_path
+from warroom_kubernetes.paths import METRICS, RESOURCES, path
 from warroom_kubernetes.rights import Right, asked, to_change, to_look
 from warroom_kubernetes.rollouts import condition, rollout
 from warroom_kubernetes.target import target
 
 SOON_S = 3600.0
 """A login that ends within this may end during an incident."""
-METRICS = "/apis/metrics.k8s.io/v1beta1"
 Check = Callable[[Context, Cluster], Coroutine[Any, Any, Ready]]
 
 
@@ -57,7 +56,8 @@ async def _rolling(api: Cluster, config: Config, key: str) -> str:
 
 
 async def _object(api: Cluster, config: Config, key: str) -> dict[str, Any]:
-    return await api.get(workload_path(config.workloads[key].kind, api.namespace, config.object_name(key)))
+    resource = RESOURCES[config.workloads[key].kind]
+    return await api.get(await api.where(resource, namespace=api.namespace, name=config.object_name(key)))
 
 
 class KubernetesReadiness:
@@ -192,7 +192,7 @@ async def _metrics(ctx: Context, api: Cluster) -> Ready:
     row, title = _row(ctx, _metrics)
     fix = "install metrics-server to see how full the pods are"
     try:
-        await api.get(METRICS)
+        await api.get(f"/apis/{METRICS}")
     except ApiRefused as error:  # there is none, or the one that is registered does not answer
         gone = "there is no metrics API" if isinstance(error, NotThere) else f"the metrics API: {error.cause}"
         return Ready(row, title, "unknown", gone[:300], fix)

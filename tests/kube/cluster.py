@@ -29,6 +29,12 @@ JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 WAIT_S = 60.0
+OLDER = {
+    ("autoscaling/v2", "horizontalpodautoscalers"): "autoscaling/v2beta2",
+    ("batch/v1", "cronjobs"): "batch/v1beta1",
+    ("discovery.k8s.io/v1", "endpointslices"): "discovery.k8s.io/v1beta1",
+}
+"""What a cluster of before 1.21 (autoscalers: 1.23) serves instead; the fields that tests use are the same."""
 
 
 class KubeProblem(AssertionError):
@@ -91,6 +97,8 @@ class Cluster:
 
     made: list[str] = field(default_factory=list)
     """Namespaces that are to be removed at the end."""
+
+    versions: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def emulated(self) -> bool:
@@ -162,6 +170,15 @@ class Cluster:
     def watch(self, path: str, **query: str | int) -> Iterator[Iterator[Json]]:
         with self.stream(path, watch="true", **query) as lines:
             yield (json.loads(line) for line in lines)
+
+    def version(self, group: str, plural: str) -> str:
+        """``group``, which names a version too; or the one of OLDER, where the cluster serves only that."""
+        key = (group, plural)
+        if key in OLDER and key not in self.versions:
+            served = self.ask("GET", f"/apis/{group}").body
+            rows = served.get("resources", []) if isinstance(served, dict) else []
+            self.versions[key] = group if any(row["name"] == plural for row in rows) else OLDER[key]
+        return self.versions.get(key, group)
 
     def uid(self) -> str:
         """The cluster's own: that of its kube-system."""

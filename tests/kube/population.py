@@ -43,7 +43,7 @@ def _put(api: Api, of: Resource, namespace: str, obj: Obj) -> Obj:
 
 
 def _one(api: Api, namespace: str, name: str, size: int) -> None:
-    body = manifest("Deployment", name, IMAGE, size)
+    body = {"apiVersion": DEPLOYMENTS.api_version, **manifest("Deployment", name, IMAGE, size)}
     body["metadata"]["annotations"] = {REVISION: "1"}
     counts = {"replicas": size, "readyReplicas": size, "availableReplicas": size}
     conditions = [

@@ -39,19 +39,20 @@ def pod_template(name: str, image: str) -> Json:
 
 
 def manifest(kind: Kind, name: str, image: str, replicas: int) -> Json:
+    """Without its apiVersion, which is the cluster's."""
     template = pod_template(name, image)
     head: Json = {"kind": kind, "metadata": {"name": name, "labels": {"app": name}}}
     if kind == "CronJob":
         template["spec"]["restartPolicy"] = "Never"
         template["spec"]["containers"][0].pop("readinessProbe")
         spec: Json = {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": template}}}
-        return {"apiVersion": "batch/v1", **head, "spec": spec}
+        return {**head, "spec": spec}
     spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
     if kind == "Deployment":
         spec |= {"replicas": replicas, "progressDeadlineSeconds": 60, "revisionHistoryLimit": 10}
     elif kind == "StatefulSet":
         spec |= {"replicas": replicas, "serviceName": name}
-    return {"apiVersion": "apps/v1", **head, "spec": spec}
+    return {**head, "spec": spec}
 
 
 def merged(into: Json, more: Mapping[str, Any]) -> Json:
@@ -71,9 +72,14 @@ class Workload:
     name: str
 
     @property
+    def version(self) -> str:
+        """Its apiVersion."""
+        plural = PLURALS[self.kind]
+        return self.cluster.version("batch/v1" if self.kind == "CronJob" else "apps/v1", plural)
+
+    @property
     def path(self) -> str:
-        group = "batch/v1" if self.kind == "CronJob" else "apps/v1"
-        return f"/apis/{group}/namespaces/{self.namespace}/{PLURALS[self.kind]}/{self.name}"
+        return f"/apis/{self.version}/namespaces/{self.namespace}/{PLURALS[self.kind]}/{self.name}"
 
     def get(self) -> Json:
         return self.cluster.get(self.path)
@@ -157,7 +163,8 @@ class Namespace:
     name: str
 
     def path(self, group: str, plural: str, name: str = "") -> str:
-        """("v1", "pods"), ("apps/v1", "replicasets")."""
+        """("v1", "pods"), ("apps/v1", "replicasets"); in an older version where the cluster serves only that."""
+        group = self.cluster.version(group, plural)
         root = f"/api/{group}" if "/" not in group else f"/apis/{group}"
         return f"{root}/namespaces/{self.name}/{plural}" + (f"/{name}" if name else "")
 
@@ -174,7 +181,7 @@ class Namespace:
         """``more`` is merged into the manifest: ``spec={"paused": True}``, ``metadata={…}``."""
         body = merged(manifest(kind, name, image or self.cluster.images.good, replicas), more)
         made = Workload(self.cluster, self.name, kind, name)
-        self.cluster.post(made.path.rpartition("/")[0], body)
+        self.cluster.post(made.path.rpartition("/")[0], {"apiVersion": made.version, **body})
         if wait:
             made.wait_rolled_out()
         return made
@@ -185,11 +192,11 @@ class Namespace:
         return self.create("v1", "services", "Service", name, spec=spec)
 
     def create(self, group: str, plural: str, kind: str, name: str, **more: Any) -> Json:
-        head = {"apiVersion": group, "kind": kind, "metadata": {"name": name}}
+        head = {"apiVersion": self.cluster.version(group, plural), "kind": kind, "metadata": {"name": name}}
         return self.cluster.post(self.path(group, plural), merged(head, more))
 
     def autoscaler(self, name: str = "web", least: int = 1, most: int = 5, kind: Kind = "Deployment") -> Json:
-        """autoscaling/v2, by CPU at 50 %."""
+        """By CPU at 50 %."""
         if kind == "CronJob":
             raise KubeProblem("a CronJob has no scale")
         metric = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}

@@ -21,13 +21,14 @@ from warroom_kubernetes import asking, client
 from warroom_kubernetes.asking import (
     ApiRefused,
     Conflict,
+    Forbidden,
     Gone,
     Invalid,
     NotThere,
 )
 from warroom_kubernetes.asking import cluster as opened
 from warroom_kubernetes.client import Query
-from warroom_kubernetes.paths import path, workload_path
+from warroom_kubernetes.paths import path
 
 SYSTEM = "/api/v1/namespaces/kube-system"
 emulated = pytest.mark.needs("kube-emulator")
@@ -56,11 +57,11 @@ class TestQuestions:
     async def test_refusals_are_told_apart_in_the_api_s_own_words(self, namespace: Namespace) -> None:
         web = namespace.workload(replicas=0, wait=False)
         async with reading(namespace) as ctx, opened(ctx) as api:
-            with pytest.raises(NotThere, match=r'deployments\.apps "worker" not found') as missing:
-                await api.get(workload_path("Deployment", namespace.name, "worker"))
+            with pytest.raises(NotThere, match=r'deployments\.apps "web-other" not found') as missing:
+                await api.get(f"{web.path}-other")
             assert (missing.value.status, missing.value.reason) == (404, "NotFound")
             with pytest.raises(Conflict) as there:
-                await api.dry_run("POST", workload_path("Deployment", namespace.name), copied(web.get()))
+                await api.dry_run("POST", web.path.removesuffix("/web"), copied(web.get()))
             assert there.value.reason == "AlreadyExists"
             patch = [{"op": "test", "path": "/spec/replicas", "value": 7}]
             with pytest.raises(Invalid):
@@ -105,6 +106,57 @@ class TestQuestions:
             async with opened(doors.context) as later:
                 assert later is not one
                 assert await later.get("/version")
+
+
+class TestVersions:
+    """Which version of a group is asked for."""
+
+    V1, OLD = "autoscaling/v2", "autoscaling/v2beta2"
+
+    @pytest.mark.parametrize(
+        ("served", "version", "asked"),
+        [
+            ({V1: ["horizontalpodautoscalers"], OLD: ["horizontalpodautoscalers"]}, V1, 1),
+            ({OLD: ["horizontalpodautoscalers"]}, OLD, 2),
+            ({V1: ["others"], OLD: ["horizontalpodautoscalers", "others"]}, OLD, 2),
+            ({}, V1, 4),
+            (None, V1, 2),
+        ],
+        ids=["new", "old", "a-group-without-it", "none", "forbidden"],
+    )
+    async def test_it_is_the_newest_that_is_served_and_asked_for_once(
+        self, served: dict[str, list[str]] | None, version: str, asked: int, cluster: Cluster
+    ) -> None:
+        """What was not found is asked for again: it may be there by then."""
+        paths: list[str] = []
+
+        async def get(path: str, query: Query | None = None, *, timeout: float | None = None) -> dict[str, Any]:
+            paths.append(path)
+            await asyncio.sleep(0)
+            if served is None:
+                raise Forbidden("no")
+            if path.removeprefix("/apis/") not in served:
+                raise NotThere("no")
+            return {"resources": [{"name": name} for name in served[path.removeprefix("/apis/")]]}
+
+        async with doors_of(config_of(cluster)) as doors, opened(doors.context) as api:
+            api.get = get  # type: ignore[method-assign]  # a server of another age than the one of the tests
+            found = await asyncio.gather(*(api.version("horizontalpodautoscalers") for _ in range(2)))
+            assert found == [version, version]
+            assert len(paths) == asked
+            at = await api.where("horizontalpodautoscalers", namespace="shop", name="web")
+            assert at == f"/apis/{version}/namespaces/shop/horizontalpodautoscalers/web"
+
+    async def test_what_has_one_version_is_not_asked_for(self, cluster: Cluster) -> None:
+        async with doors_of(config_of(cluster)) as doors, opened(doors.context) as api:
+            assert await api.where("deployments", namespace="shop") == "/apis/apps/v1/namespaces/shop/deployments"
+            assert await api.where("services", namespace="shop") == "/api/v1/namespaces/shop/services"
+        assert doors.lines() == []
+
+    async def test_what_is_served_can_be_listed(self, namespace: Namespace) -> None:
+        async with reading(namespace) as ctx, opened(ctx) as api:
+            for resource in ("cronjobs", "horizontalpodautoscalers", "endpointslices", "poddisruptionbudgets"):
+                await api.listed(await api.where(resource, namespace=namespace.name))
 
 
 def copied(thing: dict[str, Any]) -> dict[str, Any]:

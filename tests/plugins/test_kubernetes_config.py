@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from warroom.api import BadInput
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.kubeconfig import Reach, reach
-from warroom_kubernetes.paths import path, service_proxy, workload_path
+from warroom_kubernetes.paths import RESOURCES, VERSIONS, group_of, kubectl_name, path, service_proxy
 from warroom_kubernetes.proxies import proxy_for
 
 Json = dict[str, Any]
@@ -103,14 +103,22 @@ class TestConfig:
 class TestPaths:
     def test_they_are_the_api_s(self) -> None:
         assert path("v1", "namespaces", name="kube-system") == "/api/v1/namespaces/kube-system"
-        assert workload_path("Deployment", "shop", "web", "scale") == (
+        assert path("apps/v1", "deployments", namespace="shop", name="web", sub="scale") == (
             "/apis/apps/v1/namespaces/shop/deployments/web/scale"
         )
-        assert workload_path("CronJob", "shop") == "/apis/batch/v1/namespaces/shop/cronjobs"
+        assert path("batch/v1", "cronjobs", namespace="shop") == "/apis/batch/v1/namespaces/shop/cronjobs"
         assert path("v1", "pods", namespace="shop", name="web-0", sub="log").endswith("/shop/pods/web-0/log")
         assert service_proxy("shop", "web", "/api/version") == (
             "/api/v1/namespaces/shop/services/web/proxy/api/version"
         )
+
+    def test_each_resource_is_in_one_group_whatever_its_version(self) -> None:
+        assert set(RESOURCES.values()) <= VERSIONS.keys()
+        for resource, known in VERSIONS.items():
+            assert {one.rpartition("/")[0] for one in known} == {group_of(resource)}
+            assert [path(one, resource) for one in known]
+        assert kubectl_name("cronjobs", "batch/v1beta1") == "cronjobs.v1beta1.batch"
+        assert kubectl_name("pods", "v1") == "pods"
 
     @pytest.mark.parametrize("name", ["a/b", "..", "A", "-a", "a?x=y", "a%2fb", "a" * 254, "a\n", "a b", "ü"])
     def test_what_is_no_name_stands_in_none(self, name: str) -> None:

@@ -42,22 +42,22 @@ APPLIED = {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
 @pytest.mark.parametrize(
     ("workload", "kind", "name", "at", "by_itself"),
     [
-        (a_workload(notes=ARGO), "argo-cd", "shop-web", Where(*APPLICATIONS, "", "shop-web"), True),
+        (a_workload(notes=ARGO), "argo-cd", "shop-web", Where(APPLICATIONS, "", "shop-web"), True),
         (
             a_workload(notes={"argocd.argoproj.io/tracking-id": "team_web:apps/Deployment:shop/web"}),
-            *("argo-cd", "web", Where(*APPLICATIONS, "team", "web"), True),
+            *("argo-cd", "web", Where(APPLICATIONS, "team", "web"), True),
         ),
         (
             a_workload(labels={"app.kubernetes.io/instance": "web"}, managers=("argocd-controller",)),
-            *("argo-cd", "web", Where(*APPLICATIONS, "", "web"), True),
+            *("argo-cd", "web", Where(APPLICATIONS, "", "web"), True),
         ),
         (a_workload(managers=("argocd-controller",)), "argo-cd", "", None, True),
-        (a_workload(labels=FLUX), "flux", "apps", Where(*KUSTOMIZATIONS, "flux-system", "apps"), True),
+        (a_workload(labels=FLUX), "flux", "apps", Where(KUSTOMIZATIONS, "flux-system", "apps"), True),
         (
             a_workload(labels=FLUX, notes={"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}),
             *("flux", "apps", None, False),
         ),
-        (a_workload(labels=FLUX_HELM, notes=HELM), "flux", "web", Where(*HELM_RELEASES, "flux-system", "web"), True),
+        (a_workload(labels=FLUX_HELM, notes=HELM), "flux", "web", Where(HELM_RELEASES, "flux-system", "web"), True),
         (a_workload(notes=HELM), "helm", "shop", None, False),
         (a_workload(labels={"app.kubernetes.io/managed-by": "Helm"}), "helm", "", None, False),
         (a_workload(notes={"keel.sh/policy": "minor"}), "image-updater", "keel", None, True),
@@ -107,7 +107,7 @@ def test_an_autoscaler_is_the_ones_that_has_this_target() -> None:
     others = [an_autoscaler("other", target="worker"), an_autoscaler("set", kind="StatefulSet")]
     keda = an_autoscaler("keda", **{"scaledobject.keda.sh/name": "web-scaler"})
     first, second = controllers(a_workload(), [*others, an_autoscaler(), keda])
-    assert (first.kind, first.at, first.touches) == ("hpa", Where(*AUTOSCALERS, "shop", "web"), "replicas")
+    assert (first.kind, first.at, first.touches) == ("hpa", Where(AUTOSCALERS, "shop", "web"), "replicas")
     assert "2 to 9" in first.words
     assert "KEDA's ScaledObject web-scaler" in second.words
 
@@ -117,8 +117,8 @@ def test_who_applied_it_last_counts_for_nothing_beside_who_acts_by_itself() -> N
     assert kinds == ["argo-cd"]
 
 
-def of(at: tuple[str, str]) -> Where:
-    return Where(*at, "shop", "web")
+def of(resource: str) -> Where:
+    return Where(resource, "shop", "web")
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,9 @@ def test_whether_it_acts(where: Where, thing: Json, acts: bool, words: str) -> N
     assert words in told[1]
 
 
+FLUX_OBJECT = ("kustomize.toolkit.fluxcd.io/v1", "kustomizations")
+
+
 async def asked(namespace: Namespace, workload: Json) -> list[Acting]:
     async with reading(namespace) as ctx, cluster(ctx) as api:
         return await acting(api, controllers(workload))
@@ -166,13 +169,13 @@ async def test_its_own_object_says_whether_it_acts(namespace: Namespace) -> None
     notes = {"argocd.argoproj.io/tracking-id": "of-this-test:apps/Deployment:shop/web"}
     namespace.create("argoproj.io/v1alpha1", "applications", "Application", "of-this-test", spec={"syncPolicy": {}})
     labels = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": namespace.name}
-    namespace.create(*KUSTOMIZATIONS, "Kustomization", "apps", spec={"suspend": True})
+    namespace.create(*FLUX_OBJECT, "Kustomization", "apps", spec={"suspend": True})
     workload = a_workload(notes=notes, labels=labels)
     argo, flux = await asked(namespace, workload)
-    assert (argo.acts, argo.at) == (False, Where(*APPLICATIONS, namespace.name, "of-this-test"))
+    assert (argo.acts, argo.at) == (False, Where(APPLICATIONS, namespace.name, "of-this-test"))
     assert flux.acts is False
     assert flux.thing is not None
-    at = namespace.path(*KUSTOMIZATIONS, "apps")
+    at = namespace.path(*FLUX_OBJECT, "apps")
     namespace.cluster.merge(at, {"spec": {"suspend": None}})
     _, flux = await asked(namespace, workload)
     assert flux.acts is True

@@ -13,10 +13,12 @@ from warroom.api import BadInput, Context, Facts
 from warroom.model.plan import Preview, Risk
 from warroom_kubernetes.asking import cluster
 from warroom_kubernetes.config import AbsolutePath, Config
+from warroom_kubernetes.controllers import AUTOSCALERS
 from warroom_kubernetes.operations.args import WorkloadArgs
-from warroom_kubernetes.operations.autoscalers import GROUP, KEPT, at_of
+from warroom_kubernetes.operations.autoscalers import KEPT, at_of
 from warroom_kubernetes.operations.scene import Json, find, may, scaled_by
 from warroom_kubernetes.operations.setting import Setting, Settings, facts_of, preview_of
+from warroom_kubernetes.paths import VERSIONS
 
 LONGEST = 256 * 1024
 """Bytes of a manifest."""
@@ -85,7 +87,7 @@ def _autoscalers(path: str) -> dict[str, Json]:
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise BadInput(f"{path} can't be read", str(error)[:300], "name the manifest of the autoscaler") from None
     for one in found:
-        if one.get("apiVersion") != GROUP:
-            said = str(one.get("apiVersion"))[:60]
-            raise BadInput(f"{path} has an autoscaler of {said}", f"{GROUP} was expected", "convert it first")
+        if one.get("apiVersion") not in VERSIONS[AUTOSCALERS]:
+            said, known = str(one.get("apiVersion"))[:60], " or ".join(VERSIONS[AUTOSCALERS])
+            raise BadInput(f"{path} has an autoscaler of {said}", f"{known} was expected", "convert it first")
     return {str((one.get("metadata") or {}).get("name")): dict(one.get("spec") or {}) for one in found}

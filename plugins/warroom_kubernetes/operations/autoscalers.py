@@ -12,16 +12,16 @@ from warroom.model.plan import Preview, Risk
 from warroom_kubernetes.asking import Cluster, cluster
 from warroom_kubernetes.calls import At
 from warroom_kubernetes.config import Config
+from warroom_kubernetes.controllers import AUTOSCALERS
 from warroom_kubernetes.operations.args import WorkloadArgs
 from warroom_kubernetes.operations.scene import Found, Json, find, may, scaled_by
 from warroom_kubernetes.operations.setting import Setting, Settings, facts_of, preview_of
 from warroom_kubernetes.patching import noted
-from warroom_kubernetes.paths import path
+from warroom_kubernetes.paths import VERSIONS, kubectl_name, path
 
 KEPT = "warroom/behavior"
 """On one that is held still: its own ``behavior`` as JSON, ``null`` where it had none."""
 WAYS = ("scaleUp", "scaleDown")
-GROUP = "autoscaling/v2"
 
 
 class HpaSuspend(Settings):
@@ -85,9 +85,11 @@ async def _of(ctx: Context, api: Cluster, args: WorkloadArgs) -> tuple[Found, li
 
 
 def at_of(beside: At, hpa: Json) -> At:
-    head = hpa["metadata"]
-    where = path(GROUP, "horizontalpodautoscalers", namespace=beside.namespace, name=str(head["name"]))
-    return At(beside.kubectl, beside.namespace, "hpa", str(head["name"]), where, str(head["uid"]))
+    """A cluster without the newest version prefers ``autoscaling/v1``, which has no ``behavior``: kubectl is told."""
+    head, version = hpa["metadata"], str(hpa["apiVersion"])
+    where = path(version, AUTOSCALERS, namespace=beside.namespace, name=str(head["name"]))
+    called = "hpa" if version == VERSIONS[AUTOSCALERS][0] else kubectl_name(AUTOSCALERS, version)
+    return At(beside.kubectl, beside.namespace, called, str(head["name"]), where, str(head["uid"]))
 
 
 def suspended(beside: At, hpa: Json) -> Setting:

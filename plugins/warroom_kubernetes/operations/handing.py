@@ -77,7 +77,7 @@ async def _found(ctx: Context, api: Cluster, args: WorkloadArgs) -> tuple[Found,
     one = await find(ctx, api, args.workload)
     seen = [each for each in await acting(api, controllers(one.object)) if each.controller.touches == "template"]
     known = [
-        each for each in seen if each.thing is not None and each.at is not None and each.at.resource != AUTOSCALERS[1]
+        each for each in seen if each.thing is not None and each.at is not None and each.at.resource != AUTOSCALERS
     ]
     if not known:
         why = (
@@ -98,16 +98,17 @@ def _place(beside: Found, each: Acting) -> tuple[At, str, str, str]:
     assert each.at is not None
     name, where = str(each.at.name), each.at
     singular = where.resource.removesuffix("s")
-    group = where.group_version.partition("/")[0]
+    group_version = str(each.thing["apiVersion"])
+    group = group_version.partition("/")[0]
     at = At(
         beside.at.kubectl,
         where.namespace,
         f"{singular}.{group}",
         name,
-        path(where.group_version, where.resource, namespace=where.namespace, name=name),
+        path(group_version, where.resource, namespace=where.namespace, name=name),
         str(each.thing["metadata"]["uid"]),
     )
-    if where.resource == APPLICATIONS[1]:
+    if where.resource == APPLICATIONS:
         return at, f"Argo CD's application {name}", "/spec/syncPolicy/automated", "automatic sync"
     return at, f"Flux's {each.thing.get('kind') or singular} {name}", "/spec/suspend", "suspend"
 

@@ -15,8 +15,9 @@ from warroom.model.plan import Look
 from warroom_kubernetes.asking import JSON_PATCH, ApiRefused, Cluster, NotThere
 from warroom_kubernetes.calls import MANAGER, At, patch_line
 from warroom_kubernetes.config import Config, Kind
+from warroom_kubernetes.controllers import AUTOSCALERS
 from warroom_kubernetes.patching import Op, template_hash
-from warroom_kubernetes.paths import RESOURCES, path, workload_path
+from warroom_kubernetes.paths import RESOURCES, group_of, path
 from warroom_kubernetes.reading import Standing
 from warroom_kubernetes.revisions import template_of
 from warroom_kubernetes.templates import settings
@@ -85,7 +86,7 @@ async def find(ctx: Context, api: Cluster, key: str) -> Found:
         known = ", ".join(config.workloads)
         raise BadInput(f"There is no workload {key}", f"the platform has: {known}", "correct the runbook's step")
     name = config.object_name(key)
-    where = workload_path(declared.kind, api.namespace, name)
+    where = await api.where(RESOURCES[declared.kind], namespace=api.namespace, name=name)
     try:
         one = await api.get(where)
     except NotThere as error:
@@ -100,8 +101,7 @@ async def find(ctx: Context, api: Cluster, key: str) -> Found:
 
 def found_of(api: Cluster, at: Standing) -> Found:
     """Of one that was read with its revisions."""
-    where = workload_path(at.kind, at.namespace, at.name)
-    return Found(at.key, at.kind, At(api.kubectl, at.namespace, at.kind.lower(), at.name, where, at.uid), at.thing)
+    return Found(at.key, at.kind, At(api.kubectl, at.namespace, at.kind.lower(), at.name, at.path, at.uid), at.thing)
 
 
 def hide(ctx: Context, *templates: Mapping[str, Any]) -> None:
@@ -166,13 +166,15 @@ async def tried(api: Cluster, one: At, ops: Sequence[Op], what: str) -> Tried:
 
 
 async def scaled_by(api: Cluster, one: Found) -> list[Json]:
-    """The autoscalers that set its number of pods; none where the cluster has no such thing."""
+    """The autoscalers that set its number of pods, each with its apiVersion; none where the cluster has no such
+    thing."""
+    version = await api.version(AUTOSCALERS)
     try:
-        found = await api.listed(path("autoscaling/v2", "horizontalpodautoscalers", namespace=one.at.namespace))
+        found = await api.listed(path(version, AUTOSCALERS, namespace=one.at.namespace))
     except NotThere:
         return []
-    group = RESOURCES[one.kind][0].partition("/")[0]
-    return [hpa for hpa in found.items if _targets(hpa, one, group)]
+    group = group_of(RESOURCES[one.kind])
+    return [{**hpa, "apiVersion": version} for hpa in found.items if _targets(hpa, one, group)]
 
 
 def _targets(hpa: Json, one: Found, group: str) -> bool:
