@@ -194,7 +194,7 @@ async def test_a_cron_jobs_pods_are_its_jobs(namespace: Namespace, tmp_path: Pat
         "Job",
         "nightly-1",
         metadata={"ownerReferences": [owner]},
-        spec={"template": pods, "suspend": True},
+        spec={"template": pods, "parallelism": 0},
     )
     folder = FakeFolder(tmp_path)
     async with reading(namespace, workloads={"nightly": {"kind": "CronJob"}}) as ctx:

@@ -90,6 +90,9 @@ async def test_an_autoscalers_manifest_is_compared_before_it_is_applied(namespac
         assert namespace.cluster.get(at)["spec"]["maxReplicas"] == 9
         await op.taken_back("hpa-apply", preview, facts, workload="web", manifest=str(path))
         assert namespace.cluster.get(at)["spec"] == before
+        await op.done("hpa-suspend", workload="web")
+        await op.done("hpa-apply", workload="web", manifest=str(path))
+        assert namespace.cluster.get(at)["spec"].get("behavior") == before.get("behavior")
         path.write_text("a: [")
         with pytest.raises(BadInput, match="can't be read"):
             await op.planned("hpa-apply", workload="web", manifest=str(path))

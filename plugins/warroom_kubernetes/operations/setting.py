@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import JsonValue
 
@@ -77,7 +77,7 @@ async def facts_of(api: Cluster, settings: Sequence[Setting], notes: Sequence[st
             outcome = await tried(api, each.at, each.ops, f"to change {each.called} of {each.title}")
             if outcome.object is not None:
                 # The server adds its defaults, and what is to be taken back must be recognised.
-                settled = value_at(outcome.object, each.field)
+                settled = _settled(each, value_at(outcome.object, each.field))
                 one |= {
                     "becomes": settled,
                     "back": [*_guarded(each.at, each.field, settled, each.was), *each.more_back],
@@ -85,6 +85,16 @@ async def facts_of(api: Cluster, settings: Sequence[Setting], notes: Sequence[st
             said += [outcome.why] if outcome.why else []
         told.append(one)
     return {"settings": told, "notes": list(said), **more}
+
+
+def _settled(each: Setting, told: Any) -> JsonValue:
+    """What it will be, by a dry run's answer. Of an autoscaler's ``behavior`` that is to go, an older server
+    answers that it stays: what it says has not changed is not believed. No server adds one by itself."""
+    if told == each.was:
+        return each.becomes
+    if isinstance(told, dict) and isinstance(each.becomes, dict) and "behavior" not in each.becomes:
+        return {key: value for key, value in told.items() if key != "behavior"}
+    return cast(JsonValue, told)
 
 
 def words(value: JsonValue) -> str:
