@@ -88,6 +88,10 @@ RESOURCES = (
     other("batch", "v1", "jobs", "Job", status=True, every=True),
     other("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa", status=True, every=True),
     other("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
+    # The same objects in a version that is going: as servers of 1.23 and 1.24 have both.
+    other("batch", "v1beta1", "cronjobs", "CronJob", "cj", status=True, every=True),
+    other("autoscaling", "v2beta2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", "hpa", status=True),
+    other("discovery.k8s.io", "v1beta1", "endpointslices", "EndpointSlice"),
     other("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", "pdb", status=True),
     other("networking.k8s.io", "v1", "ingresses", "Ingress", "ing", status=True),
     other("argoproj.io", "v1alpha1", "applications", "Application", "app", "apps"),
