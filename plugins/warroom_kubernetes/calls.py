@@ -18,6 +18,8 @@ from warroom_kubernetes.patching import Op
 
 PATCH_S = 30.0
 """How long the answer to a change may take: admission webhooks have up to 30 s of their own, most answer at once."""
+BRIEF = 200
+"""Characters that ``ApiCall.brief`` may have."""
 ROLLED_OUT = "rolled-out"
 """A condition: what ``finish`` calls done. ``wanted`` are ``finish.Wanted``'s fields."""
 REPLACED = "replaced"
@@ -64,8 +66,8 @@ def at(facts: Facts | Mapping[str, Any]) -> At:
     return At(kubectl=tuple(str(word) for word in words), **rest)
 
 
-def patch(one: At, ops: Sequence[Op], line: str = "") -> ApiCall:
-    """``line`` where kubectl has a shorter one for the same; else the patch itself."""
+def patch(one: At, ops: Sequence[Op], line: str = "", brief: str = "") -> ApiCall:
+    """``line`` where kubectl has a shorter one for the same; else the patch itself, which ``brief`` says in words."""
     return ApiCall(
         method="PATCH",
         path=one.path,
@@ -75,6 +77,7 @@ def patch(one: At, ops: Sequence[Op], line: str = "") -> ApiCall:
         expect=(200,),
         timeout_s=PATCH_S,
         line=line or patch_line(one, ops),
+        brief=brief if len(brief) <= BRIEF else f"{brief[: BRIEF - 1]}…",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -100,7 +101,9 @@ def _settled(each: Setting, told: Any) -> JsonValue:
 def words(value: JsonValue) -> str:
     if value is None:
         return "not set"
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)[:80]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)[:80] if isinstance(value, (str, int, float)) else json.dumps(value)[:80]
 
 
 def pinned_name(one: Mapping[str, Any]) -> str:
@@ -113,8 +116,8 @@ def preview_of(
     """``waits`` come after the changes. Where nothing changes, what is there is looked at."""
     each = [mapping(one) for one in listing(facts["settings"])]
     changing = [one for one in each if one["was"] != one["becomes"]]
-    made = [calls.patch(calls.at(one["at"]), one["ops"], str(one["line"])) for one in changing]
-    back = [calls.patch(calls.at(one["at"]), one["back"], str(one["line_back"])) for one in reversed(changing)]
+    made = [_call(one, "ops", "line", "becomes") for one in changing]
+    back = [_call(one, "back", "line_back", "was") for one in reversed(changing)]
     why = no_inverse or ("" if back else "nothing is changed")
     return Preview(
         calls=(*(made or [calls.look(calls.at(each[0]["at"]))]), *waits),
@@ -130,6 +133,11 @@ def preview_of(
         expected_s=EXPECTED_S * max(1, len(made)),
         timeout_s=sum(call.timeout_s for call in (*made, *waits)) + calls.PATCH_S + 30,
     )
+
+
+def _call(one: Mapping[str, Any], ops: str, line: str, to: str) -> ApiCall:
+    brief = f"{pinned_name(one)} to {words(one[to])}, by one guarded patch"
+    return calls.patch(calls.at(one["at"]), one[ops], str(one[line]), brief)
 
 
 async def look_of(ctx: Context, facts: Facts) -> Look:

@@ -75,6 +75,8 @@ class Undo:
             "after": after,
             "ops": list(ops),
             "back": list(back),
+            "brief": f"the template of revision {target.number} ({_images(target.template)}), by one guarded patch",
+            "brief_back": f"the template of now ({_images(one.template)}), by one guarded patch",
             "no_inverse": why,
             "notes": [*told, tested],
         }
@@ -93,8 +95,8 @@ class Undo:
         line = at.line("rollout", "undo", at.slashed, f"--to-revision={facts['number']}")
         back = listing(facts["back"])
         return Preview(
-            calls=(calls.patch(at, listing(facts["ops"]), line if not args.resume else ""),),
-            inverse=(calls.patch(at, back),) if back else None,
+            calls=(calls.patch(at, listing(facts["ops"]), line if not args.resume else "", str(facts["brief"])),),
+            inverse=(calls.patch(at, back, brief=str(facts["brief_back"])),) if back else None,
             no_inverse="" if back else str(facts["no_inverse"]),
             pinned=pinned(facts, "template", "target"),
             changes=(pin("template", facts), pin("target", facts)),
@@ -129,6 +131,11 @@ class Undo:
         if now == facts["template"]:
             return Look(verdict="not-begun", seen=f"{one.title} still asks for what it did when the plan was made")
         return Look(verdict="partly", seen=f"{one.title} asks for a third template: somebody else has changed it")
+
+
+def _images(template: Mapping[str, Any]) -> str:
+    """As people call them: ``shop:v2``, without the registry and the folders before it."""
+    return ", ".join(str(each.get("image", "?")).rpartition("/")[2] for each in template["spec"]["containers"])
 
 
 async def _others(api: Cluster, one: Found) -> list[str]:

@@ -149,6 +149,8 @@ class ApiCall(Fact):
 
     ``until`` names a condition that the plugin knows, ``wanted`` is what it is held against: only a GET waits, for at
     most ``timeout_s``.
+
+    ``brief`` says in a few words what it does, for where a long ``line`` would hide the rest of what is read.
     """
 
     kind: Literal["api"] = "api"
@@ -160,6 +162,7 @@ class ApiCall(Fact):
     expect: tuple[int, ...] = (200, 201, 202)
     timeout_s: float = Field(default=30, gt=0)
     line: Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$"), AfterValidator(_one_command)]
+    brief: Annotated[str, Field(max_length=200)] = ""
     until: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     wanted: JsonValue = None
 

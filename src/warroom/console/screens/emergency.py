@@ -7,6 +7,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Button, Input, Static
 
+from warroom.console.calls import call_rows
 from warroom.console.client import Client
 from warroom.console.screens.base import Dialog, TypedName, button
 from warroom.console.text import line, wrapped
@@ -282,12 +283,12 @@ def _step(number: int, step: Step, cells: int) -> list[Content]:
     by = " by hand" if step.manual else ""
     lines = [line((f"{number} {step.title}", "bold"), (by, "$warning"), "  ", (risk, style))]
     for call in step.preview.calls:
-        lines += wrapped(call.paste(), cells, "$accent", "  $ ", "    ")
+        lines += call_rows(call, cells, "$accent", "  $ ")
     if step.preview.inverse is None and step.risk == "safe":
         return lines
     if step.preview.inverse is None:
         why = step.preview.no_inverse or "no inverse is known"
         return lines + wrapped(f"can't be taken back: {why}", cells, "$warning", "  ")
     for call in step.preview.inverse:
-        lines += wrapped(call.paste(), cells, "$text-muted", "  back: ", "    ")
+        lines += call_rows(call, cells, "$text-muted", "  back: ")
     return lines

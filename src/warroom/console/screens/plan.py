@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import OptionList, Static
 
+from warroom.console.calls import call_rows, in_full
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, button
 from warroom.console.text import cut, line, spread, wrapped
@@ -216,6 +217,9 @@ def about_step(step: Step, cells: int) -> list[Content]:
     lines += _changes(step, cells)
     if preview.destroys:
         lines += wrapped("sealed before it: " + ", ".join(preview.destroys), cells, "$text-muted")
+    if whole := in_full((*preview.calls, *(preview.inverse or ())), cells):
+        lines.append(line(("what stands above in words only, in full", "underline")))
+        lines += [row for call in whole for row in call_rows(call, cells, "$text-muted", "$ ", whole=True)]
     return lines
 
 
@@ -236,5 +240,5 @@ def _changes(step: Step, cells: int) -> list[Content]:
 def _calls(calls: tuple[Call, ...], cells: int, indent: str, style: str) -> list[Content]:
     lines: list[Content] = []
     for call in calls:
-        lines += wrapped(call.paste(), cells, style, indent + "$ ")
+        lines += call_rows(call, cells, style, indent + "$ ")
     return lines
