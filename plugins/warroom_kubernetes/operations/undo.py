@@ -20,7 +20,6 @@ from warroom_kubernetes.operations.choosing import chosen
 from warroom_kubernetes.operations.leaving import configuration, notes, plight
 from warroom_kubernetes.operations.scene import (
     Found,
-    Json,
     find,
     found_of,
     listing,
@@ -36,7 +35,7 @@ from warroom_kubernetes.operations.scene import (
 from warroom_kubernetes.patching import Carries, Op, annotated, put, remove, replaced, template_hash, test
 from warroom_kubernetes.paths import path
 from warroom_kubernetes.reading import standing
-from warroom_kubernetes.revisions import Revision
+from warroom_kubernetes.revisions import Json, Revision
 from warroom_kubernetes.rollouts import rollout
 from warroom_kubernetes.templates import plain, same
 
