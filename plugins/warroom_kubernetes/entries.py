@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from warroom.api import BadInput
+from warroom_kubernetes.plainly import Odd, construct, regular
 
 MOST_BYTES = 8 * 2**20
 _INNER = {"clusters": "cluster", "contexts": "context", "users": "user"}
@@ -107,7 +108,7 @@ class Entry:
         if not named:
             return b""
         try:
-            with (self.file.folder / named).open("rb") as file:
+            with regular(self.file.folder / named).open("rb") as file:
                 return file.read(MOST_BYTES)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "no path"
@@ -147,13 +148,13 @@ def _parsed(path: Path) -> tuple[Any, Any]:
     import yaml
 
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise _wrong(path, 1, f"at most {MOST_BYTES // 2**20} MB were expected")
-        loader = yaml.SafeLoader(data.decode("utf-8"))  # not the one in C: it crashes on what is nested deeply
-        node = loader.get_single_node()
-        return (None, None) if node is None else (loader.construct_document(node), node)
+        return construct(data.decode("utf-8"))
+    except Odd as error:
+        raise _wrong(path, error.line, str(error)) from None
     except OSError as error:
         raise BadInput(
             f"The kubeconfig {path} can't be read", (error.strerror or "").lower(), "correct its rights"
@@ -181,6 +182,8 @@ def _each(file: KubeFile, kind: str, inner: str, found: Any, node: Any, line: in
         at = item.start_mark.line + 1
         if not isinstance(one, dict) or not isinstance(one.get("name"), str) or not one["name"]:
             raise _wrong(file.path, at, f"{kind}: an entry with a name was expected")
+        if not one["name"].isprintable():  # it stands in command lines that people paste
+            raise _wrong(file.path, at, f"{kind}: a name that can be printed was expected: {one['name'][:80]!r}")
         values = one.get(inner)
         if values is None:
             values = {}

@@ -18,6 +18,7 @@ from typing import Any
 from warroom.api import BadInput, Clock, Context, ProgramMissing, WarroomError
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.kubeconfig import Exec, User
+from warroom_kubernetes.plainly import regular
 from warroom_kubernetes.tls import not_after
 
 PROGRAM_S = 30.0
@@ -241,7 +242,7 @@ def _odd(name: str, why: str) -> WarroomError:
 
 def _from_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             data = file.read(LARGEST + 1)
         token = data.decode("ascii").strip()
     except OSError as error:

@@ -14,8 +14,9 @@ from warroom_kubernetes.asking import ApiRefused, Cluster, Gone, NotThere, clust
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.finish import Around, Wanted, around, container_of, reasons, settled
 from warroom_kubernetes.managers import writers
+from warroom_kubernetes.objects import is_ready
 from warroom_kubernetes.patching import value_at
-from warroom_kubernetes.revisions import Json, is_ready
+from warroom_kubernetes.revisions import Json
 from warroom_kubernetes.rollouts import Rollout, rollout
 from warroom_kubernetes.stuck import summed, troubles
 
@@ -32,12 +33,25 @@ class KubernetesSender:
         async with cluster(ctx) as api:
             if call.until is None:
                 result = await api.send(call)
+                _said(api, call, result)
                 return await _explained(api, call, result)
             if call.until == calls.ROLLED_OUT:
                 return await _Waiting(ctx, api, call, say).rolled_out()
             if call.until == calls.REPLACED:
                 return await _Waiting(ctx, api, call, say).replaced()
         raise BadInput(f"The condition {call.until} is not known", "this version of the plugin can't wait for it")
+
+
+def _said(api: Cluster, call: ApiCall, result: CallResult) -> None:
+    """A server that fails, or a proxy before it, may do so after the change was taken: its store can time out and
+    keep it all the same. Raises ``Unreachable`` then, so that it is looked at what became of it.
+    """
+    if call.method == "GET" or result.status in call.expect or not (result.status >= 500 or result.status == 408):
+        return
+    message = result.data.get("message") if isinstance(result.data, dict) else None
+    words = " ".join(str(message or result.text).split())[:300] or "it gave no reason"
+    title = f"{api.server} answered {result.status}, which leaves open whether the change was made"
+    raise Unreachable(title, words)
 
 
 async def _explained(api: Cluster, call: ApiCall, result: CallResult) -> CallResult:
