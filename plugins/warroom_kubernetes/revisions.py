@@ -30,6 +30,7 @@ _COMMIT_KEYS = ("org.opencontainers.image.revision", "app.kubernetes.io/commit",
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _PART = re.compile(r"(?:sha256:)?([0-9a-f]{7,64})")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
 _UNTAGGED = ("", "latest")
 
 
@@ -262,13 +263,15 @@ def _version(revision: Revision, container: str | None) -> str:
     """One in which that container had another name is a revision all the same: its first container names it then."""
     known = any(image.container == container for image in revision.images)
     image = revision.image(container if known else None)
-    if image.tag not in _UNTAGGED:
-        return image.tag
+    # The API takes any text as an image: what is no tag names no release.
+    tag = image.tag if _TAG.fullmatch(image.tag) else ""
+    if tag not in _UNTAGGED:
+        return tag
     labels = (revision.template.get("metadata") or {}).get("labels") or {}
     for said in (labels.get("app.kubernetes.io/version"), revision.cause):
         if isinstance(said, str) and _WORD.fullmatch(said):
             return said
-    return image.digest[7:19] if image.digest else image.tag
+    return image.digest[7:19] if image.digest else tag
 
 
 def find(revisions: Sequence[Revision], text: str) -> Revision:
