@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from warroom_kubernetes.managers import writers
+from warroom_kubernetes.objects import owner
 from warroom_kubernetes.paths import group_of
-from warroom_kubernetes.revisions import owner
 
 Kind = Literal["argo-cd", "flux", "helm", "hpa", "image-updater", "reloader", "operator", "re-apply"]
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

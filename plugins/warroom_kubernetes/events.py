@@ -3,16 +3,14 @@ eventTime and a series, whose lastTimestamp is null."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from warroom.model.signal import Level
 from warroom_kubernetes.live import keep
 from warroom_kubernetes.moments import happened_at
+from warroom_kubernetes.objects import Json
 
-Json = Mapping[str, Any]
 _BAD = frozenset(
     (
         *("BackOff", "CrashLoopBackOff", "Failed", "FailedCreate", "FailedMount", "FailedScheduling", "OOMKilling"),

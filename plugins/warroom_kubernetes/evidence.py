@@ -15,9 +15,10 @@ from warroom_kubernetes import configs
 from warroom_kubernetes.asking import Cluster, NotThere, cluster
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.moments import by_time, happened_at
+from warroom_kubernetes.objects import owned, selector_of
 from warroom_kubernetes.paths import path
 from warroom_kubernetes.reading import STORED, Standing, standing
-from warroom_kubernetes.revisions import Revision, owned, selector_of
+from warroom_kubernetes.revisions import Revision
 from warroom_kubernetes.withheld import withheld
 
 MOST_EVENTS = 20_000

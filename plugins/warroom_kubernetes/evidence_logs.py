@@ -11,8 +11,8 @@ from typing import Any
 
 from warroom.api import Folder, WarroomError
 from warroom_kubernetes.asking import ApiRefused, Cluster
+from warroom_kubernetes.objects import is_ready
 from warroom_kubernetes.paths import path
-from warroom_kubernetes.revisions import is_ready
 
 AT_ONCE = 8
 MOST_LOGS = 1000

@@ -14,9 +14,10 @@ from warroom.model.units import listed
 from warroom_kubernetes.asking import Cluster, Forbidden, NotThere
 from warroom_kubernetes.config import Config, Kind, Workload
 from warroom_kubernetes.images import digest_in
+from warroom_kubernetes.objects import newest_set, owned, selector_of
 from warroom_kubernetes.paths import path
-from warroom_kubernetes.revisions import Json, selector_of
-from warroom_kubernetes.rollouts import Rollout, is_new, newest_set, owned, pods_of, rollout
+from warroom_kubernetes.revisions import Json
+from warroom_kubernetes.rollouts import Rollout, is_new, pods_of, rollout
 from warroom_kubernetes.stuck import troubles
 
 ASK_S = 5.0
@@ -125,7 +126,7 @@ def old_sets(one: Json, stored: Sequence[Mapping[str, Any]]) -> list[str]:
     newest = newest_set(one, stored)
     uid = newest["metadata"].get("uid") if newest is not None else None
     found = []
-    for each in owned(one, stored):
+    for each in owned(stored, one["metadata"].get("uid")):
         counts = ((each.get("spec") or {}).get("replicas"), (each.get("status") or {}).get("replicas"))
         if each["metadata"].get("uid") != uid and any(counts):
             found.append(str(each["metadata"]["name"]))

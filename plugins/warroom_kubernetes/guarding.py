@@ -33,7 +33,6 @@ class Guard:
     _uid: str = ""
     _now: str = ""
     _alarm: tuple[datetime, str] | None = None
-    _alarmed_at: datetime | None = None
 
     def take(self, change: Change[WorkloadSeen], now: datetime) -> None:
         old, new = change.old, change.new

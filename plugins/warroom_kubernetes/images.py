@@ -47,12 +47,6 @@ def tag_of(reference: str) -> str:
     return last.partition(":")[2]
 
 
-def repository_of(reference: str) -> str:
-    name = reference.partition("@")[0]
-    tag = tag_of(reference)
-    return name.removesuffix(f":{tag}") if tag else name
-
-
 def digest_in(image_id: object) -> str | None:
     """Of a pod's ``imageID``: ``repo@sha256:…``, ``docker-pullable://repo@sha256:…``, or the image's bare ID."""
     if not isinstance(image_id, str):

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from warroom_kubernetes.managers import TEMPLATE, Writer, writers
 from warroom_kubernetes.moments import instant
+from warroom_kubernetes.objects import Json, owner, selector_of, template_of
 from warroom_kubernetes.quantities import quantity
 from warroom_kubernetes.rollouts import Rollout, rollout
 
-Json = Mapping[str, Any]
 MESSAGE = 300
 """Characters kept of a message."""
 Role = Literal["init", "main", "ephemeral"]
@@ -97,10 +97,11 @@ def keep(text: object, limit: int = MESSAGE) -> str:
 def pod(told: Json) -> PodSeen:
     head, spec, status = told.get("metadata") or {}, told.get("spec") or {}, told.get("status") or {}
     conditions = {str(one.get("type")): one for one in status.get("conditions") or ()}
+    by = owner(told)
     return PodSeen(
         name=str(head.get("name", "")),
         uid=str(head.get("uid", "")),
-        owner=sys.intern(owner_of(head)),
+        owner=sys.intern(f"{by.get('kind', '')}/{by.get('name', '')}" if by else ""),
         hash=sys.intern(
             str(_labels(head).get("pod-template-hash") or _labels(head).get("controller-revision-hash") or "")
         ),
@@ -115,14 +116,6 @@ def pod(told: Json) -> PodSeen:
 
 def _labels(head: Json) -> Json:
     return head.get("labels") or {}
-
-
-def owner_of(head: Json) -> str:
-    """``KIND/NAME`` of an object's controller; empty where it has none."""
-    for one in head.get("ownerReferences") or ():
-        if one.get("controller"):
-            return f"{one.get('kind', '')}/{one.get('name', '')}"
-    return ""
 
 
 def _held_up(status: Json, conditions: Mapping[str, Json]) -> str:
@@ -167,39 +160,10 @@ def _container(name: str, role: Role, declared: Json, told: Json) -> ContainerSe
     )
 
 
-def template_of(kind: str, told: Json) -> Json:
-    """The pod template of a workload, as the API served it."""
-    spec = told.get("spec") or {}
-    if kind == "CronJob":
-        spec = (spec.get("jobTemplate") or {}).get("spec") or {}
-    found: Json = spec.get("template") or {}
-    return found
-
-
 def digest(value: object) -> str:
     """The same for equal JSON, in whatever order its keys come."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def selector_of(kind: str, told: Json) -> str:
-    """As a query has it. The pods of a CronJob are those of its Jobs, which have no selector in common."""
-    if kind == "CronJob":
-        return "job-name"
-    selector = (told.get("spec") or {}).get("selector") or {}
-    parts = [f"{name}={value}" for name, value in sorted((selector.get("matchLabels") or {}).items())]
-    for one in selector.get("matchExpressions") or ():
-        name, values = str(one.get("key", "")), ",".join(map(str, one.get("values") or ()))
-        match one.get("operator"):
-            case "In":
-                parts.append(f"{name} in ({values})")
-            case "NotIn":
-                parts.append(f"{name} notin ({values})")
-            case "Exists":
-                parts.append(name)
-            case "DoesNotExist":
-                parts.append(f"!{name}")
-    return ",".join(parts)
 
 
 def workload(kind: str, told: Json) -> WorkloadSeen:
@@ -215,8 +179,9 @@ def workload(kind: str, told: Json) -> WorkloadSeen:
         ready=ready,
         paused=bool(spec.get("suspend") if kind == "CronJob" else spec.get("paused")),
         rollout=rollout({**told, "kind": kind}, zero=True),  # the items of a list don't say their kind
-        template=digest(template_of(kind, told)),
-        selector=selector_of(kind, told),
+        template=digest(template_of(told)),
+        # The pods of a CronJob are those of its Jobs, which have no selector in common.
+        selector="job-name" if kind == "CronJob" else selector_of(told),
         writers=tuple(writers(told, below)),
     )
 

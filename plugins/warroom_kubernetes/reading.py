@@ -10,9 +10,10 @@ from warroom.api import BadInput, Context, WarroomError
 from warroom_kubernetes.asking import Cluster, NotThere
 from warroom_kubernetes.config import Config, Kind
 from warroom_kubernetes.config import Workload as Declared
+from warroom_kubernetes.objects import selector_of, template_of
 from warroom_kubernetes.paths import RESOURCES, path
-from warroom_kubernetes.revisions import Json, Revision, named, revisions_of, selector_of, template_of
-from warroom_kubernetes.templates import settings
+from warroom_kubernetes.revisions import Json, Revision, named, revisions_of
+from warroom_kubernetes.templates import hide
 
 STORED: dict[Kind, str] = {
     "Deployment": "replicasets",
@@ -86,9 +87,7 @@ async def standing(ctx: Context, api: Cluster, key: str) -> Standing:
             _all(api, await api.where(STORED[kind], namespace=namespace), of),
         )
     found = revisions_of(kind, thing, stored, pods)
-    for template in [template_of(thing), *(one.template for one in found)]:
-        for given in settings(template):
-            ctx.hide(given)
+    hide(ctx, template_of(thing), *(one.template for one in found))
     if not any(declared.container in (None, *(image.container for image in one.images)) for one in found[:1]):
         raise WarroomError(
             f"{kind} {namespace}/{name} has no container {declared.container}",

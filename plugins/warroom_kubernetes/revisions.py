@@ -19,6 +19,7 @@ from warroom.model.units import listed
 from warroom_kubernetes.config import Kind
 from warroom_kubernetes.images import Image, image_of
 from warroom_kubernetes.moments import NEVER, instant
+from warroom_kubernetes.objects import is_ready, newest_set, owned, template_of
 from warroom_kubernetes.templates import containers, plain, same
 
 Json = dict[str, Any]
@@ -91,52 +92,10 @@ class Revision:
         raise WarroomError(f"Revision {self.number} has no container {name}", f"it has {listed(own)}", "see container")
 
 
-def is_ready(pod: Mapping[str, Any]) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
-
-
-def template_of(workload: Mapping[str, Any]) -> Json:
-    """The pods' template: a CronJob has it deeper."""
-    spec = workload.get("spec") or {}
-    if "jobTemplate" in spec:
-        spec = (spec["jobTemplate"] or {}).get("spec") or {}
-    found: Json = spec.get("template") or {}
-    return found
-
-
-def selector_of(workload: Mapping[str, Any]) -> str:
-    """As ``labelSelector`` takes it."""
-    selector = (workload.get("spec") or {}).get("selector") or {}
-    words = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    for one in selector.get("matchExpressions") or ():
-        key, values = one.get("key"), ",".join(one.get("values") or ())
-        words.append(
-            {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": f"{key}"}.get(
-                str(one.get("operator")), f"!{key}"
-            )
-        )
-    return ",".join(words)
-
-
-def owned(objects: Sequence[Json], uid: object) -> list[Json]:
-    """Those whose controller has this UID."""
-    return [one for one in objects if owner(one).get("uid") == uid]
-
-
-def owner(one: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The reference to the controller; empty without one."""
-    references = (one.get("metadata") or {}).get("ownerReferences") or ()
-    return next((each for each in references if each.get("controller")), {})
-
-
 def of_deployment(deployment: Json, replica_sets: Sequence[Json], pods: Sequence[Json]) -> list[Revision]:
     """Newest first."""
     own = owned(replica_sets, deployment["metadata"].get("uid"))
-    # Where two have the same template the controller takes the older one.
-    now = template_of(deployment)
-    fitting = [one for one in own if same((one.get("spec") or {}).get("template") or {}, now)]
-    current = min(fitting, key=_age, default=None)
+    current = newest_set(deployment, replica_sets)
     found = []
     for one in own:
         head, spec = one["metadata"], one.get("spec") or {}
@@ -157,10 +116,6 @@ def of_deployment(deployment: Json, replica_sets: Sequence[Json], pods: Sequence
         )
         found.append(_with_pods(revision, owned(pods, revision.uid)))
     return _sorted(found)
-
-
-def _age(one: Json) -> tuple[str, str]:
-    return (str(one["metadata"].get("creationTimestamp") or ""), str(one["metadata"]["name"]))
 
 
 def of_controller(workload: Json, stored: Sequence[Json], pods: Sequence[Json]) -> list[Revision]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from warroom_kubernetes.patching import template_hash
+from warroom_kubernetes.objects import Json, condition, name_of, newest_set, number, owned, owner, part
 
-Json = Mapping[str, Any]
 DEADLINE = "ProgressDeadlineExceeded"
 
 
@@ -105,75 +104,24 @@ def on_delete(spec: Json) -> bool:
     return part(spec, "updateStrategy").get("type") == "OnDelete"
 
 
-def owned(owner: Json, objects: Iterable[Json]) -> list[Json]:
-    """Those whose controller it is, by UID: a selector alone may find what is somebody else's."""
-    uid = part(owner, "metadata").get("uid")
-    return [
-        one
-        for one in objects
-        if any(
-            ref.get("uid") == uid and ref.get("controller")
-            for ref in part(one, "metadata").get("ownerReferences") or ()
-        )
-    ]
-
-
 def pods_of(workload: Json, replica_sets: Iterable[Json], pods: Iterable[Json]) -> list[Json]:
     """A Deployment's by its ReplicaSets, the others' by themselves; finished ones of an earlier life are left out."""
+    uid = part(workload, "metadata").get("uid")
     if workload.get("kind") != "Deployment":
-        return owned(workload, pods)
-    mine = {part(one, "metadata").get("uid") for one in owned(workload, replica_sets)}
-    return [
-        pod
-        for pod in pods
-        if any(
-            ref.get("uid") in mine and ref.get("controller")
-            for ref in part(pod, "metadata").get("ownerReferences") or ()
-        )
-    ]
+        return owned(pods, uid)
+    mine = {part(one, "metadata").get("uid") for one in owned(replica_sets, uid)}
+    return [pod for pod in pods if owner(pod).get("uid") in mine]
 
 
-def newest_set(deployment: Json, replica_sets: Iterable[Json]) -> Json | None:
-    """The ReplicaSet of the template that the Deployment has now; the oldest where hashes once collided."""
-    wanted = template_hash(part(part(deployment, "spec"), "template"))
-    same = [
-        one for one in owned(deployment, replica_sets) if template_hash(part(part(one, "spec"), "template")) == wanted
-    ]
-    return min(same, key=lambda one: str(part(one, "metadata").get("creationTimestamp") or ""), default=None)
-
-
-def is_new(workload: Json, replica_sets: Iterable[Json], pod: Json) -> bool | None:
+def is_new(workload: Json, replica_sets: Sequence[Json], pod: Json) -> bool | None:
     """Whether the pod is of the workload's template as it is now; None where that can't be told yet."""
     labels = part(part(pod, "metadata"), "labels")
     if workload.get("kind") == "Deployment":
         newest = newest_set(workload, replica_sets)
-        if newest is None:
-            return None
-        uid = part(newest, "metadata").get("uid")
-        return any(ref.get("uid") == uid for ref in part(pod, "metadata").get("ownerReferences") or ())
+        return None if newest is None else bool(owned([pod], part(newest, "metadata").get("uid")))
     if workload.get("kind") == "StatefulSet":
         wanted = part(workload, "status").get("updateRevision")
         return None if not wanted else labels.get("controller-revision-hash") == wanted
     generation = labels.get("pod-template-generation")
     wanted = part(part(workload, "metadata"), "annotations").get("deprecated.daemonset.template.generation")
     return None if wanted is None or generation is None else generation == wanted
-
-
-def part(holder: Json, key: str) -> Json:
-    """A map in it; an empty one where there is none."""
-    found = holder.get(key)
-    return found if isinstance(found, Mapping) else {}
-
-
-def number(holder: Json, key: str, missing: int = 0) -> int:
-    found = holder.get(key)
-    return found if isinstance(found, int) and not isinstance(found, bool) else missing
-
-
-def condition(status: Json, kind: str) -> Json:
-    found = [one for one in status.get("conditions") or () if isinstance(one, Mapping) and one.get("type") == kind]
-    return found[0] if found else {}
-
-
-def name_of(thing: Json) -> str:
-    return str(part(thing, "metadata").get("name") or "")

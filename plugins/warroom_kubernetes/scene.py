@@ -16,8 +16,10 @@ from warroom_kubernetes.asking import Cluster, cluster
 from warroom_kubernetes.config import Config, Workload
 from warroom_kubernetes.ends import End, Ends
 from warroom_kubernetes.guarding import Guard
-from warroom_kubernetes.live import Json, PodSeen, WorkloadSeen, belongs, template_of
+from warroom_kubernetes.live import PodSeen, WorkloadSeen, belongs
 from warroom_kubernetes.measures import slice_seen
+from warroom_kubernetes.objects import Json, template_of
+from warroom_kubernetes.templates import hide
 from warroom_kubernetes.watching import PACE, Beat, Change, Pace, Source, Watch
 
 AGAIN_S = 2.0
@@ -124,7 +126,7 @@ class Scene:
         shown = f"{declared.kind} {name}"
 
         def kept(told: Json) -> WorkloadSeen:
-            self._hide(template_of(declared.kind, told))
+            hide(self._ctx, template_of(told))
             return live.workload(declared.kind, told)
 
         query = {"fieldSelector": f"metadata.name={name}"}
@@ -137,14 +139,6 @@ class Scene:
             what = f"the endpoints of {declared.service}"
             part.slices = Watch(what, path, slice_seen, self._ctx.clock, query, pace=self._pace)
         return part
-
-    def _hide(self, template: Json) -> None:
-        """A log may print what the template gives to a container."""
-        spec = template.get("spec") or {}
-        for one in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-            told = {str(v["name"]): str(v["value"]) for v in one.get("env") or () if v.get("name") and v.get("value")}
-            if told:
-                self._ctx.hide(told)
 
     def _changed(self, part: Part, change: Change[WorkloadSeen]) -> None:
         part.guard.take(change, self._ctx.clock.now())

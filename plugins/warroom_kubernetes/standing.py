@@ -13,9 +13,10 @@ from warroom_kubernetes import reading
 from warroom_kubernetes.asking import ApiRefused, Cluster, NotThere, cluster
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.login import left
+from warroom_kubernetes.objects import condition
 from warroom_kubernetes.paths import METRICS, RESOURCES, path
 from warroom_kubernetes.rights import Right, asked, to_change, to_look
-from warroom_kubernetes.rollouts import condition, rollout
+from warroom_kubernetes.rollouts import rollout
 from warroom_kubernetes.target import target
 
 SOON_S = 3600.0

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from warroom_kubernetes.rollouts import DEADLINE, Json, condition, name_of, number, part
+from warroom_kubernetes.moments import NEVER, happened_at, instant
+from warroom_kubernetes.objects import Json, condition, name_of, number, part
+from warroom_kubernetes.rollouts import DEADLINE
 
 Why = Literal[
     "image",
@@ -120,7 +122,7 @@ def _terminating(pod: Json, gone: str, now: datetime | None) -> list[Trouble]:
     """``deletionTimestamp`` is when its grace period ends, not when it was asked to end."""
     name = name_of(pod)
     held = part(pod, "metadata").get("finalizers") or []
-    due = moment(gone)
+    due = instant(gone)
     if now is None or due is None or (now - due).total_seconds() < LATE_S:
         return []
     late = f"{(now - due).total_seconds():.0f} s after its grace period"
@@ -197,16 +199,7 @@ def _about(events: Sequence[Json], thing: Json) -> list[Json]:
         regarded = part(event, "involvedObject") or part(event, "regarding")
         return regarded.get("uid") == uid if regarded.get("uid") else regarded.get("name") == name
 
-    return sorted(filter(mine, events), key=event_time)
-
-
-def event_time(event: Json) -> str:
-    """Of its last happening: ``lastTimestamp`` is null in events of the newer kind. ISO in UTC, so it sorts as text."""
-    told = part(event, "series").get("lastObservedTime")
-    for one in (told, event.get("lastTimestamp"), event.get("eventTime"), event.get("firstTimestamp")):
-        if isinstance(one, str) and one:
-            return one
-    return str(part(event, "metadata").get("creationTimestamp") or "")
+    return sorted(filter(mine, events), key=lambda event: happened_at(event) or NEVER)
 
 
 def _of(event: Json, container: str) -> bool:
@@ -217,13 +210,6 @@ def _of(event: Json, container: str) -> bool:
 def _said(reason: object, message: object) -> str:
     words = [str(one).strip() for one in (reason, message) if one]
     return ": ".join(words)[:600] or "no reason is given"
-
-
-def moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def summed(found: Sequence[Trouble], most: int = 3) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from warroom.api import Context
 from warroom.model.units import listed
 
 Template = Mapping[str, Any]
@@ -56,10 +57,17 @@ def containers(template: Template) -> list[dict[str, Any]]:
 
 
 def settings(template: Template) -> Iterator[dict[str, str]]:
-    """What each container has in its environment as literal values: for ``Context.hide``."""
+    """What each container has in its environment as literal values."""
     for one in containers(template):
         given = one.get("env") or ()
         yield {str(each["name"]): str(each["value"]) for each in given if each.get("value") and each.get("name")}
+
+
+def hide(ctx: Context, *templates: Template) -> None:
+    """Before anything of them is kept: a log, an event or an error may print what a container was given."""
+    for template in templates:
+        for given in settings(template):
+            ctx.hide(given)
 
 
 def changes(older: Template, newer: Template) -> list[Change]:

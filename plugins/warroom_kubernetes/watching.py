@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from warroom.api import Clock, WarroomError
 from warroom_kubernetes.errors import Gone, refusal
-from warroom_kubernetes.live import Json
+from warroom_kubernetes.objects import Json
 
 T = TypeVar("T")
 Query = Mapping[str, str]

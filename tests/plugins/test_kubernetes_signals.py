@@ -16,7 +16,7 @@ from warroom.api import BadInput
 from warroom.testing.fakes import a_context
 from warroom_kubernetes.config import Config
 from warroom_kubernetes.ends import Ends
-from warroom_kubernetes.live import PodSeen, belongs, held_up, pod, selector_of, workload
+from warroom_kubernetes.live import PodSeen, belongs, held_up, pod, workload
 from warroom_kubernetes.measures import Usage, Used, Value, endpoints, of_all, of_usage, of_workload, slice_seen, usage
 from warroom_kubernetes.quantities import quantity
 from warroom_kubernetes.signals import KubernetesSignals, offered
@@ -157,17 +157,6 @@ def test_pods_are_their_workloads_own() -> None:
     assert belongs(replace(one, owner="StatefulSet/db"), "StatefulSet", "db")
     assert belongs(replace(one, owner="Job/report-29"), "CronJob", "report")
     assert not belongs(replace(one, owner=""), "Deployment", "web")
-
-
-def test_selectors_as_a_query_has_them() -> None:
-    expressions = [
-        {"key": "tier", "operator": "In", "values": ["a", "b"]},
-        {"key": "x", "operator": "NotIn", "values": ["c"]},
-        {"key": "y", "operator": "Exists"},
-        {"key": "z", "operator": "DoesNotExist"},
-    ]
-    told = {"spec": {"selector": {"matchLabels": {"app": "web"}, "matchExpressions": expressions}}}
-    assert selector_of("Deployment", told) == "app=web,tier in (a,b),x notin (c),y,!z"
 
 
 # ---- metrics

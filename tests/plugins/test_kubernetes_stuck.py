@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from warroom_kubernetes.moments import by_time
 from warroom_kubernetes.rollouts import rollout
-from warroom_kubernetes.stuck import Why, event_time, summed, troubles
+from warroom_kubernetes.stuck import Why, summed, troubles
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
@@ -105,7 +106,7 @@ def test_events_are_in_order_whichever_time_they_have() -> None:
     plain = event("b", "", lastTimestamp="2026-03-02T03:00:03Z")
     new = event("c", "", eventTime="2026-03-02T03:00:02.000000Z")
     bare = event("d", "", metadata={"creationTimestamp": "2026-03-02T03:00:01Z"})
-    assert [one["reason"] for one in sorted([series, plain, new, bare], key=event_time)] == ["d", "c", "b", "a"]
+    assert [one["reason"] for one in by_time([series, plain, new, bare])] == ["d", "c", "b", "a"]
 
 
 def deployment(wanted: int = 3, **status: Any) -> dict[str, Any]:

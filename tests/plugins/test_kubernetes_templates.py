@@ -9,10 +9,11 @@ import pytest
 
 from warroom.api import BadInput, WarroomError
 from warroom_kubernetes.configs import Config, Memory, Named, compared, differing, hashed, references
-from warroom_kubernetes.images import digest_in, image_of, pinned, repository_of, tag_of
+from warroom_kubernetes.images import digest_in, image_of, pinned, tag_of
 from warroom_kubernetes.managers import writers
 from warroom_kubernetes.moments import instant
-from warroom_kubernetes.revisions import find, named, of_controller, of_deployment, selector_of
+from warroom_kubernetes.objects import selector_of
+from warroom_kubernetes.revisions import find, named, of_controller, of_deployment
 from warroom_kubernetes.templates import changes, plain, same, settings
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -155,18 +156,18 @@ def test_literal_values_are_told_to_the_redactor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "tag", "repository", "digest"),
+    ("reference", "tag", "digest"),
     [
-        ("web", "", "web", None),
-        ("registry:5000/shop/web", "", "registry:5000/shop/web", None),
-        ("registry:5000/shop/web:v1", "v1", "registry:5000/shop/web", None),
-        (f"shop/web:v1@{ONE}", "v1", "shop/web", ONE),
-        (f"shop/web@{ONE}", "", "shop/web", ONE),
-        ("shop/web@sha256:short", "", "shop/web", None),
+        ("web", "", None),
+        ("registry:5000/shop/web", "", None),
+        ("registry:5000/shop/web:v1", "v1", None),
+        (f"shop/web:v1@{ONE}", "v1", ONE),
+        (f"shop/web@{ONE}", "", ONE),
+        ("shop/web@sha256:short", "", None),
     ],
 )
-def test_a_reference_is_taken_apart(reference: str, tag: str, repository: str, digest: str | None) -> None:
-    assert (tag_of(reference), repository_of(reference), pinned(reference)) == (tag, repository, digest)
+def test_a_reference_is_taken_apart(reference: str, tag: str, digest: str | None) -> None:
+    assert (tag_of(reference), pinned(reference)) == (tag, digest)
 
 
 @pytest.mark.parametrize("told", [f"shop/web@{ONE}", f"docker-pullable://shop/web@{ONE}", ONE, f"docker://{ONE}"])

@@ -17,10 +17,10 @@ from warroom_kubernetes.asking import Cluster, NotThere, cluster
 from warroom_kubernetes.calls import At
 from warroom_kubernetes.config import Config, Name
 from warroom_kubernetes.finish import around
+from warroom_kubernetes.objects import is_ready
 from warroom_kubernetes.operations.args import WorkloadArgs
 from warroom_kubernetes.operations.scene import Found, Json, find, listing, mapping, may, unseen
 from warroom_kubernetes.paths import path
-from warroom_kubernetes.revisions import is_ready
 from warroom_kubernetes.stuck import summed, troubles
 
 

@@ -16,11 +16,11 @@ from warroom_kubernetes.asking import JSON_PATCH, ApiRefused, Cluster, NotThere
 from warroom_kubernetes.calls import MANAGER, At, patch_line
 from warroom_kubernetes.config import Config, Kind
 from warroom_kubernetes.controllers import AUTOSCALERS
+from warroom_kubernetes.objects import template_of
 from warroom_kubernetes.patching import Op, template_hash
 from warroom_kubernetes.paths import RESOURCES, group_of, path
 from warroom_kubernetes.reading import Standing
-from warroom_kubernetes.revisions import template_of
-from warroom_kubernetes.templates import settings
+from warroom_kubernetes.templates import hide
 
 Json = dict[str, Any]
 
@@ -102,13 +102,6 @@ async def find(ctx: Context, api: Cluster, key: str) -> Found:
 def found_of(api: Cluster, at: Standing) -> Found:
     """Of one that was read with its revisions."""
     return Found(at.key, at.kind, At(api.kubectl, at.namespace, at.kind.lower(), at.name, at.path, at.uid), at.thing)
-
-
-def hide(ctx: Context, *templates: Mapping[str, Any]) -> None:
-    """Before anything of them is kept."""
-    for template in templates:
-        for given in settings(template):
-            ctx.hide(given)
 
 
 async def may(api: Cluster, one: At, verb: str = "patch", group_version: str = "", sub: str = "") -> None:
