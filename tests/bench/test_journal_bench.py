@@ -92,7 +92,7 @@ async def test_an_append_costs_little_more_than_its_syncs_and_a_crowd_shares_the
         lone_append_to_one_in_a_crowd=lone / crowd,
     )
     assert lone / bare < 8
-    assert lone / crowd > 2
+    assert lone / crowd > (2 if full else 1)
 
 
 async def test_opening_is_quicker_than_having_written(

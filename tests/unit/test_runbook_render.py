@@ -81,7 +81,7 @@ def test_init_writes_what_loads(tmp_path: Path) -> None:
 
 def test_init_is_short_and_commented() -> None:
     lines = STARTER_FILE.read_text(encoding="utf-8").splitlines()
-    assert len(lines) < 140
+    assert len(lines) < 160
     assert sum(line.lstrip().startswith("#") for line in lines) > 10
 
 
@@ -90,13 +90,14 @@ def test_what_the_starter_only_shows_works_as_well(tmp_path: Path) -> None:
     text = STARTER_FILE.read_text(encoding="utf-8")
     path = tmp_path / "warroom.yaml"
     shown = re.sub(r"(?m)^( *)# ( *[a-z][a-z0-9_-]*:(?: .*)?)$", r"\1\2", text)
-    assert shown.count("plugin:") == 6
+    assert shown.count("plugin:") == 7
     path.write_text(shown, encoding="utf-8")
     lines, status = print_check(path)
     assert status == 0, lines
-    assert "Run by warroom: option-b, stop-writes and resume-writes." in lines
+    (run,) = (line for line in lines if line.startswith("Run by warroom: "))
+    assert "option-b, option-c, stop-writes, resume-writes" in run
     assert not any("UNKNOWN" in line and "http-error-ratio" in line for line in lines)
-    for source in ("compose", "prometheus", "sentry", "http", "postgres", "redis"):
+    for source in ("compose", "kubernetes", "prometheus", "sentry", "http", "postgres", "redis"):
         broken = shown.replace(
             f"plugin: {source}\n    config:\n", f"plugin: {source}\n    config:\n      nonsense: 1\n"
         )
