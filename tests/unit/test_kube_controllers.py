@@ -184,11 +184,13 @@ def test_endpoints_are_the_ready_pods(cluster: Cluster, namespace: Namespace) ->
     namespace.service("web")
     web = namespace.workload("web")
 
-    def ready() -> set[str]:
+    def rows() -> list[Json]:
         query = "kubernetes.io/service-name=web"
         slices = cluster.items(namespace.path("discovery.k8s.io/v1", "endpointslices"), labelSelector=query)
-        rows = [row for one in slices for row in one.get("endpoints") or []]
-        return {row["targetRef"]["uid"] for row in rows if row["conditions"]["ready"]}
+        return [row for one in slices for row in one.get("endpoints") or []]
+
+    def ready() -> set[str]:
+        return {row["targetRef"]["uid"] for row in rows() if row["conditions"]["ready"]}
 
     def uids() -> set[str]:
         return {pod["metadata"]["uid"] for pod in web.pods()}
@@ -199,21 +201,27 @@ def test_endpoints_are_the_ready_pods(cluster: Cluster, namespace: Namespace) ->
     web.wait_rolled_out()
     wait_for(lambda: ready() == uids(), "the new pods alone behind the Service")
     assert not ready() & before
+    good = uids()
+    web.set_image(cluster.images.bad)
+    wait_for(lambda: len(rows()) == 3, "the bad pod in the slice")
+    assert ready() == good
 
 
 def test_a_stateful_set_waits_for_its_broken_pod(cluster: Cluster, namespace: Namespace) -> None:
     db = namespace.workload("db", "StatefulSet")
     good = db.get()["status"]["currentRevision"]
     db.set_image(cluster.images.bad)
+    broken = namespace.path("v1", "pods", "db-1")
     wait_for(lambda: [pod["spec"]["containers"][0]["image"] for pod in db.pods()][-1] == cluster.images.bad, "db-1 bad")
+    stuck = cluster.get(broken)["metadata"]["uid"]
     revisions = cluster.items(namespace.path("apps/v1", "controllerrevisions"))
     data = next(one["data"] for one in revisions if one["metadata"]["name"] == good)
     assert data["spec"]["template"]["$patch"] == "replace"
     db.patch(data)
     wait_for(lambda: db.get()["status"]["observedGeneration"] == db.get()["metadata"]["generation"], "the new template")
-    broken = namespace.path("v1", "pods", "db-1")
-    assert cluster.get(broken)["spec"]["containers"][0]["image"] == cluster.images.bad
-    cluster.delete(broken, {"preconditions": {"uid": cluster.get(broken)["metadata"]["uid"]}})
+    left = cluster.get(broken)["metadata"]
+    assert (left["uid"], "deletionTimestamp" in left) == (stuck, False)
+    cluster.delete(broken, {"preconditions": {"uid": stuck}})
     db.wait_rolled_out()
     assert {pod["spec"]["containers"][0]["image"] for pod in db.pods()} == {cluster.images.good}
     numbers = sorted(one["revision"] for one in cluster.items(namespace.path("apps/v1", "controllerrevisions")))
@@ -231,12 +239,14 @@ def test_a_daemon_set_rolls_too(cluster: Cluster, namespace: Namespace) -> None:
 @pytest.mark.needs("kube-emulator")
 def test_an_autoscaler_follows_the_load_unless_it_is_told_not_to(cluster: Cluster, namespace: Namespace) -> None:
     web = namespace.workload("web")
+    cluster.steer.hold("autoscaling")
     namespace.autoscaler("web", least=2, most=4)
     path = namespace.path("autoscaling/v2", "horizontalpodautoscalers", "web")
     behavior = {way: {"selectPolicy": "Disabled"} for way in ("scaleUp", "scaleDown")}
     cluster.merge(path, {"spec": {"behavior": behavior}})
     for pod in web.pods():
         cluster.steer.usage(namespace.name, pod["metadata"]["name"], cpu_m=100, memory_mi=10)
+    cluster.steer.hold()
     wait_for(lambda: cluster.get(path).get("status", {}).get("currentReplicas") == 2, "the autoscaler's look")
     assert web.get()["spec"]["replicas"] == 2
     cluster.merge(path, {"spec": {"behavior": None}})

@@ -114,11 +114,10 @@ def test_a_merge_patch_replaces_lists_and_removes_by_null(cluster: Cluster, name
 def test_a_json_patch_is_whole_or_nothing(cluster: Cluster, namespace: Namespace) -> None:
     path = idle(namespace)
     now = cluster.get(path)
-    replace = {"op": "replace", "path": "/spec/paused", "value": True}
     add = {"op": "add", "path": "/spec/paused", "value": True}
     good = {"op": "test", "path": "/spec/template", "value": now["spec"]["template"]}
     wrong = {"op": "test", "path": "/metadata/uid", "value": "another"}
-    for steps in ([add, wrong], [wrong, add], [good, replace]):
+    for steps in ([add, wrong], [wrong, add], [good, add, wrong]):
         refused = cluster.ask("PATCH", path, steps, content_type=JSON_PATCH)
         assert (refused.status, refused.reason) == (422, "Invalid")
         assert "paused" not in cluster.get(path)["spec"]
@@ -302,4 +301,4 @@ def test_what_is_not_there_is_said_as_the_server_does(cluster: Cluster, home: st
     assert (gone.status, gone.reason, gone.message) == (404, "NotFound", 'configmaps "none" not found')
     assert cluster.ask("GET", "/apis/none/v1/things").status == 404
     assert cluster.ask("POST", home, {"apiVersion": "v1", "kind": "Secret"}).status == 400
-    assert cluster.get("/version")["major"] == "1"
+    assert cluster.get("/version")["gitVersion"].startswith("v1.")

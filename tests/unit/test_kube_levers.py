@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.kube.cluster import Cluster, wait_for
+from tests.kube.cluster import JSON_PATCH, Cluster, wait_for
 from tests.kube.workloads import Namespace, Workload
 
 pytestmark = pytest.mark.needs("kube-emulator")
@@ -107,3 +107,10 @@ def test_a_fleet_is_there_at_once_and_its_workloads_still_roll(cluster: Cluster,
     app.set_image(cluster.images.next)
     app.wait_rolled_out()
     assert [rs["spec"]["replicas"] for rs in app.replica_sets()] == [0, 3]
+
+
+def test_what_is_not_there_is_not_replaced(cluster: Cluster, namespace: Namespace) -> None:
+    """Newer servers refuse it, 1.20 takes it for an addition: a patch of the product must serve both."""
+    path = namespace.workload("web", replicas=0, wait=False).path
+    step = {"op": "replace", "path": "/spec/paused", "value": True}
+    assert cluster.ask("PATCH", path, [step], content_type=JSON_PATCH).status == 422
