@@ -301,4 +301,4 @@ def test_what_is_not_there_is_said_as_the_server_does(cluster: Cluster, home: st
     assert (gone.status, gone.reason, gone.message) == (404, "NotFound", 'configmaps "none" not found')
     assert cluster.ask("GET", "/apis/none/v1/things").status == 404
     assert cluster.ask("POST", home, {"apiVersion": "v1", "kind": "Secret"}).status == 400
-    assert cluster.get("/version")["gitVersion"].startswith("v1.")
+    assert cluster.get("/version")["gitVersion"].startswith("v")
