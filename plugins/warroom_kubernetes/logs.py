@@ -33,8 +33,6 @@ FIRST_LINES = 1000
 PREVIOUS_LINES = 200
 FIRST_EVENTS = timedelta(minutes=10)
 AGAIN_S = 1.0
-LONGEST_S = 4.0
-"""Between two connections to a log of a container that runs, where they end again and again with nothing new."""
 AT_ONCE = 200
 """Containers that are followed at the same time; of more, that they are not is said."""
 WAITING = 2048
@@ -237,18 +235,15 @@ class Following:
     async def _follow(self, key: tuple[str, str], one: _One) -> None:
         """One container until its pod is gone, each time that it is started."""
         read = noted = ""
-        idle = AGAIN_S / 4
         while True:
             one.news.clear()
-            now, upto = one.seen, one.position.newest
+            now, pause = one.seen, AGAIN_S / 4
             try:
                 async with cluster(self._ctx) as api:
                     if now.restarts and now.id != read:
                         await self._lines(api, one, previous=True)
                     await self._lines(api, one, previous=False)
                     read = now.id
-                idle = AGAIN_S / 4 if one.position.newest > upto else min(LONGEST_S, idle * 2)
-                pause = idle
             except NotThere:
                 break
             except ApiRefused as error:
@@ -265,7 +260,6 @@ class Following:
             if one.seen.state == "running" and one.seen.id == now.id:
                 await self._ctx.clock.sleep(pause)
             else:
-                idle = AGAIN_S / 4
                 await one.news.wait()
         self._followed.pop(key, None)
 
