@@ -236,7 +236,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "password",
         (b"--",),
-        re.compile(rf"(?i)--[\w-]*(?:{_NAMES})\s+(?P<value>{_QUOTED}|(?!-){_BARE})"),
+        re.compile(rf"(?i)(?<!-)--[\w-]{{0,40}}(?:{_NAMES})\s+(?P<value>{_QUOTED}|(?!-){_BARE})"),
         _is_value,
     ),
     Pattern(
