@@ -104,6 +104,16 @@ async def test_a_drill_is_played_on_it(tmp_path: Path, cluster: Cluster, full: b
     assert grounds(cluster) == []
 
 
+@pytest.mark.needs("kube-emulator")
+async def test_a_bad_release_that_comes_up_after_all_is_no_drill(tmp_path: Path, cluster: Cluster) -> None:
+    cluster.steer.image(broken_image(cluster.images.good), "runs")
+    on = On(a_file(tmp_path, cluster, "staging", identity(cluster)), cluster.images.good)
+    async with playing(on, tmp_path / "state") as drill:
+        with pytest.raises(WarroomError, match="bad release runs"):
+            await drill.begin()
+    assert grounds(cluster) == []
+
+
 @pytest.mark.parametrize(
     ("image", "broken"),
     [

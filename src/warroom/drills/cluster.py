@@ -37,6 +37,7 @@ UP_S = 180.0
 DOWN_S = 60.0
 LOOK_S = 0.5
 NO_SUCH_TAG = "warroom-drill-no-such-release"
+NOT_PULLED = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 LABEL = "warroom.dev/drill"
 APPS = "/apis/apps/v1/namespaces"
 
@@ -72,7 +73,7 @@ def marked(runbook: Runbook, file: Path, kubeconfig: Path | None = None) -> tupl
         raise WarroomError(
             "This cluster is not marked for drills",
             f"{file} has no fingerprint of {found[0]}",
-            f"put its identity under environment: fingerprints: {{{found[0]}: …}}; its readiness row shows it",
+            f"put what its readiness row shows there: fingerprints: {{{found[0]}: kubernetes-UID/NAMESPACE}}",
         )
     whole = dict(runbook.platforms[found[0]].config)
     if kubeconfig is not None:
@@ -121,14 +122,33 @@ class Ground:
             content_type="application/strategic-merge-patch+json",
         )
         await self._until(lambda ready: ready == 0, DOWN_S, "the pods of the good release went on serving")
-        return datetime.now(UTC)
+        begun = datetime.now(UTC)
+        await self._until_not_pulled(broken)
+        return begun
+
+    async def _until_not_pulled(self, broken: str) -> None:
+        """A release that comes up after all is no fault: nobody would ever be called to it."""
+        where = f"/api/v1/namespaces/{self.namespace}/pods"
+        for _ in range(round(DOWN_S / LOOK_S)):
+            pods = await self._send("GET", where, None, "get", "pods", "-n", self.namespace)
+            states = [state for pod in _at(pods.data, "items") or () for state in _states(pod, broken)]
+            if any(_at(state, "waiting", "reason") in NOT_PULLED for state in states):
+                return
+            if any("running" in state for state in states):
+                raise WarroomError("The drill's bad release runs", f"the cluster has an image {broken}", self.where)
+            await asyncio.sleep(LOOK_S)
+        raise WarroomError("The drill's bad release is not tried", f"no pod of {broken} in {DOWN_S:g} s", self.where)
 
     async def remove(self) -> None:
         """The namespace that was made here, and no other of its name."""
         if self._uid:
             body: JsonValue = {"preconditions": {"uid": self._uid}}
             where = f"/api/v1/namespaces/{self.namespace}"
-            await self._send("DELETE", where, body, "delete", "namespace", self.namespace)
+            try:
+                await self._send("DELETE", where, body, "delete", "namespace", self.namespace)
+            except WarroomError as error:
+                hint = f"kubectl delete namespace {self.namespace}"
+                raise WarroomError(f"The drill's {self.where} is left behind", str(error), hint) from error
 
     async def _until(self, happened: Any, at_most: float, otherwise: str) -> None:
         where, ready = f"{APPS}/{self.namespace}/deployments/{NAME}", 0
@@ -179,6 +199,12 @@ def _deployment(image: str) -> JsonValue:
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
+
+
+def _states(pod: JsonValue, image: str) -> list[dict[str, JsonValue]]:
+    """Of the containers that were made from this image, or are to be."""
+    statuses = _at(pod, "status", "containerStatuses") or ()
+    return [status.get("state") or {} for status in statuses if status.get("image") == image]
 
 
 def _at(value: JsonValue, *path: str) -> Any:

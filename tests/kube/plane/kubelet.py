@@ -1,7 +1,7 @@
 """Stands in for the nodes of a control plane: three Node objects, whose pods become what their image's tag says.
 
-``bad…`` can't be pulled, ``crash…`` ends at once with 1 and is started again, ``never…`` runs and is never ready, all
-others run. It speaks to the API server as a kubelet does, and serves the containers' logs.
+``bad…`` and ``…no-such…`` can't be pulled, ``crash…`` ends at once with 1 and is started again, ``never…`` runs and is
+never ready, all others run. It speaks to the API server as a kubelet does, and serves the containers' logs.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ def nanoseconds() -> str:
 
 def behaviour(image: str) -> str:
     tag = image.rpartition("/")[2].partition("@")[0].rpartition(":")[2]
+    if "no-such" in tag:
+        return "bad"
     return next((one for one in ("bad", "crash", "never") if tag.startswith(one)), "runs")
 
 
