@@ -279,6 +279,14 @@ async def test_a_database_cut_short_is_named(copied: Callable[[Path], Path], clo
         assert found.reason
 
 
+async def test_what_is_cut_off_is_missed_though_it_held_nothing(copied: Callable[[Path], Path], closed: Path) -> None:
+    """A page of zeros at the end: without some of it every entry is still as it was written."""
+    folder = copied(closed)
+    with (folder / DB).open("ab") as file:
+        file.write(bytes(100))
+    assert "within a page" in verify(folder).reason
+
+
 def test_the_chain_is_what_it_says() -> None:
     """By hand, so that a change to how it is made can't go unnoticed: it would make every old journal a damaged one."""
     first = link(genesis("INC-0001"), 1, b"{}")

@@ -66,7 +66,7 @@ def read(folder: Path) -> Reading:
         _plain_files(folder)
         marks = _marks(folder)
         with _copied(folder) as copy, closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-            return _judge(connection, marks)
+            return _judge(connection, marks, copy)
     except _BadError as bad:
         return Reading(Verified(ok=False, entries=0, first_bad=bad.first_bad, reason=bad.reason))
     except sqlite3.Error as error:
@@ -154,7 +154,7 @@ def _copy(source: Path, target: Path) -> None:
         ) from error
 
 
-def _judge(connection: sqlite3.Connection, marks: _Marks) -> Reading:
+def _judge(connection: sqlite3.Connection, marks: _Marks, copy: Path) -> Reading:
     connection.execute("PRAGMA trusted_schema = OFF")
     incident = _incident(connection)
     entries, last, bad = _chain(connection, incident)
@@ -164,6 +164,7 @@ def _judge(connection: sqlite3.Connection, marks: _Marks) -> Reading:
             raise bad
         acknowledged = _compare_head(marks, incident, entries, last)
         _structure(connection)
+        _whole_pages(copy)
     except _BadError as found:
         verified = Verified(ok=False, entries=len(entries), first_bad=found.first_bad, reason=found.reason)
     else:
@@ -232,6 +233,15 @@ def _structure(connection: sqlite3.Connection) -> None:
     found = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if found != ("ok",):
         raise _BadError(f"the database around the entries is damaged: {str(found[0])[:200] if found else 'no answer'}")
+
+
+def _whole_pages(copy: Path) -> None:
+    """SQLite writes whole pages, and reads what is cut off the last one as zeros: often they were zeros."""
+    with copy.open("rb") as file:
+        size = int.from_bytes(file.read(18)[16:], "big")
+    size = 65536 if size == 1 else size
+    if size and copy.stat().st_size % size:
+        raise _BadError(f"the database's file is cut short: it ends within a page of {size} bytes")
 
 
 def _a(found: str) -> str:
