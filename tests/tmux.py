@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -54,13 +55,16 @@ class Tmux:
     def ended(self) -> int | None:
         """The program's exit status, once it has ended; of one that a signal ended, the signal's number below zero.
 
-        tmux knows that its terminal was closed before it knows how it ended: until then it has not ended.
+        tmux knows that its terminal was closed before it knows how it ended: until then it has not ended. Now and then
+        tmux 3.3 misses the signal that says so, and would wait for it for ever: it is told again.
         """
-        told = "#{pane_dead} #{pane_dead_status} #{pane_dead_signal}"
-        dead, status, signal = self("display-message", "-p", "-t", "main", told).strip("\n").split(" ")
-        if dead != "1" or not (status or signal):
+        told = "#{pane_dead} #{pane_dead_status} #{pane_dead_signal} #{pid}"
+        dead, status, number, server = self("display-message", "-p", "-t", "main", told).strip("\n").split(" ")
+        if dead == "1" and not (status or number):
+            os.kill(int(server), signal.SIGCHLD)
+        if dead != "1" or not (status or number):
             return None
-        return int(status) if status else -int(signal)
+        return int(status) if status else -int(number)
 
     async def until(self, seen: Callable[[str], bool], what: str, seconds: float = 60) -> str:
         """The screen as soon as it shows it. Fails with the screen when it does not."""

@@ -138,7 +138,7 @@ async def test_two_people_play_a_whole_drill_by_the_next_right_action(tmux: Tmux
         await pair.play("X")
         await tmux.shows(r"CLOSED recovered")
         pair.press("q")
-        await tmux.until(lambda _: tmux.ended() is not None, "the console has ended", 120)
+        await tmux.until(lambda _: tmux.ended() is not None, "the console has ended")
     assert tmux.ended() == 0
     assert pair.taken[-1] == "X"
     assert "".join(pair.taken).index("R") < "".join(pair.taken).index("v")
