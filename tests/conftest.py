@@ -15,14 +15,16 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.docker_engine import DockerEngine, no_compose, no_dockerd, shared_engine
-from tests.kube.fixtures import cluster, fleet, namespace, shared_cluster, workload
+from tests.kube.fixtures import cluster, fleet, kinds_of_others, namespace, shared_cluster, workload
 from tests.kube.real import REAL
 from tests.ordering import dealt
+from warroom.cli.loop import settle
 
-__all__ = ["cluster", "fleet", "namespace", "shared_cluster", "workload"]
+__all__ = ["cluster", "fleet", "kinds_of_others", "namespace", "shared_cluster", "workload"]
 
 REQUIRED = "WARROOM_CI_REQUIRE"
 
@@ -106,6 +108,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for engine in _needed(item):
             if engine not in ENGINES:
                 raise pytest.UsageError(f"{item.nodeid} needs {engine!r}, which tests/conftest.py does not know")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Python's garbage collection, as the console sets it for itself: it was a quarter of a console test's time.
+
+    Where nothing is run, hypothesis draws once. What it works out of the code and of Unicode it keeps on the disk; in a
+    fresh copy of the project each worker would do that for itself (`./dev test` collects once, before they start).
+    """
+    settle()
+    if session.config.option.collectonly:
+        _drawn()
+
+
+@settings(max_examples=1, database=None)
+@given(st.text())
+def _drawn(_: str) -> None:
+    pass
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

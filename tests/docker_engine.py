@@ -33,11 +33,12 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from tests.docker_supervisor import PATH, PREFIX, Options, free_port, locked
+from tests.docker_supervisor import PATH, PREFIX, Options, locked
+from tests.ports import free_port
 
 SUPERVISOR = Path(__file__).with_name("docker_supervisor.py")
 PROGRAMS = ("docker", "dockerd", "containerd", "runc", "iptables", "ip", "unshare", "busybox")
-STARTED_WITHIN = 60.0
+STARTED_WITHIN = 120.0
 
 
 class EngineProblem(AssertionError):
@@ -60,12 +61,12 @@ def unique(word: str = "t") -> str:
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=5)
+        super().__init__("localhost", timeout=60)
         self._path = str(path)
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(5)
+        self.sock.settimeout(60)
         self.sock.connect(self._path)
 
 
@@ -173,7 +174,7 @@ class DockerEngine:
             wait_for(lambda: supervisor.poll() is not None or self._ready(), "dockerd")
         except EngineProblem:
             supervisor.terminate()
-            supervisor.wait(30)
+            supervisor.wait(60)
             raise
         if supervisor.poll() is not None:
             raise EngineProblem(f"dockerd did not start: {self.last_words()}")

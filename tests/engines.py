@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.world import PLUGIN, Config, a_world, world_runbook
-from warroom.api import Plugin
+from warroom.api import Clock, Plugin
 from warroom.engine.core import Options
 from warroom.engine.engine import Engine
 from warroom.journal.folder import StateFolder
@@ -78,6 +78,7 @@ async def a_running(
     *,
     options: Options | None = None,
     plugin: Plugin = PLUGIN,
+    clock: Clock | None = None,
     **overrides: Any,
 ) -> AsyncIterator[World]:
     """``overrides`` are the runbook's sections. Afterwards nothing that the engine began may go on."""
@@ -91,7 +92,7 @@ async def a_running(
 
     before = asyncio.all_tasks()
     async with Engine(
-        world_runbook(kind, **overrides), StateFolder(tmp_path / "state"), options=options, load=load
+        world_runbook(kind, **overrides), StateFolder(tmp_path / "state"), clock=clock, options=options, load=load
     ) as e:
         yield World(e, folder)
     gc.collect()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from warroom.drills.lab import LabHandle
 
 
@@ -40,6 +42,11 @@ async def measured(lab: LabHandle, requests: int = 100) -> Share:
             if now - begun >= requests:
                 return Share(now - begun, bad - bad_begun)
             await asyncio.sleep(0.1)
+
+
+async def get(url: str) -> tuple[int, object]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.json()
 
 
 def parents() -> dict[int, int]:

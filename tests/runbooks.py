@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, field_validator
 
-from warroom.api import Context, Plugin, Probed, SignalOffer
+from warroom.api import Context, Option, Plugin, Probed, SignalOffer
 from warroom.errors import PluginBroken
 from warroom.model.base import Fact
 from warroom.model.call import CallResult
@@ -101,12 +101,20 @@ class Identity:
         return "a1"
 
 
+class Versions:
+    title = "The version"
+
+    async def options(self, ctx: Context) -> Sequence[Option]:
+        return []
+
+
 SHOP = Plugin(
     name="shop",
     version="1",
     config=Config,
     operations=[Restart()],
     probes=[Count()],
+    choosers={"versions": Versions()},
     signals=Offers(),
     identity=Identity(),
 )
@@ -144,3 +152,10 @@ def mistakes(folder: Path, text: str | bytes) -> list[str]:
     except RunbookInvalid as invalid:
         return [str(problem).removeprefix(f"{folder}/warroom.yaml:") for problem in invalid.problems]
     return []
+
+
+def but_for_lines(dumped: Any) -> Any:
+    """What a runbook or a part of it holds, without what a person is told to do by hand: that has the file's names."""
+    if isinstance(dumped, dict):
+        return {key: bool(value) if key == "manual" else but_for_lines(value) for key, value in dumped.items()}
+    return [but_for_lines(each) for each in dumped] if isinstance(dumped, list | tuple) else dumped

@@ -6,6 +6,7 @@ PostgreSQL comes from the drill lab's wheel (18) and from the machine's packages
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -22,6 +23,7 @@ import redis as redis_client
 from psycopg import sql
 from redis.exceptions import RedisError
 
+from tests.ports import free_port
 from warroom.drills.lab.postgres import binaries as wheel_binaries
 from warroom.drills.lab.redis_server import program as redis_program
 
@@ -46,20 +48,14 @@ def system_binaries() -> Path | None:
     return max(found, key=lambda path: int(path.parent.name), default=None)
 
 
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 def _until(answers: Callable[[], bool], what: str, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(1000):
+    for _ in range(2000):
         if process.poll() is not None:
             raise AssertionError(f"{what} ended with {process.returncode} instead of answering")
         if answers():
             return
         time.sleep(0.03)
-    raise AssertionError(f"{what} did not answer in 30 s")
+    raise AssertionError(f"{what} did not answer in a minute")
 
 
 def _unprivileged() -> list[str]:
@@ -82,11 +78,15 @@ class PostgresServer:
     def start(self) -> None:
         if not self._made:
             self._make()
-        argv = [*_unprivileged(), str(self.programs / "postgres"), "-D", str(self.folder / "data")]
+        argv = [*self._within(), *_unprivileged(), str(self.programs / "postgres"), "-D", str(self.folder / "data")]
         argv += ["-p", str(self.port), "-k", ""]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         _until(self._answers, "PostgreSQL", self._process)
+
+    def _within(self) -> list[str]:
+        """Words that start its program in surroundings of its own."""
+        return []
 
     def _make(self) -> None:
         (self.folder / "password").write_text(PASSWORD)
@@ -99,6 +99,10 @@ class PostgresServer:
             file.writelines(f"{name} = '{value}'\n" for name, value in self.settings.items())
         self._made = True
 
+    def made(self) -> None:
+        """Its data are there already, with their settings."""
+        self._made = True
+
     def _answers(self) -> bool:
         try:
             with psycopg.connect(self.url("postgres"), connect_timeout=2):
@@ -109,7 +113,7 @@ class PostgresServer:
     def stop(self, with_signal: signal.Signals = signal.SIGINT) -> None:
         if self._process is not None:
             self._process.send_signal(with_signal)
-            self._process.wait(30)
+            self._process.wait(60)
             self._process = None
 
     @property
@@ -172,29 +176,124 @@ class RedisServer:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(60)
             self._process = None
 
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+_PREFIX = "warroom-test-"
+_LEFT = 3600.0
+
+
+def in_memory() -> Path | None:
+    """Where files lie in memory, if a run's servers have room there, else None: they lie on the disk then.
+
+    Making and dropping a database makes and removes a thousand files. What a disk's file system spent on that was half
+    of all processor time of the servers that give each test a database of its own.
+    """
+    if not MEMORY.is_mount() or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
+        return None
+    return MEMORY
+
+
 @contextlib.contextmanager
-def folder() -> Iterator[Path]:
+def folder(within: Path | None = None) -> Iterator[Path]:
     """A short-named one that the server's own user may use."""
-    path = Path(tempfile.mkdtemp(prefix="warroom-test-"))
+    if within is not None:
+        sweep(within)
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=within))
     try:
-        yield path
+        with _held(path):
+            yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def sweep(within: Path) -> None:
+    """Removes what killed runs left there more than an hour ago: in memory it would stay until the machine restarts."""
+    for left in within.glob(f"{_PREFIX}*"):
+        # Held by a run that goes on, somebody else's, or gone already: then it is none of ours.
+        with contextlib.suppress(OSError):
+            seen = left.lstat()
+            if seen.st_uid == os.geteuid() and time.time() - seen.st_mtime > _LEFT:
+                with _held(left):
+                    shutil.rmtree(left, ignore_errors=True)
+
+
 @contextlib.contextmanager
-def running_postgres(programs: Path | None = None, **settings: str) -> Iterator[PostgresServer]:
-    with folder() as place:
-        server = PostgresServer(programs or wheel_binaries(), place, settings)
+def _held(folder: Path) -> Iterator[None]:
+    """Nobody else holds it meanwhile; the kernel lets go of it however this process ends. Raises OSError."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(opened)
+
+
+class SmallPostgres(PostgresServer):
+    """Its databases are on a disk of their own, of ``SIZE`` bytes: gone with it, so it can be started once only."""
+
+    SIZE = 64 * 1024**2
+    _MOUNT = 'cp -a "$1" "$1.kept" && mount -t tmpfs -o "size=$2" tmpfs "$1" && cp -a "$1.kept/." "$1"'
+
+    def _within(self) -> list[str]:
+        steps = f'{self._MOUNT} && shift 2 && exec "$@"'
+        return ["unshare", "-rm", "sh", "-c", steps, "sh", str(self.folder / "data" / "base"), str(self.SIZE)]
+
+    @property
+    def disk(self) -> Path:
+        """As this process gets there."""
+        return Path(f"/proc/{self.pid}/root{os.path.realpath(self.folder)}/data/base")
+
+    @contextlib.contextmanager
+    def nearly_full(self, free: int) -> Iterator[None]:
+        """So many bytes of its disk are left meanwhile."""
+        ballast = self.disk / "ballast"
+        with ballast.open("wb") as out:
+            os.posix_fallocate(out.fileno(), 0, shutil.disk_usage(self.disk).free - free)
+        try:
+            yield
+        finally:
+            ballast.unlink()
+
+
+@contextlib.contextmanager
+def running_postgres(
+    programs: Path | None = None,
+    kind: type[PostgresServer] = PostgresServer,
+    within: Path | None = None,
+    **settings: str,
+) -> Iterator[PostgresServer]:
+    with folder(within) as place:
+        server = kind(programs or wheel_binaries(), place, settings)
         try:
             server.start()
             yield server
         finally:
             server.stop()
+
+
+@contextlib.contextmanager
+def running_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A second server that follows the first, as pg_basebackup makes it."""
+    with folder() as place:
+        standby = PostgresServer(primary.programs, place)
+        words = ["--pgdata", str(place / "data"), "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        address = primary.url("postgres").replace("/postgres", "/")
+        subprocess.run(
+            [*_unprivileged(), str(primary.programs / "pg_basebackup"), *words, "--dbname", address],
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        standby.made()
+        try:
+            standby.start()
+            yield standby
+        finally:
+            standby.stop()
 
 
 @contextlib.contextmanager
@@ -242,7 +341,7 @@ def running_pgbouncer(server: PostgresServer) -> Iterator[int]:
             yield port
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(60)
 
 
 def pgbouncer() -> str:

@@ -22,7 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.docker_engine import wait_for
-from tests.docker_supervisor import PATH, free_port
+from tests.docker_supervisor import PATH
+from tests.ports import free_port
 
 
 class SshServer:

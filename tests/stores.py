@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Door:
         self.read = Reading(HttpClient(), self.log, self.clock, self.redactor, stores=self.stores, secret=self.secret)
 
     def secret(self, name: str) -> str:
+        if name.startswith("made:"):
+            self.secrets.setdefault(name, secrets.token_urlsafe(32))
         if name not in self.secrets:
             raise BadInput(f"the secret {name} is not set", f"no environment variable {name}", "export it")
         self.redactor.register(self.secrets[name], name)
@@ -59,7 +62,7 @@ async def a_door(**secrets: str) -> AsyncIterator[Door]:
         await door.stores.close()
 
 
-async def first_samples(signals: Signals, ctx: Context, *names: str, patience: float = 20) -> dict[str, Sample]:
+async def first_samples(signals: Signals, ctx: Context, *names: str, patience: float = 60) -> dict[str, Sample]:
     """The first sample of each of these signals."""
     found: dict[str, Sample] = {}
     async with asyncio.timeout(patience), contextlib.aclosing(_closing(signals, ctx, names)) as stream:
@@ -71,7 +74,7 @@ async def first_samples(signals: Signals, ctx: Context, *names: str, patience: f
 
 
 async def until_sample(
-    signals: Signals, ctx: Context, name: str, fits: Callable[[Sample], bool], patience: float = 20
+    signals: Signals, ctx: Context, name: str, fits: Callable[[Sample], bool], patience: float = 60
 ) -> Sample:
     """The first sample of this signal that fits, from one stream. Fails, with the last one, if none does in time."""
     last: Sample | None = None

@@ -120,7 +120,7 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         os.close(self._ours)
         os.close(self._theirs)
 
@@ -166,7 +166,7 @@ class Terminal:
                 return False
         return True
 
-    def until(self, pattern: str, seconds: float = 40, since: int = 0) -> int:
+    def until(self, pattern: str, seconds: float = 90, since: int = 0) -> int:
         """Reads until the words that came after ``since`` bytes hold the pattern. Answers with how much was read."""
         end = time.monotonic() + seconds
         while re.search(pattern, words(bytes(self._data[since:]))) is None:
@@ -181,7 +181,7 @@ class Terminal:
         while self.process.poll() is None and time.monotonic() < end:
             self.take(0.1)
 
-    def ends(self, seconds: float = 30) -> int:
+    def ends(self, seconds: float = 90) -> int:
         """The exit status; what it still writes is read."""
         self.read_to_end(seconds)
         status = self.process.poll()

@@ -100,10 +100,10 @@ class Tmux:
         finally:
             client.close()  # first: a client that waits to be read from does not end
             attached.terminate()
-            attached.wait(timeout=10)
+            attached.wait(timeout=60)
 
     def kill(self) -> None:
-        subprocess.run([*self._argv, "kill-server"], env=self._env, check=False, capture_output=True, timeout=20)
+        subprocess.run([*self._argv, "kill-server"], env=self._env, check=False, capture_output=True, timeout=60)
 
 
 class Client:

@@ -88,7 +88,7 @@ class Deploy:
             inverse=(call(str(facts["running"])),),
             pinned={"world.running": facts["running"], "world.spec": facts["spec"]},
             changes=("world.running",),
-            timeout_s=20,
+            timeout_s=120,
         )
 
     def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
@@ -125,7 +125,7 @@ class Logs:
 
 class Releases:
     async def running(self, ctx: Context) -> Release | None:
-        return RELEASES[(ctx.config.folder / "current").read_text()]
+        return RELEASES.get((ctx.config.folder / "current").read_text())
 
     async def history(self, ctx: Context) -> Sequence[Release]:
         return [RELEASES["v3"], RELEASES["v2"], RELEASES["v1"]]
@@ -145,7 +145,7 @@ class Releases:
 class Dump:
     name = "dump"
     kinds: tuple[str, ...] = ("dump",)
-    timeout_s = 5.0
+    timeout_s = 60.0
 
     async def collect(self, ctx: Context, folder: Folder) -> None:
         async with folder.file("world.dump", kind="dump") as part:
@@ -156,7 +156,7 @@ class Dump:
 class Broken:
     name = "broken"
     kinds: tuple[str, ...] = ()
-    timeout_s = 5.0
+    timeout_s = 60.0
 
     async def collect(self, ctx: Context, folder: Folder) -> None:
         raise WarroomError("the dashboard is away")
@@ -202,7 +202,7 @@ def world_runbook(kind: str = "drill", **overrides: Any) -> Runbook:
             "high-error-rate": {
                 "title": "High error rate",
                 "severity": "critical",
-                "conditions": {"error-rate": {**condition, "clear_for": 0.3, "stale_after": 5}},
+                "conditions": {"error-rate": {**condition, "clear_for": 0.3, "stale_after": 60}},
             }
         },
         "tree": {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,27 +41,31 @@ NOT_BUILT = 69
 """``./dev kube`` where its control plane can't be had: EX_UNAVAILABLE."""
 
 
-WORKERS = ("-n", "4", "--dist", "worksteal")
+WORKERS = ("-n", "5", "--dist", "worksteal")
 """More than a small machine has cores: many tests wait for real processes, and those that share a server stay together.
 """
 
 
-KUBE = ("tests/plugins", "tests/faults", "-k", "kubernetes")
+KUBE = ("tests/plugins", "tests/faults", *(f"tests/unit/test_kube_{name}.py" for name in ("controllers", "emulator")))
+ABOUT_KUBE = ("-k", "kubernetes or test_kube_")
 
 
 def tool(name: str) -> str:
     return str(ROOT / ".venv" / "bin" / name)
 
 
+def environment() -> dict[str, str]:
+    # Where nothing compiled is kept, each of the many short programs that the tests start compiles warroom anew.
+    unwanted = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if name not in unwanted}
+
+
 def call(argv: list[str], **extra: str) -> int:
     import subprocess
 
-    # Where nothing compiled is kept, each of the many short programs that the tests start compiles warroom anew.
-    unwanted = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
-    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     try:
         return subprocess.run(
-            [tool(argv[0]), *argv[1:]], cwd=ROOT, env={**environment, **extra}, check=False
+            [tool(argv[0]), *argv[1:]], cwd=ROOT, env={**environment(), **extra}, check=False
         ).returncode
     except KeyboardInterrupt:
         return 130
@@ -97,8 +103,29 @@ def pytest(arguments: list[str], within: tuple[str, ...] = ()) -> int:
     return status
 
 
+@contextmanager
+def compiled(arguments: list[str]) -> Iterator[None]:
+    """Afterwards the tests are compiled: each worker of pytest would do it for itself, at the same time as the others.
+
+    It is done beside the checks, which leave the other cores idle. What can't be collected is told by pytest itself.
+    """
+    import subprocess
+
+    words = [tool("pytest"), "--collect-only", "-qq", "-n0", *arguments]
+    nowhere = subprocess.DEVNULL
+    collecting = subprocess.Popen(words, cwd=ROOT, env=environment(), stdin=nowhere, stdout=nowhere, stderr=nowhere)
+    try:
+        yield
+        with suppress(KeyboardInterrupt):
+            collecting.wait()
+    finally:
+        collecting.kill()
+        collecting.wait()
+
+
 def test(arguments: list[str]) -> int:
-    failed = lint([])
+    with compiled(arguments):
+        failed = lint([])
     if pytest([*WORKERS, *arguments]) != 0:
         failed.append("pytest")
     if failed:
@@ -122,7 +149,7 @@ def kube(arguments: list[str]) -> int:
     if subprocess.run([ROOT / "tests/kube/plane/build", kept], check=False).returncode != 0:
         say("The control plane could not be built here: it wants apt-get with Debian's sources.")
         return NOT_BUILT
-    return pytest(["-n", "2", *KUBE, *arguments], ("python", "-m", "tests.kube.plane", str(kept)))
+    return pytest(["-n", "2", *KUBE, *ABOUT_KUBE, *arguments], ("python", "-m", "tests.kube.plane", str(kept)))
 
 
 def screenshots(arguments: list[str]) -> int:

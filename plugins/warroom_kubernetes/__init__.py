@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from warroom.api import Plugin
+from warroom_kubernetes.changes.sender import KubernetesSender
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.evidence import LogCollector, StateCollector
+from warroom_kubernetes.evidence.collecting import LogCollector, StateCollector
 from warroom_kubernetes.logs import KubernetesLogs
 from warroom_kubernetes.operations import OPERATIONS
 from warroom_kubernetes.probes import PROBES
 from warroom_kubernetes.releases import KubernetesReleases
-from warroom_kubernetes.sender import KubernetesSender
 from warroom_kubernetes.signals import KubernetesSignals
 from warroom_kubernetes.standing import KubernetesDeploying, KubernetesIdentity, KubernetesReadiness
 

@@ -74,6 +74,7 @@ class Workload(Fact):
     of the Service, asked through the cluster's own proxy, where no address of it can be reached from here.
     ``writer``: it writes to the database, so that it is stopped where writes are. ``with_release``: the default
     runbook rolls it back together with the released workload; a CronJob keeps no revisions to go back to.
+    ``autoscaler``: the file with its autoscaler's manifest, to be applied again where that was changed.
     """
 
     kind: Kind = "Deployment"
@@ -84,6 +85,7 @@ class Workload(Fact):
     version_path: UrlPath | None = None
     writer: bool = False
     with_release: bool = False
+    autoscaler: AbsolutePath | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Workload:
@@ -93,6 +95,8 @@ class Workload(Fact):
             raise ValueError("version_path is a path of the Service: service must name it")
         if self.with_release and self.kind == "CronJob":
             raise ValueError("with_release is for what keeps revisions: a CronJob has none")
+        if self.writer and self.kind == "DaemonSet":
+            raise ValueError("writer is for what can be stopped: a DaemonSet has a pod on each node that it fits")
         return self
 
 
@@ -139,6 +143,11 @@ class Config(Fact):
     def object_name(self, key: str) -> str:
         """The name that the object of ``workloads[key]`` has in the cluster."""
         return self.workloads[key].name or key
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Those that are rolled back together, the released one first."""
+        return tuple(dict.fromkeys([self.released, *(key for key, one in self.workloads.items() if one.with_release)]))
 
     @property
     def writers(self) -> tuple[str, ...]:

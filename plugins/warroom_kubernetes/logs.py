@@ -15,17 +15,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from warroom.api import Context, WarroomError
+from warroom.api import Context, TimedOut, WarroomError
 from warroom.model.signal import Level, LogLine
-from warroom_kubernetes import paths
-from warroom_kubernetes.asking import ApiRefused, Cluster, NotThere, cluster
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.ends import End
-from warroom_kubernetes.events import EventSeen, concerns, event
-from warroom_kubernetes.live import ContainerSeen, PodSeen, held_up
-from warroom_kubernetes.scene import Part, Scene
-from warroom_kubernetes.stamps import NS, moment, since_time, stamped
-from warroom_kubernetes.watching import PACE, Change, Pace, Watch
+from warroom_kubernetes.reach import paths
+from warroom_kubernetes.reach.asking import ApiRefused, Cluster, NotThere, ahead, cluster
+from warroom_kubernetes.watch.collection import PACE, Change, Pace
+from warroom_kubernetes.watch.ends import End
+from warroom_kubernetes.watch.events import EventSeen
+from warroom_kubernetes.watch.happenings import Happenings
+from warroom_kubernetes.watch.live import ContainerSeen, PodSeen, held_up
+from warroom_kubernetes.watch.scene import Part, Scene
+from warroom_kubernetes.watch.shared import watching
+from warroom_kubernetes.watch.stamps import NS, moment, since_time, stamped
 
 SOURCE = "kubernetes"
 FIRST_LINES = 1000
@@ -39,6 +41,8 @@ WAITING = 2048
 """Lines that may wait to be taken: after that the cluster waits."""
 OVERLAP_NS = 2 * NS
 """How far back a new connection looks: the streams of a container are written by two hands, a little apart."""
+QUIET_S = 60.0
+"""After so long without a line it is asked for anew, from the last one on: a connection may be dead unnoticed."""
 TICK_S = 0.5
 NOT_YET = 400
 """The API's status for the log of a container that has not begun, or of the one before where it is not kept."""
@@ -82,26 +86,29 @@ class KubernetesLogs:
 
     async def follow(self, ctx: Context) -> AsyncGenerator[LogLine, None]:
         """All pods of the workloads, whatever becomes of them. A cluster that is away is asked again."""
-        following = Following(ctx, self._pace)
-        tasks = [asyncio.create_task(work, name=name) for name, work in following.works().items()]
-        try:
-            while True:
-                while not following.lines.empty():
-                    yield following.lines.get_nowait()
-                line = asyncio.create_task(following.lines.get())
-                await asyncio.wait({line, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-                if line.done():
-                    yield line.result()
-                    continue
-                line.cancel()
+        async with watching(ctx, self._pace) as (scene, kept):
+            following = Following(ctx, scene, self._pace)
+            tasks = [asyncio.create_task(work, name=name) for name, work in following.works().items()]
+            scene.listen(following)
+            try:
+                while True:
+                    while not following.lines.empty():
+                        yield following.lines.get_nowait()
+                    line = asyncio.create_task(following.lines.get())
+                    await asyncio.wait({line, kept, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                    if line.done():
+                        yield line.result()
+                        continue
+                    line.cancel()
+                    for task in (kept, *tasks):
+                        if task.done():
+                            await task
+            finally:
+                scene.leave(following)
                 for task in tasks:
-                    if task.done():
-                        await task
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await following.end()
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await following.end()
 
 
 @dataclass
@@ -118,19 +125,21 @@ class _One:
 
 
 class Following:
-    def __init__(self, ctx: Context, pace: Pace = PACE) -> None:
+    def __init__(self, ctx: Context, scene: Scene, pace: Pace = PACE) -> None:
         self._ctx = ctx
         config: Config = ctx.config
-        self._names = frozenset(config.object_name(key) for key in config.workloads)
+        names = [config.object_name(key) for key in config.workloads]
         self.lines: asyncio.Queue[LogLine] = asyncio.Queue(maxsize=WAITING)
-        self._said: asyncio.Queue[LogLine] = asyncio.Queue()
-        self._scene = Scene(ctx, pace=pace, on_pod=self._pod, on_end=self._end, more=self._events(pace))
+        self._said: asyncio.Queue[LogLine] = asyncio.Queue(maxsize=WAITING)
+        self._unsaid = 0
+        self._scene = scene
+        self._happenings = Happenings(ctx, names, self._event, pace)
         self._followed: dict[tuple[str, str], _One] = {}
         self._began = ctx.clock.now()
         self._left_out = 0
 
     def works(self) -> dict[str, Any]:
-        return {"watching": self._scene.run(), "telling": self._tell(), "guarding": self._guard()}
+        return {"events": self._happenings.run(), "telling": self._tell(), "guarding": self._guard()}
 
     async def end(self) -> None:
         tasks = [one.task for one in self._followed.values() if one.task is not None]
@@ -144,6 +153,9 @@ class Following:
         """What watches say may not wait for whoever reads: it is handed on from here."""
         while True:
             await self.lines.put(await self._said.get())
+            if self._unsaid and self._said.empty():
+                left, self._unsaid = self._unsaid, 0
+                self._say(f"warroom: {left} lines of what happened are not shown: nobody read them in time", "warning")
 
     async def _guard(self) -> None:
         """Alarms of a changed template, and that what is watched has got stale, or is live again."""
@@ -153,7 +165,7 @@ class Following:
                 while part.guard.words:
                     at, words = part.guard.words.popleft()
                     self._say(words, "error", at)
-            now = self._scene.stale()
+            now = self._scene.stale() or self._happenings.stale()
             if (
                 now
                 and not stale
@@ -169,31 +181,23 @@ class Following:
 
     def _say(self, words: str, level: Level, at: datetime | None = None) -> None:
         at = at or self._ctx.clock.now()
-        self._said.put_nowait(LogLine(source=SOURCE, text=words, at=at, level=level))
-
-    def _events(self, pace: Pace) -> Any:
-        def watches(namespace: str) -> list[Watch[Any]]:
-            def kept(told: Any) -> EventSeen | None:
-                one = event(told)
-                return one if concerns(one, self._names) else None
-
-            path = paths.path("v1", "events", namespace=namespace)
-            return [Watch("events", path, kept, self._ctx.clock, on=self._event, pace=pace)]
-
-        return watches
+        try:
+            self._said.put_nowait(LogLine(source=SOURCE, text=words, at=at, level=level))
+        except asyncio.QueueFull:
+            self._unsaid += 1
 
     def _event(self, change: Change[EventSeen]) -> None:
         one = change.new
-        if one is None or (one.at is not None and one.at < self._began - FIRST_EVENTS):
+        if one is None or (one.at is not None and one.at - ahead(self._ctx) < self._began - FIRST_EVENTS):
             return
         self._say(one.words, one.level, one.at)
 
-    def _end(self, part: Part, end: End) -> None:
+    def on_end(self, part: Part, end: End) -> None:
         self._say(end.words, "error", end.at)
 
     # ---- the containers
 
-    def _pod(self, part: Part, change: Change[PodSeen]) -> None:
+    def on_pod(self, part: Part, change: Change[PodSeen]) -> None:
         old, new = change.old, change.new
         one = new or old
         if one is None:
@@ -273,9 +277,13 @@ class Following:
             query["tailLines"] = str(PREVIOUS_LINES if previous else FIRST_LINES)
         path = paths.path("v1", "pods", namespace=self._scene.namespace, name=one.pod, sub="log")
         try:
-            async with contextlib.aclosing(_generator(api.stream(path, query))) as lines:
+            stream = api.stream(path, query, silence=None if previous else QUIET_S)
+            async with contextlib.aclosing(_generator(stream)) as lines:
                 async for line in lines:
                     await self._line(one, line)
+        except TimedOut:
+            if previous:
+                raise
         except ApiRefused as error:
             if not previous or isinstance(error, NotThere) or error.status != NOT_YET:
                 raise

@@ -3,6 +3,7 @@ it?"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue
@@ -11,24 +12,24 @@ from warroom.api import Context, Probed, WarroomError
 from warroom.model.base import Fact
 from warroom.model.units import listed
 from warroom.model.verification import Verdict
-from warroom_kubernetes.asking import cluster
 from warroom_kubernetes.config import Config, Name
-from warroom_kubernetes.finish import (
+from warroom_kubernetes.objects.managers import writers
+from warroom_kubernetes.objects.revisions import PREFIX
+from warroom_kubernetes.objects.rollouts import Rollout
+from warroom_kubernetes.objects.stuck import summed, troubles
+from warroom_kubernetes.reach.asking import Cluster, cluster, server_now
+from warroom_kubernetes.workload.completion import (
     Wanted,
-    around,
+    around_standing,
     container_of,
     digests,
     reached_pods,
-    same_version,
     settled,
     slices,
     unreached,
 )
-from warroom_kubernetes.managers import writers
-from warroom_kubernetes.reading import Standing, standing
-from warroom_kubernetes.revisions import PREFIX
-from warroom_kubernetes.said import said_by
-from warroom_kubernetes.stuck import summed, troubles
+from warroom_kubernetes.workload.reading import Standing, standing
+from warroom_kubernetes.workload.version import word_of
 
 Release = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|template:[A-Za-z0-9.-]{1,253})?$")]
 
@@ -50,24 +51,23 @@ class RolledOut:
     async def probe(self, ctx: Context, args: RolledOutArgs) -> Probed:
         config: Config = ctx.config
         keys = args.workloads or tuple(key for key, one in config.workloads.items() if one.kind != "CronJob")
-        words: list[str] = []
-        numbers: dict[str, JsonValue] = {}
-        worst: Verdict = "pass"
         try:
             async with cluster(ctx) as api:
-                for key in keys:
-                    at = await standing(ctx, api, key)
-                    wanted = Wanted(key=key, uid=at.uid, kind=at.kind, zero=args.zero)
-                    seen = await around(api, at.declared, at.thing, at.namespace)
-                    how = settled(at.thing, seen, wanted)
-                    ill = summed(troubles(at.thing, list(seen.pods), (), ctx.clock.now()))
-                    words.append("; ".join(filter(None, [how.words, ill if how.status != "done" else ""])))
-                    numbers[key] = how.available
-                    worst = "fail" if how.status == "failed" else worst
-                    worst = "inconclusive" if how.status == "waiting" and worst == "pass" else worst
+                found = await asyncio.gather(*(_rolled_out(ctx, api, key, args.zero) for key in keys))
         except WarroomError as error:
             return Probed("inconclusive", str(error))
-        return Probed(worst, "; ".join(words), numbers)
+        stands = {how.status for how, _ in found}
+        worst: Verdict = "fail" if "failed" in stands else "inconclusive" if "waiting" in stands else "pass"
+        numbers: dict[str, JsonValue] = {key: how.available for key, (how, _) in zip(keys, found, strict=True)}
+        return Probed(worst, "; ".join(words for _, words in found), numbers)
+
+
+async def _rolled_out(ctx: Context, api: Cluster, key: str, zero: bool) -> tuple[Rollout, str]:
+    at = await standing(ctx, api, key)
+    seen = await around_standing(api, at)
+    how = settled(at.thing, seen, Wanted(key=key, uid=at.uid, kind=at.kind, zero=zero))
+    ill = summed(troubles(at.thing, list(seen.pods), (), server_now(ctx)))
+    return how, "; ".join(filter(None, [how.words, ill if how.status != "done" else ""]))
 
 
 class DigestArgs(Fact):
@@ -90,20 +90,20 @@ class RunningDigest:
             async with cluster(ctx) as api:
                 at = await standing(ctx, api, args.workload)
                 good, words = _template(at, args.digest) if args.digest.startswith(PREFIX) else _image(ctx, at, args)
-                told = await said_by(ctx, api, at.declared) if args.version else None
+                word = await word_of(ctx, api, at.declared, args.version)
         except WarroomError as error:
             return Probed("inconclusive", str(error))
-        if told is not None:
-            same = bool(told.version) and same_version(told.version, args.version)
-            good = good if same else good and None if not told.version else False
-            words = f"{words}; {told.words}{'' if same else f', where {args.version} was meant'}"
+        if word is not None:
+            # What is known to be wrong is wrong, whatever can't be told beside it.
+            good = False if False in (good, word.same) else None if None in (good, word.same) else True
+            words = f"{words}; {word.words}"
         return Probed("inconclusive" if good is None else "pass" if good else "fail", words)
 
 
 def _template(at: Standing, identity: str) -> tuple[bool | None, str]:
     """Every pod is of that template. None: it can't be told."""
-    other = [pod["metadata"]["name"] for one in at.revisions if one.identity != identity for pod in one.pods]
-    mine = [pod for one in at.revisions if one.identity == identity for pod in one.pods]
+    other = [pod["metadata"]["name"] for one in at.revisions if one.identity != identity for pod in one.alive]
+    mine = [pod for one in at.revisions if one.identity == identity for pod in one.alive]
     now = at.current
     if now is None:
         return None, f"{at.shown} has no revision yet"
@@ -115,7 +115,7 @@ def _template(at: Standing, identity: str) -> tuple[bool | None, str]:
 
 
 def _image(ctx: Context, at: Standing, args: DigestArgs) -> tuple[bool | None, str]:
-    found = digests(at.pods, container_of(ctx.config, args.workload))
+    found = digests(at.revisions, container_of(ctx.config, args.workload))
     if not found:
         return False, f"{at.shown} has no pod"
     other = {name: digest for name, digest in found.items() if digest and digest != args.digest}

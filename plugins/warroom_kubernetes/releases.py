@@ -8,21 +8,24 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from warroom.api import Context, WarroomError
-from warroom.model.base import span_text
+from warroom.model.base import passed_text
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.units import listed, many
-from warroom_kubernetes import configs
-from warroom_kubernetes.acting import acting
-from warroom_kubernetes.asking import Cluster, NotThere, cluster
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.controllers import AUTOSCALERS, controllers
-from warroom_kubernetes.managers import writers
-from warroom_kubernetes.reading import Standing, standing
-from warroom_kubernetes.revisions import Json, Revision, find
-from warroom_kubernetes.said import said_by
-from warroom_kubernetes.templates import changes
-
-_NEVER_BEGAN = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError")
+from warroom_kubernetes.objects.controllers import AUTOSCALERS, controllers
+from warroom_kubernetes.objects.fields import condition
+from warroom_kubernetes.objects.lengths import cut
+from warroom_kubernetes.objects.managers import writers
+from warroom_kubernetes.objects.revisions import Json, Revision, ended, find
+from warroom_kubernetes.objects.rollouts import late
+from warroom_kubernetes.objects.stuck import CONFIG, IMAGE
+from warroom_kubernetes.objects.templates import changes
+from warroom_kubernetes.reach.asking import Cluster, NotThere, cluster
+from warroom_kubernetes.watch.standings import standing_now
+from warroom_kubernetes.workload import configs
+from warroom_kubernetes.workload.contenders import acting
+from warroom_kubernetes.workload.reading import Standing, standing
+from warroom_kubernetes.workload.version import said_by
 
 REMEMBER_S = 2.0
 REMEMBER_EVERY_S = 300.0
@@ -39,7 +42,7 @@ class KubernetesReleases:
         config: Config = ctx.config
         try:
             async with cluster(ctx) as api:
-                at = await standing(ctx, api, config.released)
+                at = await standing_now(ctx, api, config.released)
                 now = _running(at)
                 if now is None:
                     return None
@@ -49,7 +52,8 @@ class KubernetesReleases:
         release = released(at, now)
         told = [release.note, said.words if said is not None else ""]
         commit = release.commit or (said.commit if said is not None else None)
-        return release.model_copy(update={"note": "; ".join(filter(None, told)), "commit": commit})
+        said_of_it = {"note": "; ".join(filter(None, told)), "commit": commit, "beside": _beside(at, now)}
+        return release.model_copy(update=said_of_it)
 
     async def history(self, ctx: Context) -> Sequence[Release]:
         """The revisions that the cluster keeps, by number: a higher one came later. How each of them ran is warroom's
@@ -79,10 +83,10 @@ class KubernetesReleases:
             needed = configs.references(before.template)
             now, fighting = await asyncio.gather(configs.looked(api, list(needed)), _fighting(api, at))
         then = configs.memory(ctx).of(at.uid, before.hash)
-        words, keys = configs.compared(needed, now, then, _ended(at, before))
+        words, keys = configs.compared(needed, now, then, ended(at.revisions, before))
         differ = changes(before.template, after.template)
         settings = tuple(dict.fromkeys([*(one.key for one in differ if one.key), *keys]))
-        notes = [one.words for one in differ] or ["the two templates are the same"]
+        notes = [f"since then {one.words}" for one in differ] or ["the two templates are the same"]
         return ReleaseDiff(
             older=older.name, newer=newer.name, config_keys=settings, notes=(*notes, *words, *_stays(at), *fighting)
         )
@@ -91,9 +95,10 @@ class KubernetesReleases:
 def _running(at: Standing) -> Revision | None:
     if at.kind == "CronJob":
         return at.current
-    there = [one for one in at.revisions if one.pods]
+    there = [one for one in at.revisions if one.alive] or [one for one in at.revisions if one.pods]
     current = at.current
-    if current is not None and current.pods and (len(there) == 1 or any(map(_begun, current.pods)) or _stuck(at)):
+    mine = current is not None and any(one is current for one in there)
+    if current is not None and mine and (len(there) == 1 or any(map(_begun, current.pods)) or _stuck(at)):
         return current
     if current is not None and _stuck(at) and at.wanted != 0:
         return current
@@ -101,21 +106,27 @@ def _running(at: Standing) -> Revision | None:
 
 
 def _begun(pod: Json) -> bool:
-    """One of its containers has run, or can't: what keeps it from it is the template's doing."""
-    for one in (pod.get("status") or {}).get("containerStatuses") or ():
+    """One of its containers has run, or can't: what keeps it from it is the template's doing. An init container that
+    is at work, or has done its work, is none that has run yet."""
+    status = pod.get("status") or {}
+    for one in status.get("initContainerStatuses") or ():
         state = one.get("state") or {}
-        if "running" in state or "terminated" in state or one.get("restartCount"):
+        if (state.get("terminated") or {}).get("exitCode") or one.get("restartCount") or _cannot(state):
             return True
-        if (state.get("waiting") or {}).get("reason") in _NEVER_BEGAN:
+    for one in status.get("containerStatuses") or ():
+        state = one.get("state") or {}
+        if "running" in state or "terminated" in state or one.get("restartCount") or _cannot(state):
             return True
     return False
 
 
+def _cannot(state: Json) -> bool:
+    return (state.get("waiting") or {}).get("reason") in IMAGE | CONFIG
+
+
 def _stuck(at: Standing) -> bool:
-    conditions = {one.get("type"): one for one in (at.thing.get("status") or {}).get("conditions") or ()}
-    failed = conditions.get("ReplicaFailure") or {}
-    late = (conditions.get("Progressing") or {}).get("reason") == "ProgressDeadlineExceeded"
-    return late or failed.get("status") == "True"
+    failed = condition(at.thing.get("status") or {}, "ReplicaFailure")
+    return late(at.thing) or failed.get("status") == "True"
 
 
 def released(at: Standing, one: Revision) -> Release:
@@ -149,30 +160,23 @@ def _deployed_by(at: Standing, one: Revision) -> str:
     return next((each.manager for each in writers(at.thing) if not each.subresource), "")
 
 
-def _ended(at: Standing, one: Revision) -> datetime | None:
-    """When the next revision came."""
-    later = [each.made_at for each in at.revisions if each.number > one.number and each.made_at is not None]
-    after = [each for each in later if one.made_at is None or each >= one.made_at]
-    return min(after, default=None)
-
-
 def _note(at: Standing, one: Revision) -> str:
     image = one.image(at.declared.container if _has(one, at.declared.container) else None)
     told = [f"revision {one.number}"] if at.kind != "CronJob" else ["a CronJob keeps no revisions"]
     if len(image.digests) > 1:
         shown = [digest[7:19] for digest in image.digests]
-        told.append(f"its pods run different images under {image.reference}: {listed(shown)}")
+        told.append(f"its pods run different images under {cut(image.reference)}: {listed(shown)}")
     elif image.digest:
         told.append(f"image {image.digest[7:19]}")
-    if one.pods:
-        wanted = f" of {one.wanted}" if one.wanted > len(one.pods) else ""
-        told.append(f"{many(len(one.pods), 'pod')}{wanted}, {one.ready} ready, {many(one.restarts, 'restart')}")
-    others = [each for each in at.revisions if each is not one and each.pods]
+    if one.alive:
+        wanted = f" of {one.wanted}" if one.wanted > len(one.alive) else ""
+        told.append(f"{many(len(one.alive), 'pod')}{wanted}, {one.ready} ready, {many(one.restarts, 'restart')}")
+    others = [each for each in at.revisions if each is not one and each.alive]
     if one.current and others:
         told.append(f"beside it {listed([_pods_of(each) for each in others])}")
-    ended = _ended(at, one)
-    if one.made_at is not None and ended is not None and not one.earlier and not one.current:
-        told.append(f"it was the newest for {span_text((ended - one.made_at).total_seconds())}")
+    until = ended(at.revisions, one)
+    if one.made_at is not None and until is not None and not one.earlier and not one.current:
+        told.append(f"it was the newest for {passed_text((until - one.made_at).total_seconds())}")
     if one.earlier:
         told.append(f"gone back to: it was revision {listed([str(number) for number in one.earlier])} before")
     if one.cause:
@@ -180,8 +184,17 @@ def _note(at: Standing, one: Revision) -> str:
     return "; ".join(told)
 
 
+def _beside(at: Standing, one: Revision) -> str:
+    """Who serves while a rollout goes on, or stands still: what the template says may have no pod that is ready."""
+    others = [each for each in at.revisions if each is not one and each.alive]
+    if not others:
+        return ""
+    told = [f"{each.ready} of {many(len(each.alive), 'pod')} ready" for each in (one, *others)]
+    return f"{told[0]}, beside {listed([f'{each.version} ({t})' for each, t in zip(others, told[1:], strict=True)])}"
+
+
 def _pods_of(one: Revision) -> str:
-    return f"{many(len(one.pods), 'pod')} of {one.version}"
+    return f"{many(len(one.alive), 'pod')} of {one.version}"
 
 
 def _has(one: Revision, container: str | None) -> bool:
@@ -214,7 +227,7 @@ async def _remember(ctx: Context, api: Cluster, at: Standing, now: Revision) -> 
     before = known.of(at.uid, now.hash)
     if before is not None and (ctx.clock.now() - before[0]).total_seconds() < REMEMBER_EVERY_S:
         return
-    if not now.current or any(one.pods for one in at.revisions if one is not now):
+    if not now.current or any(one.alive for one in at.revisions if one is not now):
         return
     # What runs is asked for often, and must not be late for this: a slow cluster is asked again next time.
     with contextlib.suppress(TimeoutError):

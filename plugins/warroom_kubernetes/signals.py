@@ -10,12 +10,13 @@ from datetime import datetime
 
 from warroom.api import BadInput, Context, SignalOffer, WarroomError
 from warroom.model.signal import Sample
-from warroom_kubernetes import paths
-from warroom_kubernetes.asking import Cluster, Forbidden, NotThere, cluster
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.measures import UNMEASURED, Usage, Value, endpoints, of_all, of_workload, usage
-from warroom_kubernetes.scene import Part, Scene
-from warroom_kubernetes.watching import PACE, Pace
+from warroom_kubernetes.reach import paths
+from warroom_kubernetes.reach.asking import Cluster, Forbidden, NotThere, cluster
+from warroom_kubernetes.watch.collection import PACE, Pace
+from warroom_kubernetes.watch.measures import UNMEASURED, Usage, Value, endpoints, of_all, of_workload, usage
+from warroom_kubernetes.watch.scene import Part, Scene
+from warroom_kubernetes.watch.shared import watching
 
 METRICS_S = 10.0
 """Between two questions to the metrics server, in seconds: it measures every 15 at most."""
@@ -35,6 +36,7 @@ _ALL = {
     "template-unchanged": SignalOffer("templates as warroom left them", "state"),
 }
 _EACH = {
+    "health": SignalOffer("{} health", "state"),
     "ready": SignalOffer("{} pods ready", "ratio"),
     "pods-not-ready": SignalOffer("{} pods not ready", "count"),
     "rollout": SignalOffer("{} rolled out", "state"),
@@ -75,31 +77,34 @@ class KubernetesSignals:
         config: Config = ctx.config
         if unknown := sorted(wanted - offered(config).keys()):
             raise BadInput(f"kubernetes has no signal {unknown[0]}", "", f"It has: {', '.join(offered(config))}.")
-        scene, metrics = Scene(ctx, pace=self._pace), Metrics(ctx)
-        tasks = [asyncio.create_task(scene.run(), name="watching")]
-        if any(name.startswith(MEASURED) for name in wanted):
-            tasks.append(asyncio.create_task(metrics.run(scene), name="measuring"))
-        told: tuple[object, ...] = ()
-        due = ctx.clock.monotonic()
-        try:
-            while True:
-                now, urgent = ctx.clock.now(), _urgent(scene)
-                if ctx.clock.monotonic() >= due or urgent != told:
-                    due, told = ctx.clock.monotonic() + config.every, urgent
-                    for sample in values_now(ctx, scene, metrics.usage, wanted, now):
-                        yield sample
+        async with watching(ctx, self._pace) as (scene, kept):
+            metrics = Metrics(ctx)
+            tasks = [asyncio.create_task(metrics.run(scene), name="measuring")] if _measures(wanted) else []
+            told: tuple[object, ...] = ()
+            due = ctx.clock.monotonic()
+            try:
+                while True:
+                    now, urgent = ctx.clock.now(), _urgent(scene)
+                    if ctx.clock.monotonic() >= due or urgent != told:
+                        due, told = ctx.clock.monotonic() + config.every, urgent
+                        for sample in values_now(ctx, scene, metrics.usage, wanted, now):
+                            yield sample
+                    for task in (kept, *tasks):
+                        if task.done():
+                            await task
+                    await ctx.clock.sleep(min(TICK_S, max(0.0, due - ctx.clock.monotonic())))
+            finally:
                 for task in tasks:
-                    if task.done():
-                        await task
-                await ctx.clock.sleep(min(TICK_S, max(0.0, due - ctx.clock.monotonic())))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _measures(wanted: frozenset[str]) -> bool:
+    return any(name.startswith(MEASURED) for name in wanted)
 
 
 def _urgent(scene: Scene) -> tuple[object, ...]:
-    alarms = tuple(len(part.guard.words) for part in scene.parts.values())
+    alarms = tuple(part.guard.alarm for part in scene.parts.values())
     return (bool(scene.stale()), alarms)
 
 
@@ -185,6 +190,6 @@ class Metrics:
         for selector in sorted({part.pods.query["labelSelector"] for part in parts if part.pods is not None}):
             answer = await api.get(path, {"labelSelector": selector})
             one = usage(answer.get("items") or ())
-            at = max(filter(None, (found.at, one.at)), default=None)
+            at = min(filter(None, (found.at, one.at)), default=None)
             found = Usage({**found.used, **one.used}, at)
         return found

@@ -9,15 +9,15 @@ from typing import Any
 from warroom.api import Context, Ready, WarroomError
 from warroom.model.base import span_text
 from warroom.model.units import listed, many
-from warroom_kubernetes import reading
-from warroom_kubernetes.asking import ApiRefused, Cluster, NotThere, cluster
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.login import left
-from warroom_kubernetes.objects import condition
-from warroom_kubernetes.paths import METRICS, RESOURCES, path
-from warroom_kubernetes.rights import Right, asked, to_change, to_look
-from warroom_kubernetes.rollouts import rollout
-from warroom_kubernetes.target import target
+from warroom_kubernetes.objects.fields import condition
+from warroom_kubernetes.objects.rollouts import rollout
+from warroom_kubernetes.reach.asking import ApiRefused, Cluster, NotThere, cluster, server_now
+from warroom_kubernetes.reach.login import left
+from warroom_kubernetes.reach.paths import METRICS, RESOURCES, path
+from warroom_kubernetes.reach.rights import Right, asked, to_change, to_look
+from warroom_kubernetes.reach.target import target
+from warroom_kubernetes.workload import reading
 
 SOON_S = 3600.0
 """A login that ends within this may end during an incident."""
@@ -93,7 +93,7 @@ async def _login(ctx: Context, api: Cluster) -> Ready:
     login = api.login
     if login is None:
         return Ready(row, title, "unknown", "nobody has logged in yet")
-    seconds = left(login, ctx.clock)
+    seconds = left(login, server_now(ctx))
     if seconds is None:
         return Ready(row, title, "ready", f"{login.kind}; it does not say when it ends")
     words = f"{login.kind}, which ends in {span_text(max(0, round(seconds / 60)) * 60)}"
@@ -141,7 +141,8 @@ async def _services(ctx: Context, api: Cluster) -> Ready:
     config: Config = ctx.config
     named = [one.service for one in config.workloads.values() if one.service]
     if not named:
-        return Ready(row, title, "unknown", "no workload names its service", "name it, to see who is sent requests")
+        fix = "name it, to see who is sent requests"
+        return Ready(row, title, "unknown", "no workload names its service", fix, needed=False)
     missing = []
     for service in named:
         try:
@@ -196,7 +197,7 @@ async def _metrics(ctx: Context, api: Cluster) -> Ready:
         await api.get(f"/apis/{METRICS}")
     except ApiRefused as error:  # there is none, or the one that is registered does not answer
         gone = "there is no metrics API" if isinstance(error, NotThere) else f"the metrics API: {error.cause}"
-        return Ready(row, title, "unknown", gone[:300], fix)
+        return Ready(row, title, "unknown", gone[:300], fix, needed=False)
     return Ready(row, title, "ready", "by metrics.k8s.io")
 
 

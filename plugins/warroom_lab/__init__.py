@@ -7,7 +7,7 @@ from warroom_lab.config import Config
 from warroom_lab.deploy import Deploy
 from warroom_lab.evidence import DatabaseCollector, LogCollector, StateCollector
 from warroom_lab.logs import LabLogs
-from warroom_lab.operations import ClearCache, Restart, WaitReady, Writes
+from warroom_lab.operations import App, ClearCache, Restart, WaitReady, Writes
 from warroom_lab.probes import RowCounts
 from warroom_lab.releases import LabReleases
 from warroom_lab.signals import LabSignals
@@ -18,7 +18,10 @@ plugin = Plugin(
     version="1",
     config=Config,
     probes=(RowCounts(),),
-    operations=(Deploy(), Restart(), Writes(stop=True), Writes(stop=False), ClearCache(), WaitReady()),
+    operations=(
+        *(Deploy(), Restart(), App(stop=True), App(stop=False)),
+        *(Writes(stop=True), Writes(stop=False), ClearCache(), WaitReady()),
+    ),
     collectors=(DatabaseCollector(), LogCollector(), StateCollector()),
     signals=LabSignals(),
     logs=LabLogs(),

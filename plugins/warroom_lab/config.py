@@ -20,11 +20,12 @@ def _lab_file(text: str) -> str:
 class Config(Fact):
     """``lab_file`` is the lab's own ``lab.json``, written when it is ready; its token lies beside it.
 
-    ``every`` is the pause between two measurements.
+    ``every`` is the pause between two measurements. ``dump`` False: the database's evidence is somebody else's to take.
     """
 
     lab_file: Annotated[str, Field(max_length=4000), AfterValidator(_lab_file)]
     every: Annotated[Duration, Field(ge=0.2, le=60)] = 1
+    dump: bool = True
 
     @property
     def token_secret(self) -> str:

@@ -21,9 +21,14 @@ REF = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$"
 
 
 class DeployArgs(Fact):
-    """``ref`` is a tag or a commit of the lab's repository."""
+    """``ref`` is a tag or a commit of the lab's repository.
+
+    ``after_restore``: another database is put in place before this begins, so the migrations that are seen when it is
+    planned are not those that it will meet.
+    """
 
     ref: str = Field(pattern=REF)
+    after_restore: bool = False
 
 
 class Deploy:
@@ -64,8 +69,15 @@ class Deploy:
             *change(config, control_url, "/deploy", back, {"ref": before, "by": "warroom"}),
             until(version_url, "commit", before, 20),
         )
+        pinned = {
+            "target-release": target["digest"],
+            "running-release": running["digest"],
+            "migrations": facts["migrations"],
+        }
+        if args.after_restore:
+            del pinned["migrations"]
         changed = ["running-release"]
-        if facts["to_apply"]:
+        if facts["to_apply"] and not args.after_restore:
             changed.append("migrations")
         return Preview(
             calls=(
@@ -74,13 +86,10 @@ class Deploy:
             ),
             inverse=inverse if before else None,
             no_inverse="" if before else "nothing was deployed before",
-            pinned={
-                "target-release": target["digest"],
-                "running-release": running["digest"],
-                "migrations": facts["migrations"],
-            },
+            restores=running["version"] or (before[:12] if before else None),
+            pinned=pinned,
             changes=tuple(changed),
-            notes=_notes(facts, target["version"]),
+            notes=_notes(facts, target["version"], after_restore=args.after_restore),
             expected_s=4,
             timeout_s=120,
         )
@@ -118,7 +127,9 @@ def _release(value: JsonValue) -> dict[str, str]:
     return {name: str(text) for name, text in value.items()} if isinstance(value, dict) else {}
 
 
-def _notes(facts: Facts, version: str) -> tuple[str, ...]:
+def _notes(facts: Facts, version: str, *, after_restore: bool) -> tuple[str, ...]:
+    if after_restore:
+        return (f"the restored database keeps its own migrations; those of {version} that it lacks are applied",)
     notes = []
     for names, words in (("ahead", f"stay in the database; {version} does not have them"), ("to_apply", "are applied")):
         listed = facts[names]

@@ -24,6 +24,8 @@ class DatabaseCollector:
     async def collect(self, ctx: Context, folder: Folder) -> None:
         import psycopg
 
+        if not ctx.config.dump:
+            return
         place = (await ask(ctx, "/state"))["postgres"]
         where = {name: place[name] for name in ("host", "port", "dbname", "user")}
         programs = Path(place["binaries"])

@@ -106,6 +106,58 @@ class Writes:
         return Look(verdict="done" if stopped == self._stop else "not-begun", seen=words)
 
 
+class App:
+    """Stop the app, its own jobs with it, or start the release again that was deployed last."""
+
+    risk: Risk = "disruptive"
+    args: type[BaseModel] = NoArgs
+
+    def __init__(self, stop: bool) -> None:
+        self._stop = stop
+        self.name = "stop" if stop else "start"
+        self.title = "Stop the app" if stop else "Start the app again"
+
+    async def facts(self, ctx: Context, args: NoArgs) -> Facts:
+        return {**await _addresses(ctx, "app"), "running": await _runs(ctx)}
+
+    def preview(self, config: Config, args: NoArgs, facts: Facts) -> Preview:
+        key, control_url = str(facts["key"]), str(facts["control_url"])
+        there, back = ("/stop-app", "/start-app") if self._stop else ("/start-app", "/stop-app")
+        already = facts["running"] != self._stop
+        moved = () if already else ("app",)
+        return Preview(
+            calls=change(config, control_url, there, key, {}),
+            inverse=None if already else change(config, control_url, back, f"{key}-undo", {}),
+            no_inverse=f"the app {'stood still' if self._stop else 'ran'} already" if already else "",
+            changes=("running-release",),
+            restores="",
+            stops=moved if self._stop else (),
+            starts=() if self._stop else moved,
+            notes=("everybody gets a 503 until it is started again",) if self._stop else (),
+            expected_s=2,
+            timeout_s=90,
+        )
+
+    def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
+        return _no_outputs(results)
+
+    async def check(self, ctx: Context, args: NoArgs, facts: Facts) -> Look:
+        try:
+            running = await _runs(ctx)
+        except WarroomError as error:
+            return unseen(error)
+        return Look(verdict="done" if running != self._stop else "not-begun", seen=f"the app {_stands(running)}")
+
+
+async def _runs(ctx: Context) -> bool:
+    process = (await ask(ctx, "/state"))["processes"]["app"]
+    return process is not None and bool(process["running"])
+
+
+def _stands(running: bool) -> str:
+    return "runs" if running else "stands still"
+
+
 class ClearCache:
     name = "clear_cache"
     title = "Clear the app's cache"

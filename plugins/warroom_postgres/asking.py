@@ -28,7 +28,13 @@ async def ask(
     config: Config = ctx.config
     seconds = timeout or config.timeout
     return await ctx.read.sql(
-        config.url, statement, timeout=seconds, parameters=parameters, names=names, at_most=at_most
+        config.url,
+        statement,
+        timeout=seconds,
+        parameters=parameters,
+        names=names,
+        at_most=at_most,
+        through=config.through.relay if config.through else (),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,27 @@ from warroom.api import BadInput, Context, SignalOffer, WarroomError
 from warroom.model.signal import Sample
 from warroom_postgres import statements
 from warroom_postgres.asking import ask, why
-from warroom_postgres.config import Config, Count, Integrity
-from warroom_postgres.vitals import SCHEMA, VITALS, Value, failed_migrations, listed, no_vitals, summed, vitals
+from warroom_postgres.blocking import CHAINS, blocking
+from warroom_postgres.config import Config
+from warroom_postgres.integrity import checks
+from warroom_postgres.integrity.finding import Finding, by_kind
+from warroom_postgres.integrity.looking import Looking
+from warroom_postgres.rules import (
+    DECLARED,
+    Counted,
+    Duplicates,
+    ForeignKeys,
+    Integrity,
+    Nulls,
+    Orphans,
+    Sequences,
+    UniqueIndexes,
+)
+from warroom_postgres.vitals import SCHEMA, VITALS, Value, blocked, failed_migrations, listed, no_vitals, summed, vitals
 
-LEAST_REST = 19
-"""How much longer than a round of counting the pause after it is, at least."""
+LONGEST_ROUND = 45.0
+"""Seconds: with the pause after it, no count grows older than a quarter of an hour. What is not counted by then is
+unknown."""
 
 _OFFERS = {
     "reachable": SignalOffer("database answers", "state"),
@@ -43,7 +59,7 @@ class PostgresSignals:
             for name, offer in _OFFERS.items()
         }
         return own | {
-            name: SignalOffer(one.title or name, "count", every=one.every) for name, one in config.integrity.items()
+            name: SignalOffer(one.title or name, "count", every=one.every) for name, one in _integrity(config).items()
         }
 
     async def samples(self, ctx: Context, wanted: frozenset[str]) -> AsyncGenerator[Sample, None]:
@@ -79,16 +95,22 @@ def _loops(ctx: Context, wanted: frozenset[str], ready: Ready) -> list[Coroutine
     if some := wanted & SCHEMA:
         schema = frozenset(some)
         loops.append(_for_ever(ctx, some, config.schema_every, 0, lambda: look_at_schema(ctx, schema), ready))
-    for name, one in config.integrity.items():
+    for name, one in _integrity(config).items():
         if name in wanted:
             look = _counting(ctx, name, one)
-            loops.append(_for_ever(ctx, frozenset({name}), one.every, LEAST_REST, look, ready, counting))
+            loops.append(_for_ever(ctx, frozenset({name}), one.every, 1 / one.share - 1, look, ready, counting))
     return loops
 
 
+def _integrity(config: Config) -> Mapping[str, Integrity]:
+    return {**DECLARED, **config.integrity}
+
+
 def _counting(ctx: Context, name: str, one: Integrity) -> Look:
+    usual = name not in ctx.config.integrity
+
     async def look() -> dict[str, Value]:
-        return {name: await look_at_integrity(ctx, one)}
+        return {name: await look_at_integrity(ctx, one, usual=usual)}
 
     return look
 
@@ -131,7 +153,14 @@ async def look_at_vitals(ctx: Context) -> dict[str, Value]:
         rows = await ask(ctx, statements.VITALS, parameters=(application, application))
     except WarroomError as error:
         return no_vitals(error)
-    return vitals(rows.each()[0], config.pool)
+    found = vitals(rows.each()[0], config.pool)
+    if not found["locks-waiting"][0] and not found["sessions-waiting"][0]:
+        return found
+    try:
+        who = blocking((await ask(ctx, CHAINS)).each())
+    except WarroomError as error:
+        who = f"who holds up whom can't be told: {why(error)}"
+    return blocked(found, who)
 
 
 async def look_at_schema(ctx: Context, wanted: frozenset[str]) -> dict[str, Value]:
@@ -154,23 +183,55 @@ async def look_at_schema(ctx: Context, wanted: frozenset[str]) -> dict[str, Valu
     return values
 
 
-async def look_at_integrity(ctx: Context, one: Integrity) -> Value:
-    found: dict[str, int | str] = {}
+async def look_at_integrity(ctx: Context, one: Integrity, *, usual: bool = False) -> Value:
+    """``usual``: nobody configured it. What is of tables that are not there is left out then, and its words say what
+    was counted; without any of its rules there is no value, unless something else is wrong."""
+    look = Looking(ctx, LONGEST_ROUND, one.timeout, one.largest, brief=True)
+    own = {
+        name: count for name, count in one.counts.items() if isinstance(count, Nulls | Orphans | Duplicates | Counted)
+    }
+    named = {name: count for name, count in own.items() if not isinstance(count, Counted)}
+    left_out = await checks.absent(look, named) if usual and named else {}
+    ruled = await checks.rules(look, {name: count for name, count in own.items() if name not in left_out})
+    by_name = {found.name: found for found in ruled}
+    counted: dict[str, int | str] = {}
     for name, count in one.counts.items():
-        try:
-            found[name] = await _counted(ctx, count, one.timeout)
-        except WarroomError as error:
-            found[name] = why(error)
-    return summed(found)
+        match count:
+            case ForeignKeys():
+                found = await checks.foreign_keys(look, count.but)
+            case UniqueIndexes():
+                found = await checks.unique_indexes(look)
+            case Sequences():
+                found = await checks.sequences(look)
+            case _:
+                counted |= _number(name, by_name[name]) if name in by_name else {}
+                continue
+        ruled += found
+        counted |= _declared(name, found)
+    value = summed(counted)
+    return _with_what(value, ruled, left_out, bool(own) and not by_name) if usual else value
 
 
-async def _counted(ctx: Context, count: Count, timeout: float) -> int | str:
-    """How many cases, or why what came back is no number of cases."""
-    statement, names, parameters = statements.counting(count)
-    rows = await ask(ctx, statement, names=names, parameters=parameters, timeout=timeout, at_most=2)
-    if len(rows.rows) != 1 or not rows.columns:
-        return "the query gives not one row with a number"
-    number = rows.rows[0][0]
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        return "the query's first column is no number of cases"
-    return number
+def _with_what(value: Value, found: Sequence[Finding], left_out: Mapping[str, str], nothing: bool) -> Value:
+    """What was counted stands beside the number: zero of nothing is no good news."""
+    number, of, words = value
+    kinds = ", ".join(by_kind(found)) or "nothing: it has none"
+    without = f"not there: {', '.join(dict.fromkeys(left_out.values()))}" if left_out else ""
+    if nothing and not number:
+        hint = "say what must hold of the data as integrity of the platform"
+        return None, None, "; ".join(("none of its rules can be counted", without, f"counted {kinds}", hint))
+    wrong = words if number != 0 else ""
+    return number, of, "; ".join(part for part in (wrong, f"counted {kinds}", without) if part)
+
+
+def _declared(name: str, found: Sequence[Finding]) -> dict[str, int | str]:
+    """Of what the database declares, however much it is, only what is wrong or unknown is told one by one."""
+    told: dict[str, int | str] = {}
+    for one in found:
+        if one.cases != 0:
+            told |= _number(one.name, one)
+    return told or {name: 0}
+
+
+def _number(name: str, one: Finding) -> dict[str, int | str]:
+    return {name: one.words if one.cases is None else one.cases}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,11 @@ from warroom.api import Context, Ready, StoreRefused, WarroomError
 from warroom.model.units import many
 from warroom_postgres import statements
 from warroom_postgres.asking import ask, why
+from warroom_postgres.backups.readiness import backup_rows
 from warroom_postgres.config import Config
+from warroom_postgres.needs import rights_row, space_row, tools_row
+from warroom_postgres.swapping.kept import kept_row
+from warroom_postgres.swapping.looking import NO_SUCH_DATABASE
 from warroom_postgres.vitals import failed_migrations
 
 
@@ -29,6 +34,12 @@ class PostgresIdentity:
 
 class PostgresReadiness:
     async def ready(self, ctx: Context) -> Sequence[Ready]:
+        """The rows of backups come also of a database that gives no answer: that is when they are wanted."""
+        config: Config = ctx.config
+        database, backups = await asyncio.gather(self._database(ctx), backup_rows(ctx, config.backups))
+        return [*database, *backups]
+
+    async def _database(self, ctx: Context) -> Sequence[Ready]:
         config: Config = ctx.config
         title = f"{ctx.platform}: the address of the database"
         try:
@@ -42,11 +53,14 @@ class PostgresReadiness:
             found = await ask(ctx, statements.ABOUT)
         except WarroomError as error:
             fix = error.hint or "check the address, the network from here, and that the server runs"
-            return [*rows, Ready("postgres-answers", title, "not-ready", why(error, fix=False), fix)]
+            rows.append(Ready("postgres-answers", title, "not-ready", why(error, fix=False), fix))
+            missing = isinstance(error, StoreRefused) and error.code == NO_SUCH_DATABASE
+            return [*rows, await kept_row(ctx)] if missing else rows
         about = found.each()[0]
         rows.append(Ready("postgres-answers", title, "ready", _answers(about, found.pooled)))
-        rows += [_rights(ctx, about), _tables(ctx, about), await _identity(ctx), await _migrations(ctx)]
-        return rows
+        rows += [_sessions(ctx, about), _tables(ctx, about)]
+        looks = (_identity(ctx), _migrations(ctx), kept_row(ctx), tools_row(ctx), space_row(ctx), rights_row(ctx))
+        return [*rows, *await asyncio.gather(*looks)]
 
 
 def _answers(about: Mapping[str, Any], pooled: bool) -> str:
@@ -56,8 +70,8 @@ def _answers(about: Mapping[str, Any], pooled: bool) -> str:
     return words + (", behind a connection pooler" if pooled else "")
 
 
-def _rights(ctx: Context, about: Mapping[str, Any]) -> Ready:
-    row, title, role = "postgres-rights", f"{ctx.platform}: warroom sees every session", about["role"]
+def _sessions(ctx: Context, about: Mapping[str, Any]) -> Ready:
+    row, title, role = "postgres-sessions", f"{ctx.platform}: warroom sees every session", about["role"]
     if about["superuser"]:
         return Ready(row, title, "ready", f"{role} is a superuser, which is more than warroom needs")
     if about["monitors"]:

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from warroom_postgres.config import Count, Counted, Duplicates, Nulls, Orphans
-
-MOST_CASES = 100_000
-"""Cases are counted this far: beyond it, how many there are makes no difference."""
-
 VITALS = """
 WITH s AS (
   SELECT *, backend_type IS NULL AND datname IS NOT NULL AS hidden,
@@ -32,6 +25,8 @@ SELECT count(*) AS used,
   count(*) FILTER (WHERE here AND wait_event_type = 'Lock') AS waiting,
   count(*) FILTER (WHERE here AND app AND state <> 'idle') AS busy,
   extract(epoch FROM clock_timestamp() - min(xact_start) FILTER (WHERE here)) AS longest,
+  (array_agg(concat_ws(', ', 'pid ' || pid, nullif(left(application_name, 40), ''), state) ORDER BY xact_start)
+    FILTER (WHERE here AND xact_start IS NOT NULL))[1] AS longest_is,
   (SELECT count(*) FROM pg_locks WHERE NOT granted) AS locks
 FROM s
 """
@@ -47,8 +42,8 @@ FROM {table} WHERE finished_at IS NULL AND rolled_back_at IS NULL ORDER BY start
 CONSTRAINTS = """
 SELECT c.conname::text AS name, c.conrelid::regclass::text AS of_table FROM pg_constraint c
 JOIN pg_namespace n ON n.oid = c.connamespace
-WHERE NOT c.convalidated AND c.conrelid <> 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-  AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)
+WHERE NOT c.convalidated AND c.conrelid <> 0::oid AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND coalesce((pg_catalog.to_jsonb(c) ->> 'conenforced'::text)::boolean, true)
 ORDER BY 2, 1
 """
 """A constraint that is declared NOT ENFORCED, from PostgreSQL 18 on, is not meant to be valid."""
@@ -56,10 +51,13 @@ ORDER BY 2, 1
 INDEXES = """
 SELECT i.indexrelid::regclass::text AS name, i.indrelid::regclass::text AS of_table FROM pg_index i
 WHERE NOT (i.indisvalid AND i.indisready)
-  AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
+  AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid OR p.relid IS NULL
+    AND EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = p.pid AND l.relation = i.indrelid
+      AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted))
 ORDER BY 2, 1
 """
-"""One that is being built just now is not valid yet either."""
+"""One that is being built just now is not valid yet either. Whose build this role may not look into is known by its
+lock on the table."""
 
 SIZE = "SELECT pg_database_size(current_database()) AS bytes"
 
@@ -116,34 +114,3 @@ DATABASE = """
 SELECT numbackends, xact_commit, xact_rollback, deadlocks, conflicts, temp_bytes, stats_reset
 FROM pg_stat_database WHERE datname = current_database()
 """
-
-_NULLS = "SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {column} IS NULL LIMIT %s) AS cases"
-_ORPHANS = """
-SELECT count(*) FROM (SELECT 1 FROM {table} AS child WHERE child.{column} IS NOT NULL
-  AND NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.{column}) LIMIT %s) AS cases
-"""
-_ORPHANS_OR_NULL = """
-SELECT count(*) FROM (SELECT 1 FROM {table} AS child
-  WHERE NOT EXISTS (SELECT 1 FROM {parent} AS parent WHERE parent.{key} = child.{column}) LIMIT %s) AS cases
-"""
-_DUPLICATES = """
-SELECT count(*) FROM (SELECT 1 FROM {table} WHERE ROW(COLUMNS) IS NOT NULL
-  GROUP BY COLUMNS HAVING count(*) > 1 LIMIT %s) AS cases
-"""
-
-
-def counting(count: Count) -> tuple[str, Mapping[str, str], tuple[int, ...]]:
-    """The statement for a count, the names it takes, and its parameters."""
-    match count:
-        case Nulls():
-            return _NULLS, {"table": count.table, "column": count.column}, (MOST_CASES,)
-        case Orphans():
-            names = {"table": count.table, "column": count.column, "parent": count.parent, "key": count.key}
-            return (_ORPHANS_OR_NULL if count.or_null else _ORPHANS), names, (MOST_CASES,)
-        case Duplicates():
-            places = [f"column{number}" for number in range(len(count.columns))]
-            listed = ", ".join(f"{{{place}}}" for place in places)
-            names = {"table": count.table, **dict(zip(places, count.columns, strict=True))}
-            return _DUPLICATES.replace("COLUMNS", listed), names, (MOST_CASES,)
-        case Counted():
-            return count.sql, {}, ()

@@ -23,9 +23,20 @@ def vitals(row: Mapping[str, Any], pool: Pool | None) -> dict[str, Value]:
     values["pool-used"] = _pool(row, pool)
     for state in ("active", "idle", "idle-in-transaction", "waiting"):
         values[f"sessions-{state}"] = _of_sessions(row, float(row[state.replace("-", "_")]))
-    values["longest-transaction"] = _of_sessions(row, max(0.0, float(row["longest"] or 0)))
+    values["longest-transaction"] = _with(row["longest_is"], _of_sessions(row, max(0.0, float(row["longest"] or 0))))
     values["locks-waiting"] = (float(row["locks"]), 1, "")
     return values
+
+
+def blocked(values: Mapping[str, Value], who: str) -> dict[str, Value]:
+    """The same, with who holds up whom in their words."""
+    named = {name: _with(who, values[name]) for name in ("sessions-waiting", "locks-waiting")}
+    return {**values, **named}
+
+
+def _with(who: str | None, value: Value) -> Value:
+    """Whose value it is comes first: words are cut at their end."""
+    return (value[0], value[1], "; ".join(part for part in (who, value[2]) if part)) if value[0] else value
 
 
 def connections(row: Mapping[str, Any]) -> Value:

@@ -130,6 +130,10 @@ class _Asked:
         return self._sample(found.value, self.counter.new(counted, at), at, found.words)
 
     def _unknown(self, words: str) -> Sample:
+        """The next look says again what is known, also of the same scrape: else one question that failed would leave
+        the signal unknown until the next one.
+        """
+        self.last_at = None
         return self._sample(None, None, self.ctx.clock.now().timestamp(), words)
 
     def _sample(self, value: float | None, count: int | None, at: float, words: str) -> Sample:

@@ -21,7 +21,7 @@ from tests.engines import OP1, World, a_running
 from tests.loglines import lines
 from tests.world import PLUGIN
 from warroom.api import Context
-from warroom.cli.entry import Ended, run, settle
+from warroom.cli.loop import Ended, run, settle
 from warroom.console.app import WarroomConsole
 from warroom.console.appearance import appearance, environment
 from warroom.model.signal import LogLine

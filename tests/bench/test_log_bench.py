@@ -96,18 +96,27 @@ def test_every_page_of_a_long_log_costs_the_same(
     ],
 )
 def test_a_filter_answers_at_once_and_goes_through_everything_in_parts(
-    spool: LogSpool, count: int, name: str, passing: LogFilter, record_property: Callable[[str, object], None]
+    spool: LogSpool,
+    count: int,
+    full: bool,
+    name: str,
+    passing: LogFilter,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    """No question takes much longer than it may; the first hits are there long before the whole is searched."""
+    """No question takes much longer than it may; the first hits are there long before the whole is searched.
+
+    Beside other tests, of the processor's time: what holds up the whole machine is no question's fault.
+    """
+    clock = time.perf_counter if full else time.process_time
     began = time.perf_counter()
     first = longest = 0.0
     questions = 0
     memory = peak_mb()
     query = LogQuery(filter=passing, spend_s=0.5)
     while True:
-        asked = time.perf_counter()
+        asked = clock()
         page = spool.page(query)
-        longest = max(longest, time.perf_counter() - asked)
+        longest = max(longest, clock() - asked)
         questions += 1
         if page.lines and not first:
             first = time.perf_counter() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -35,7 +36,19 @@ def test_redaction_of_ordinary_lines(full: bool, capsys: pytest.CaptureFixture[s
         said.append(f"redaction, {name}: {rates[name]:.1f} MB/s (goal {GOAL:g})")
     with capsys.disabled():
         print("", *said, sep="\n")
-    assert rates["access log"] > GOAL / 3
+    if full:
+        assert rates["access log"] > GOAL / 3
+    finding = sum(map(len, kinds["access log"])) / 1e6 / min(_finding_words(kinds["access log"]) for _ in range(2))
+    assert rates["access log"] > finding / 5, f"{finding:.0f} MB/s of them only looked through for words, here"
+
+
+def _finding_words(lines: list[str]) -> float:
+    """What this machine can do, of the processor: cleaning takes one and a half times as long."""
+    found = re.compile(r"\w+").findall
+    began = time.process_time()
+    for line in lines:
+        found(line)
+    return time.process_time() - began
 
 
 def _seconds(cleaner: LineCleaner, batches: list[list[str]]) -> float:

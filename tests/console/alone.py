@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from tests.console.facts import readings
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
-from warroom.cli.entry import Ended, run
+from warroom.cli.loop import Ended, run
 from warroom.console.app import WarroomConsole
 from warroom.console.appearance import appearance, environment
 from warroom.model.signal import LogHead

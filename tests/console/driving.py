@@ -50,7 +50,7 @@ class Driver:
     async def settle(self) -> None:
         """Until the console has seen all there is, and its workers have nothing left to do. Fails if it never rests."""
         rest = 0
-        for _ in range(2000):
+        for _ in range(10_000):  # a thread's answer may take its time
             await self.pilot.pause()
             rest = rest + 1 if self._still() and self._drained() else 0
             if rest == 2:

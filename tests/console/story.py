@@ -44,7 +44,7 @@ class Story(ScriptedSession):
         self.log_lines = 40
         self.lane: dict[str, Any] = {}
         self.ways: tuple[ev.NextWay, ...] = (
-            ev.NextWay(kind="older-release", title=f"Go back further, to {OLDER.name}", release=OLDER),
+            ev.NextWay(kind="older-release", title=f"Go back to {OLDER.name} instead", release=OLDER),
             ev.NextWay(kind="procedure", title="Option B: Docker Compose", procedure="option-b"),
             ev.NextWay(kind="escalate", title="Escalate to the CTO"),
         )

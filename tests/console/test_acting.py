@@ -9,15 +9,18 @@ from textual.events import Paste
 from textual.widgets import Button
 
 from tests.console.conftest import Start
+from tests.console.driving import Driver
 from tests.console.facts import OLDER
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
-from warroom.console.screens.base import TypedName
+from warroom.console.screens.base import Reason
+from warroom.console.screens.fields import TypedName
 from warroom.model import event as ev
 from warroom.model.intent import (
     AbortRun,
     ChooseTarget,
     ClaimStep,
+    CloseIncident,
     Escalate,
     Intent,
     ProposePlan,
@@ -28,8 +31,9 @@ from warroom.model.intent import (
     Verify,
 )
 from warroom.model.live import Guard
+from warroom.model.verification import Verdict
 from warroom.session import Refused, Reply
-from warroom.testing.builders import a_plan, a_step
+from warroom.testing.builders import a_plan, a_preview, a_step
 
 
 def planned(kind: str = "drill", *, driven: bool = True) -> Story:
@@ -96,6 +100,70 @@ async def test_hard_guards_hold_and_soft_ones_are_waived_with_a_reason(start: St
         last = console.last()
         assert isinstance(last, RunPlan)
         assert (last.waive, last.reason) == (("no-evidence",), "no time")
+
+
+def on_field(console: Driver) -> str:
+    return type(console.screen.focused).__name__
+
+
+def waivable(story: Story) -> None:
+    story.guards = (Guard(id="no-evidence", words="No evidence is sealed.", hard=False),)
+
+
+async def test_a_needed_reason_comes_first_and_enter_goes_on_from_it_to_the_name(start: Start) -> None:
+    story = planned("production")
+    waivable(story)
+    async with start(story) as console:
+        await console.press("R")
+        assert on_field(console) == "Reason"
+        await console.press("enter")
+        assert "Say why you waive" in console.text()
+        await console.type("n")
+        assert "Say why you waive" not in console.text(), "it is being said"
+        await console.type("o time")
+        await console.press("enter")
+        assert on_field(console) == "TypedName"
+        assert story.intents == []
+        await console.type("ai-saas")
+        await console.press("enter")
+        assert "That is not ai-saas-app." in console.text()
+        await console.type("-")
+        assert "That is not" not in console.text()
+        await console.type("app")
+        await console.press("enter")
+        last = console.last()
+        assert isinstance(last, RunPlan)
+        assert (last.reason, last.confirm) == ("no time", "ai-saas-app")
+
+
+async def test_the_name_first_is_as_good(start: Start) -> None:
+    story = planned("production")
+    waivable(story)
+    async with start(story) as console:
+        await console.press("R", "tab")
+        assert on_field(console) == "TypedName"
+        await console.type("ai-saas-app")
+        await console.press("enter")
+        assert on_field(console) == "Reason"
+        await console.type("no time")
+        await console.press("enter")
+        last = console.last()
+        assert isinstance(last, RunPlan)
+        assert (last.reason, last.confirm) == ("no time", "ai-saas-app")
+
+
+async def test_a_refusal_is_not_taken_away_by_typing(start: Start) -> None:
+    story = planned()
+    waivable(story)
+    story.on[RunPlan] = lambda intent: Refused(reason="Another console is running a plan.")
+    async with start(story) as console:
+        await console.press("R")
+        await console.type("no time")
+        await console.press("enter")
+        assert "Another console is running a plan." in console.text()
+        await console.type(" at all")
+        assert "Another console is running a plan." in console.text()
+        assert console.screen.query_one(Reason).said == "no time at all", "and no line more"
 
 
 async def test_a_refusal_stays_in_sight_and_nothing_typed_is_lost(start: Start) -> None:
@@ -211,7 +279,7 @@ async def test_after_a_failed_verification_the_ways_on_are_one_key_away(start: S
         await console.press("enter")
         chosen, proposed = story.intents[-2:]
         assert isinstance(chosen, ChooseTarget)
-        assert chosen.text == OLDER.digest
+        assert (chosen.text, chosen.reason) == (OLDER.digest, f"a way on: Go back to {OLDER.name} instead")
         assert proposed == ProposePlan(procedure="lab-rollback")
         await console.press("escape", "f", "down", "enter")
         assert console.last() == ProposePlan(procedure="option-b")
@@ -276,6 +344,47 @@ async def test_undo_is_refused_in_the_engines_words(start: Start) -> None:
         assert "Nothing was run that has an inverse." in console.told()
 
 
+async def test_an_undo_that_was_just_prepared_is_read_not_another_procedure(start: Start) -> None:
+    story = running()
+    story.runs_through()
+    undo = a_plan(a_step("undo-deploy", undoes=True), purpose="undo", procedure="undo", target=None)
+    async with start(story) as console:
+        story.push(ev.PlanProposed(plan=undo, hash=undo.hash))
+        await console.settle()
+        assert console.on_top == "PlanScreen"
+
+
+async def test_what_is_lost_is_said_before_a_run_and_what_was_left_after_it(start: Start) -> None:
+    story = planned("production")
+    said = a_preview(
+        loses=("you lose 41 rows of User",), leaves=("kept as shop-before",), tells=True, confirm="shop-db"
+    )
+    swap = a_plan(a_step("swap", preview=said), purpose="other", target=None)
+    story.push(ev.PlanProposed(plan=swap, hash=swap.hash))
+    story.on[RunPlan] = lambda intent: None
+    async with start(story) as console:
+        await console.press("p")
+        assert "✖ you lose 41 rows of User" in console.text()
+        await console.press("escape", "R")
+        assert "✖ you lose 41 rows of User" in console.text()
+        assert "To run it, type: shop-db" in console.text()
+        await console.type("shop-db")
+        await console.press("enter")
+        assert console.last() == RunPlan(hash=swap.hash, confirm="shop-db")
+        ended = {"plan": swap.hash, "step": "swap", "attempt": 1, "status": "done", "detail": "it serves"}
+        story.push(
+            ev.RunStarted(hash=swap.hash),
+            ev.StepEnded.model_validate({**ended, "look": {"verdict": "done", "seen": "it is what was restored"}}),
+            ev.RunEnded(hash=swap.hash, outcome="done", detail="", seconds=1),
+        )
+        await console.settle()
+        assert "it is what was restored" in console.text()
+        assert "kept as shop-before" in console.text()
+        story.push(ev.VerificationStarted(checks=("health",)))
+        await console.settle()
+        assert "Verifying" in console.text(), "what comes after it stands above it, and is what is shown"
+
+
 async def test_nobody_acts_in_production_without_the_wheel(start: Start) -> None:
     story = planned("production", driven=False)
     async with start(story) as console:
@@ -297,3 +406,47 @@ async def test_a_session_that_cannot_write_says_so(start: Start) -> None:
         assert "This session is read-only" in console.told()
         assert console.on_top == "MainScreen"
         assert story.intents == []
+
+
+async def test_a_check_that_is_still_to_come_is_called_by_its_sentence(start: Start) -> None:
+    story = running()
+    story.runs_through()
+    story.push(ev.VerificationStarted(checks=("health", "not-declared")))
+    async with start(story, (120, 40)) as console:
+        assert "○ Health checks passing" in console.text()
+        assert "○ not-declared" in console.text()
+        assert "Verifying 0 of 2 checks, 1 of them required" in console.flat()
+        assert "waits for triggers to be quiet: 1 m yet at most" in console.flat()
+        story.pass_time(20)
+        console.app.main.tick()
+        await console.settle()
+        assert "waits for triggers to be quiet: 40 s yet" in console.flat(), "a person sees it getting less"
+        await console.press("V")
+        assert "waits for triggers to be quiet, until " in console.flat()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [("fail", "verification said FAIL."), ("inconclusive", "said INCONCLUSIVE."), (None, "has not been verified.")],
+    ids=["fail", "inconclusive", "nobody looked"],
+)
+async def test_what_verification_said_stands_where_the_incident_is_closed(
+    begin: Start, verdict: Verdict | None, words: str
+) -> None:
+    story = planned()
+    if verdict is not None:
+        story.push(ev.VerificationStarted(checks=()))
+        story.verified(verdict)
+    async with begin(story) as console:
+        await console.press("X")
+        assert console.on_top == "CloseScreen"
+        assert words in console.flat()
+
+
+async def test_what_is_typed_into_the_closing_box_is_its_sentence_and_enter_closes_nothing(begin: Start) -> None:
+    story = planned()
+    async with begin(story) as console:
+        await console.press("X", *"all well", "enter")
+        assert console.on_top == "CloseScreen"
+        await console.press("tab", "enter")
+    assert story.intents[-1] == CloseIncident(outcome="recovered", reason="all well")

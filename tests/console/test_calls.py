@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from warroom.console.calls import call_rows, in_full
+from warroom.console.screens.plan import about_plan, about_step
+from warroom.console.steps import changes_nothing
 from warroom.model.call import ApiCall
+from warroom.model.event import PlanProposed
+from warroom.testing.builders import a_plan, a_preview, a_state, a_step
 
 PATH = "/apis/apps/v1/namespaces/shop/deployments/web"
 LONG = "kubectl -n shop patch deployment/web --type=json -p '" + '[{"op": "test"}, ' * 40 + "]'"
@@ -29,6 +33,32 @@ def test_a_short_line_stands_as_it_is() -> None:
     call = patch("kubectl -n shop scale deployment/web --replicas=3", BRIEF)
     assert drawn(call) == ["  back: kubectl -n shop scale deployment/web --replicas=3"]
     assert in_full((call,), 76) == []
+
+
+def test_a_step_that_only_asks_changes_nothing_whatever_its_operation_could() -> None:
+    look = ApiCall(method="GET", path=PATH, line="kubectl -n shop get deployment/web")
+    for calls, nothing in (((look,), True), ((look, patch("kubectl scale")), False)):
+        step = a_step(risk="disruptive", preview=a_preview(calls=calls, inverse=None, no_inverse="it is so already"))
+        assert changes_nothing(step) is nothing
+        words = " ".join(row.plain for row in about_step(step, 76))
+        assert ("changes nothing: it is so already" in words) is nothing
+        assert ("can't be taken back: it is so already" in words) is not nothing
+
+
+def test_a_step_s_calls_and_its_way_back_are_read_before_what_is_noted_of_it() -> None:
+    back = patch("kubectl scale --replicas=3")
+    preview = a_preview(calls=(patch("kubectl scale --replicas=0"),), inverse=(back,), notes=("an outage",))
+    rows = [row.plain.strip() for row in about_step(a_step(preview=preview), 76)]
+    order = ["$ kubectl scale --replicas=0", "$ kubectl scale --replicas=3", "! an outage"]
+    assert sorted(order, key=rows.index) == order
+
+
+def test_a_hash_is_whole_on_one_line_of_eighty_cells() -> None:
+    """Torn in two it is neither read aloud nor compared."""
+    plan = a_plan(a_step())
+    state = a_state(PlanProposed(plan=plan, hash=plan.hash)).plan
+    assert state is not None
+    assert about_plan(state, None, 72)[-1].plain == f"hash {plan.hash.removeprefix('sha256:')}"
 
 
 def test_without_words_nothing_is_left_out() -> None:

@@ -11,7 +11,7 @@ from textual.widgets import Button
 from tests.console.conftest import Start
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
-from warroom.console.screens.base import TypedName
+from warroom.console.screens.fields import TypedName
 from warroom.model import event as ev
 from warroom.model import live as lv
 from warroom.model.intent import RunEmergency
@@ -45,6 +45,18 @@ async def test_one_screen_has_the_target_the_calls_the_risk_and_what_is_waived(
             assert words in shown, words
         if size[1] > 24:
             assert "$ curl -fsS -X POST" in shown
+
+
+async def test_who_drives_is_not_told_that_the_wheel_is_taken(start: Start) -> None:
+    for driver, said in (("", True), ("op1", False), ("op2", True)):
+        story = burning()
+        story.opened("High error rate")
+        if driver:
+            story.push(ev.WheelTaken(), who=driver)
+        async with start(story) as console:
+            await console.press("!")
+            assert ("takes the wheel" in console.flat()) == said
+            assert "it begins" in console.flat()
 
 
 async def test_from_the_key_to_the_run_it_takes_two_keys_and_the_name(start: Start) -> None:
@@ -212,3 +224,21 @@ async def test_what_moves_while_it_is_worked_out_does_not_put_the_answer_off(sta
         await console.press("!")
         assert story.asked == 2, "once, and once more for what had moved by then"
         assert "v1.0.0-beta.3 → v1.0.0-beta.2" in console.flat()
+
+
+async def test_other_ways_are_those_that_this_services_platforms_have(start: Start) -> None:
+    """What a person would do by hand, for a service that runs elsewhere, is no other way of this one."""
+    known = a_runbook("production").model_dump(mode="json", by_alias=True)["procedures"]
+    own = {"lab-rollback": known["lab-rollback"]}
+    by_hand = {
+        "title": "By hand",
+        "use_when": "x",
+        "steps": {"go": {"title": "Go", "manual": {"do": "x", "proof": "x"}}},
+    }
+    swap = {"title": "Swap", "use_when": "x", "steps": {"go": {"title": "Go", "op": "lab.deploy"}}}
+    for others, offered in (({"by-hand": by_hand}, False), ({"by-hand": by_hand, "swap": swap}, True)):
+        story = Story(a_runbook("production", procedures={**own, **others}))
+        story.fires()
+        async with start(story) as console:
+            await console.press("!")
+            assert bool(console.screen.query("#other-way")) == offered

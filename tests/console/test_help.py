@@ -14,6 +14,7 @@ from warroom.console.keymap import ACTIONS
 from warroom.console.keys_md import keys_md
 from warroom.console.panes.base import Pane
 from warroom.console.screens.base import Choice, Dialog
+from warroom.console.screens.planning import ProcedureScreen
 from warroom.console.settings import Settings, local_keys, owners, screens
 from warroom.console.theme import THEMES
 
@@ -91,7 +92,10 @@ async def test_the_palette_has_everything_and_says_why_not(begin: Start) -> None
         await console.type("docker compose")
         await console.press("enter")
         assert console.on_top == "ProcedureScreen"
-        assert console.screen.query_one("#procedures", Choice).highlighted == 1
+        screen, at = console.screen, console.screen.query_one("#procedures", Choice).highlighted
+        assert isinstance(screen, ProcedureScreen)
+        assert at is not None
+        assert screen.offers[at].name == "option-b", "the one that was asked for, though it needs a target"
         await console.press("escape", "colon")
         await console.type("rollback completed")
         await console.press("enter")

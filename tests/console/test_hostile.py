@@ -17,8 +17,8 @@ import pytest
 from tests.console.hostile import SHAPES, WORD, payloads
 from tests.terminals import Terminal, Token, tokens, words
 from warroom.console import screens
+from warroom.console.driver import title_bytes
 from warroom.console.screens.base import Dialog
-from warroom.console.terminal import title_bytes
 
 _CSI = re.compile(
     r"[0-9;]*m|\d+;\d+H|\?(1000|1003|1004|1006|1015|1016|1049|2004|2026|2048|25|7)[hl]|>\d+u|<u|\?(2026|2048)\$p|2[23];2t"

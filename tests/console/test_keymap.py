@@ -10,7 +10,7 @@ from textual.binding import Binding
 from tests.console.conftest import Start
 from tests.console.story import Story
 from warroom.console.actions import Actions
-from warroom.console.keymap import ACTIONS, BY_ID
+from warroom.console.keymap import ACTIONS, BY_ID, DEFAULT_KEYS
 from warroom.console.keys import FORBIDDEN
 from warroom.console.looking import Looking
 from warroom.console.panes.header import _FOOTER, NEXT_KEYS
@@ -93,7 +93,7 @@ def test_the_next_action_and_the_footer_name_actions_that_exist() -> None:
 
 
 def seen(story: Story) -> Store:
-    store = Store(story.now)
+    store = Store(DEFAULT_KEYS, story.now)
     store.apply(
         Snapshot(
             version="0", me=story.me, writable=story.writable, at=story.now(), state=story.state, runbook=story.runbook
@@ -162,4 +162,4 @@ def test_a_key_that_cannot_be_used_says_why(make: Callable[[], Story], action: s
 
 
 def test_before_the_first_frame_nothing_acts() -> None:
-    assert BY_ID["run"].why_not(Store()).startswith("Not yet")
+    assert BY_ID["run"].why_not(Store(DEFAULT_KEYS)).startswith("Not yet")

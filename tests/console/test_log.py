@@ -271,6 +271,15 @@ async def test_repeated_lines_are_folded_with_their_count(begin: Start) -> None:
         assert "×14 GET /health 200" in console.text()
 
 
+async def test_a_release_change_stands_once_though_lines_come_out_of_order(start: Start) -> None:
+    rows = [a_row(index, f"line {index}") for index in range(10)]
+    late = [row.model_copy(update={"at": START + timedelta(seconds=2)}) for row in rows[6:9:2]]
+    mixed = [late[0] if row.index == 6 else late[1] if row.index == 8 else row for row in rows]
+    async with start(telling(mixed, marks=((START + timedelta(seconds=5), "v2"),)), (120, 60)) as console:
+        await console.press("5", "z")
+        assert console.text().count("── v2 from") == 1
+
+
 async def test_jumping_to_a_time_the_deploy_and_the_first_error_after_it(start: Start) -> None:
     rows = [a_row(index, f"line {index}", "error" if index % 100 == 50 else "info") for index in range(1000)]
     story = telling(rows, marks=((START + timedelta(seconds=500), "v1.0.0-beta.3"),))

@@ -10,14 +10,17 @@ from textual.content import Content
 from tests.console.conftest import Start
 from tests.console.driving import Driver
 from tests.console.facts import the_plan, trigger
+from tests.console.runbook import a_runbook
 from tests.console.samples import GAP
 from tests.console.story import Story
 from warroom.console.panes import plots
+from warroom.console.panes.health import HealthPane
 from warroom.console.panes.metrics import REFRESH_S, MetricsPane
 from warroom.console.panes.plots import Mark, Plotted, marks_of, plot, segments, thinned
 from warroom.errors import WarroomError
 from warroom.model import event as ev
 from warroom.model import live as lv
+from warroom.model.measuring import HOW
 from warroom.model.signal import ComponentReading, Sample, SignalReading, TriggerReading
 from warroom.testing.clock import START
 
@@ -251,6 +254,27 @@ async def test_the_order_is_firing_pending_clearing_unknown_ok(begin: Start) -> 
         assert sorted(order, key=text.index) == order
 
 
+async def test_what_nobody_measures_says_where_it_is_read_how_that_is_mended(begin: Start) -> None:
+    """Not of what is measured and can't be told at this moment."""
+    fed = a_runbook().model_dump(mode="json", by_alias=True)["signals"]
+    fed["p95"]["source"] = {"platform": "lab", "signal": "p95"}
+    measured, whole, narrow = ("performance", ""), f"└ nobody measures it: {HOW}", f"└ 1 unfed: {HOW}"
+    for (lost, told), size in (
+        (measured, (200, 60)),
+        (("redis-failing", whole), (200, 60)),
+        (("payments", narrow), (80, 24)),
+    ):
+        story = Story(a_runbook(signals=fed))
+        async with begin(story, size) as console:
+            story.live(t=trigger(lost, "Lost", "unknown", "x", None))
+            await console.settle()
+            assert "1 unknown: Lost" in console.text()
+            assert (HOW in console.text()) == bool(told)
+            assert told in console.text()
+            pane = console.app.main.query_one(MetricsPane)
+            assert len(pane.draw(60, 1).lines) == 1, "advice takes no row from what is measured"
+
+
 async def test_health_tells_old_and_missing_from_well(begin: Start) -> None:
     story = opened()
     async with begin(story, (200, 60)) as console:
@@ -274,6 +298,30 @@ async def test_health_tells_old_and_missing_from_well(begin: Start) -> None:
         assert "● 4 well" not in console.text()
 
 
+async def test_what_fails_says_why_in_full_and_what_nobody_measures_comes_last(begin: Start) -> None:
+    story = opened()
+    why = "3 of 3 ready; web-6f-1: CrashLoopBackOff (its last end: exit code 1), started again many times by now"
+    async with begin(story, (120, 40)) as console:
+        pane = console.app.main.query_one(HealthPane)
+        snapshot = pane.store.snapshot
+        assert snapshot is not None
+        runbook = snapshot.runbook
+        bare = {"redis": runbook.signals["redis"].model_copy(update={"source": None})}
+        changed = runbook.model_copy(update={"signals": {**runbook.signals, **bare}})
+        pane.store.snapshot = snapshot.model_copy(update={"runbook": changed})
+        story.live(
+            redis=ComponentReading(id="redis", title="redis", status="unknown", words="nobody measures it"),
+            web=ComponentReading(id="web", title="web", status="failing", words=why, age_s=1),
+            auth=ComponentReading(id="auth", title="sign-in", status="ok", words="answers", age_s=1),
+        )
+        await console.settle()
+        drawn = [row.plain for row in pane.draw(40, 20).lines]
+        first = next(n for n, row in enumerate(drawn) if row.startswith("✖ web"))
+        assert "CrashLoopBackOff" in " ".join(drawn[first + 1 : first + 3])
+        places = {name: next(n for n, row in enumerate(drawn) if name in row) for name in ("sign-in", "redis")}
+        assert places["sign-in"] < places["redis"]
+
+
 def test_the_longest_and_the_shortest_span_are_in_reach() -> None:
     assert tuple(sorted(plots.SPANS)) == plots.SPANS
     assert lv.SamplesQuery(signal="s", seconds=plots.SPANS[-1]).seconds == plots.SPANS[-1]
@@ -286,3 +334,14 @@ async def test_what_it_began_after_stands_by_the_graph_on_any_screen(begin: Star
     story.live(**{key: value.model_copy(update={"since_release": words}) for key, value in firing.items()})
     async with begin(story, size) as console:
         assert words in await zoomed(console)
+
+
+async def test_a_limit_of_nothing_reads_as_a_limit(begin: Start) -> None:
+    story = Story()
+    story.calm()
+    rows = SignalReading(id="rows", title="rows bad", unit="count", value=0, age_s=1, freshness="fresh", limit=0)
+    story.live(rows=rows)
+    async with begin(story, (80, 24)) as console:
+        await console.press("4")
+        assert "0 > 0" not in console.flat()
+        assert "0 limit 0" in console.flat()

@@ -9,7 +9,7 @@ import pytest
 from tests.console.facts import trigger
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
-from warroom.console.keymap import BY_ID
+from warroom.console.keymap import BY_ID, DEFAULT_KEYS
 from warroom.console.panes.header import NEXT_KEYS
 from warroom.console.store import Store
 from warroom.model import event as ev
@@ -157,7 +157,7 @@ STATES: dict[str, tuple[Told, str, str]] = {
 
 
 def following(story: Story, **seen: bool) -> tuple[Store, NextAction]:
-    store = Store(story.now)
+    store = Store(DEFAULT_KEYS, story.now)
     store.apply(
         Snapshot(version="0", me=story.me, writable=True, at=story.now(), state=story.state, runbook=story.runbook)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from textual.widgets import Input, OptionList
 
 from tests.console.conftest import Start
 from tests.console.facts import BAD, GOOD, OLDER
@@ -12,7 +13,7 @@ from tests.console.pages import releases_page
 from tests.console.story import Story
 from warroom.model import live as lv
 from warroom.model.decision import TreeAnswer, TreeReading
-from warroom.model.event import MessageQueued, TreeChanged
+from warroom.model.event import MessageQueued, TargetChosen, TreeChanged
 from warroom.model.intent import (
     Acknowledge,
     AddNote,
@@ -99,6 +100,36 @@ async def test_another_target_is_picked_or_typed_and_a_wrong_one_is_refused_in_w
         assert console.on_top == "TargetScreen"
 
 
+async def test_a_line_of_the_list_before_it_was_filtered_is_left_alone(start: Start) -> None:
+    """Typed faster than what was highlighted is told, the list is shorter by then."""
+    async with start(opened()) as console:
+        await console.press("g")
+        screen = console.app.screen
+        choice = screen.query_one("#releases", OptionList)
+        last = choice.option_count - 1
+        told = OptionList.OptionHighlighted(choice, choice.get_option_at_index(last), last)
+        with screen.prevent(OptionList.OptionHighlighted):
+            await console.focus("#typed-target")
+            await console.type(OLDER.version)
+        assert choice.option_count == 1 <= last
+        screen.post_message(told)
+        await console.press("enter")
+        assert console.last() == ChooseTarget(text=OLDER.digest or "")
+
+
+@pytest.mark.parametrize("tabs", [0, 1])
+async def test_what_is_typed_at_the_list_or_at_what_is_told_of_a_release_filters(begin: Start, tabs: int) -> None:
+    """On a small screen tab reaches what is told first: letters were lost there, and enter did nothing."""
+    async with begin(opened(), (80, 24)) as console:
+        await console.press("g", *["j"] * (1 - tabs), *["tab"] * tabs)
+        await console.type("v9")
+        box = console.app.screen.query_one("#typed-target", Input)
+        assert box.value == "v9"
+        assert "none of these has" in console.flat()
+        await console.press("enter")
+        assert console.last() == ChooseTarget(text="v9")
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 50), (60, 16)])
 async def test_a_version_is_whole_at_every_size(begin: Start, size: tuple[int, int]) -> None:
     story = opened()
@@ -165,6 +196,7 @@ async def test_going_against_the_advice_takes_a_reason(start: Start) -> None:
 
 async def test_optional_steps_and_steps_by_hand_are_taken_along(start: Start) -> None:
     story = opened()
+    story.push(TargetChosen(release=GOOD, reason="the newest that ran well"))
     async with start(story) as console:
         await console.press("p")
         await console.focus("#steps")

@@ -88,7 +88,7 @@ async def test_random_events_fire_nothing_in_production(begin: Start, full: bool
         if runs:
             story.push(ev.RunStarted(hash=story.state.plan.hash), who="op1")
             story.step_begins("deploy")
-        for _ in range(1700 if full else 25):
+        for _ in range(1700 if full else 15):
             kind = dice.choices(KINDS, (50, 12, 12, 20, 6))[0]
             await random_event(console, hand, dice, kind, KEYS)
         assert fired(story) == []
@@ -111,7 +111,7 @@ async def test_paste_repeat_mouse_and_sizes_confirm_no_dialog(begin: Start, full
             story.step_begins("deploy")
             await console.settle()
         key = BY_ID[name].key
-        for _ in range(100 if full else 3):
+        for _ in range(100 if full else 2):
             while console.on_top != "MainScreen":
                 await console.press("escape")
             hand.now += 2

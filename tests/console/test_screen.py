@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.console import facts
 from tests.console.conftest import Start
 from tests.console.pages import log_page
 from tests.console.runbook import a_runbook
@@ -104,6 +105,21 @@ async def test_old_is_stale_and_missing_is_unknown(begin: Start) -> None:
         assert re.search(r"\? gone .*unknown no answer .*no age", text)
 
 
+async def test_what_serves_beside_what_is_rolled_out_is_said_with_it(begin: Start) -> None:
+    """And where nothing is seen to run, what ran last is not shown as what runs."""
+    story = opened()
+    async with begin(story, (200, 60)) as console:
+        bad = facts.BAD.model_copy(update={"beside": "0 of 1 pod ready, beside v2 (3 of 3 pods ready)"})
+        story.live(running=lv.RunningRelease(release=bad))
+        await console.settle()
+        assert f"▪ runs {bad.name}" in console.text()
+        assert bad.beside in console.text()
+        story.live(running=lv.RunningRelease(release=None))
+        await console.settle()
+        assert "? what runs is unknown" in console.text()
+        assert f"▪ runs {bad.name}" not in console.text()
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 async def test_hostile_text_is_drawn_as_text_everywhere(begin: Start, text: str) -> None:
     text = text.encode("utf-8", "replace").decode()
@@ -158,3 +174,26 @@ async def test_the_clock_ticks_and_only_what_changed_is_drawn(begin: Start) -> N
         console.app.main.tick()
         await console.settle()
         assert "T+1:17" in console.text()
+
+
+async def test_before_any_plan_the_pane_lists_what_can_be_run_here_first(begin: Start) -> None:
+    known = a_runbook().model_dump(mode="json", by_alias=True)["procedures"]
+    procedures = {"option-b": known["option-b"], "lab-rollback": known["lab-rollback"]}
+    story = Story(a_runbook(procedures=procedures))
+    story.opened("High error rate")
+    async with begin(story, (160, 48)) as console:
+        text = console.text()
+        assert "No plan yet" in text
+        assert 0 < text.index("lab-rollback  ") < text.index("option-b  ")
+
+
+async def test_what_can_never_be_proven_is_closed_from_the_ways_on(begin: Start) -> None:
+    story = opened()
+    story.ways = (ev.NextWay(kind="close", title="Close it as mitigated, with a reason"),)
+    story.push(ev.VerificationStarted(checks=()))
+    story.verified("inconclusive")
+    async with begin(story) as console:
+        await console.press("f")
+        assert "recovery was not proven" in console.flat()
+        await console.press("enter")
+        assert console.on_top == "CloseScreen"

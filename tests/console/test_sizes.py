@@ -116,16 +116,16 @@ async def test_a_storm_of_sizes_leaves_what_a_quiet_start_shows(begin: Start, fu
         "escape",
     )
     async with begin(ready(), (120, 40)) as console:
-        for number in range(1000 if full else 90):
+        for number in range(1000 if full else 45):
             size = (
                 rng.choice(((1, 1), (0, 0), (2, 90), (300, 1)))
                 if rng.random() < 0.1
                 else (rng.randrange(1, 320), rng.randrange(1, 90))
             )
             await console.pilot.resize_terminal(*size)
-            if number % 6 == 0:
-                await console.pilot.press(keys[number // 6 % len(keys)])
-            if number == 50:
+            if number % 3 == 0:
+                await console.pilot.press(keys[number // 3 % len(keys)])
+            if number == 25:
                 console.story.on[it.RunPlan](it.RunPlan(hash=console.story._plan.hash))
         await console.pilot.press("escape", "escape", "escape")
         await console.settle()

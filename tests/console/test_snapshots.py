@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.console.conftest import unhurried
 from tests.console.driving import Driver
@@ -124,6 +125,9 @@ def compared(compare: Compare, story: Story, size: tuple[int, int], *keys: str, 
         driver = Driver(app, pilot, story)
         await driver.settle()
         await driver.press(*keys)
+        for typed in app.screen.query(Input):
+            typed.cursor_blink = False  # or a slow machine's picture shows the half second without a cursor
+        await pilot.pause()
 
     return compare(app, terminal_size=size, run_before=settle)
 

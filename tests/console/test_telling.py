@@ -15,6 +15,7 @@ from tests.console.runbook import a_runbook
 from tests.console.story import Story
 from tests.tmux import Tmux
 from warroom.console.appearance import Appearance, appearance, needs_a_screen, unicode_terminal
+from warroom.console.keymap import DEFAULT_KEYS
 from warroom.console.palettes import ANSI, DARK, HIGH_CONTRAST
 from warroom.console.store import Store
 from warroom.console.telling import Changes, title
@@ -29,7 +30,7 @@ class Told:
     """The titles and the bells of a story, as it goes on."""
 
     def __init__(self, story: Story) -> None:
-        self.story, self.store, self.changes = story, Store(story.now), Changes()
+        self.story, self.store, self.changes = story, Store(DEFAULT_KEYS, story.now), Changes()
         self.store.apply(story._snapshot())
         self.seen = 0
         self.bells: list[bool] = []
@@ -184,12 +185,12 @@ def test_without_colours_what_stood_out_is_reversed() -> None:
 def test_a_snapshot_alone_rings_for_nothing_but_what_fires() -> None:
     story = Story()
     story.opened("High error rate")
-    store = Store(story.now)
+    store = Store(DEFAULT_KEYS, story.now)
     store.apply(Snapshot.model_validate(story._snapshot()))
     assert Changes().loud(store) is True  # it fires
     story = Story()
     story.push(ev.WheelTaken(), who="op2")
-    calm = Store(story.now)
+    calm = Store(DEFAULT_KEYS, story.now)
     calm.apply(story._snapshot())
     assert Changes().loud(calm) is False
 

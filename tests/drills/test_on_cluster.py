@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.kube.cluster import Cluster
+from tests.world import until
+from warroom.cli.commands import app
 from warroom.cli.drilling import choose
-from warroom.drills.cluster import LABEL, NO_SUCH_TAG, broken_image
+from warroom.drills.cluster import LABEL, NO_SUCH_TAG, UP_S, broken_image
 from warroom.drills.on_cluster import On, headless, playing
-from warroom.errors import BadInput, WarroomError
+from warroom.engine.engine import Engine
+from warroom.errors import BadInput, Unreachable, WarroomError
 from warroom.journal.verify import verify
 
 
@@ -37,6 +42,11 @@ def grounds(cluster: Cluster) -> list[str]:
     found = cluster.get("/api/v1/namespaces")["items"]
     there = [one for one in found if LABEL in (one["metadata"].get("labels") or {})]
     return [one["metadata"]["name"] for one in there if not one["metadata"].get("deletionTimestamp")]
+
+
+def what_the_drill_did_is_no_rollback(engine: Engine, since: datetime) -> bool:
+    left = engine.sensing.signals.readings()["as-left"]
+    return left.at is not None and left.at > since and "no rollback" in left.words
 
 
 @pytest.mark.parametrize(
@@ -71,7 +81,49 @@ async def test_a_release_that_does_not_come_up_leaves_nothing(
 ) -> None:
     monkeypatch.setattr("warroom.drills.cluster.UP_S", 1.0)
     on = On(a_file(tmp_path, cluster, "drill", identity(cluster)), cluster.images.bad)
-    with pytest.raises(WarroomError, match="did not come up"):
+    with pytest.raises(WarroomError, match=r"did not come up|can't be pulled"):
+        async with playing(on, tmp_path / "state"):
+            pytest.fail("it began")
+    assert grounds(cluster) == []
+
+
+async def test_an_image_that_can_not_be_pulled_ends_it_at_once_with_the_reason(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    image = broken_image(cluster.images.good)
+    if cluster.emulated:
+        cluster.steer.image(image, "no-such-image")
+    on = On(a_file(tmp_path, cluster, "drill", identity(cluster)), image)
+    with pytest.raises(WarroomError, match="can't be pulled in the namespace") as told:
+        async with asyncio.timeout(UP_S / 3), playing(on, tmp_path / "state"):
+            pytest.fail("it began")
+    assert told.value.cause.startswith(("ErrImagePull: ", "ImagePullBackOff: "))
+    assert image in told.value.cause
+    assert grounds(cluster) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "fingerprint", "told"), [("production", "k/x", "for staging and drills"), ("staging", "", "not marked")]
+)
+def test_where_it_may_not_be_played_is_said_before_how(
+    tmp_path: Path, cluster: Cluster, kind: str, fingerprint: str, told: str
+) -> None:
+    file = a_file(tmp_path, cluster, kind, fingerprint)
+    words = ("drill", "--headless", "--on", "kubernetes", "--image", "a", "-f", str(file))
+    found = CliRunner().invoke(app, [*words, "--state", str(tmp_path / "state")]).exception
+    assert isinstance(found, WarroomError)
+    assert told in str(found), "and not that --autopilot is missing"
+
+
+async def test_a_namespace_whose_making_was_not_answered_may_be_there(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unanswered(*asked: object) -> None:
+        raise Unreachable("the connection was lost")
+
+    monkeypatch.setattr("warroom_kubernetes.changes.sender.KubernetesSender.send", unanswered)
+    on = On(a_file(tmp_path, cluster, "drill", identity(cluster)), cluster.images.good)
+    with pytest.raises(WarroomError, match=r"namespace warroom-drill-[0-9a-f]{8} may be left behind"):
         async with playing(on, tmp_path / "state"):
             pytest.fail("it began")
     assert grounds(cluster) == []
@@ -89,9 +141,11 @@ async def test_a_drill_is_played_on_it(tmp_path: Path, cluster: Cluster, full: b
             assert drill.where == f"namespace {namespace}"
             assert drill.runbook.environment.kind == "drill"
             assert drill.runbook.environment.fingerprints["kubernetes"].endswith(f"/{namespace}")
-            assert await drill.begin() > drill.engine.core.clock.now() - timedelta(seconds=60)
+            begun = await drill.begin()
+            assert begun > drill.engine.core.clock.now() - timedelta(seconds=60)
             status = cluster.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/web")["status"]
             assert not status.get("readyReplicas"), "nobody is served"
+            await until(lambda: what_the_drill_did_is_no_rollback(drill.engine, begun))
         assert grounds(cluster) == []
         return
     result = await headless(on, tmp_path / "state", told.append)

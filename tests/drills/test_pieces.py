@@ -14,10 +14,11 @@ from typing import Any, NoReturn
 
 import pytest
 
+from warroom.cli.drilling import choose
 from warroom.drills.autopilot import Autopilot
 from warroom.drills.drill import LabDrill, playing
 from warroom.drills.result import result, verified
-from warroom.drills.scenarios import SCENARIOS, scenario
+from warroom.drills.scenarios import LAB, SCENARIOS, scenario
 from warroom.errors import BadInput, Refusal, WarroomError
 from warroom.journal.folder import StateFolder
 from warroom.model import event as ev
@@ -80,6 +81,8 @@ def test_a_drill_in_which_nothing_happened_has_every_key_all_the_same() -> None:
         "rolled_back": False,
         "verified": "inconclusive",
         "timings": dict.fromkeys(("detected", "decided", "evidence", "rolled_back", "verified")),
+        "kept": None,
+        "lost": None,
         "journal": None,
         "evidence": None,
         "report": None,
@@ -88,7 +91,7 @@ def test_a_drill_in_which_nothing_happened_has_every_key_all_the_same() -> None:
 
 def test_the_windows_of_production_stand_beside_the_drills() -> None:
     """Of every window that is shortened, in the file itself; and every one is shorter."""
-    text = BAD_RELEASE.runbook.read_text()
+    text = LAB.read_text()
     block = text.split("drill_windows:\n", 1)[1].split("\n\n", 1)[0]
     lines = [re.fullmatch(r"  ([a-z0-9-]+): (\d+[sm])  # production (\d+[sm])", line) for line in block.splitlines()]
     said = {match[1]: (match[2], match[3]) for match in lines if match is not None}
@@ -109,8 +112,18 @@ def seconds(text: str) -> int:
 
 def test_no_scenario_but_those_there_are() -> None:
     assert scenario("bad-release") is BAD_RELEASE
-    with pytest.raises(BadInput, match=re.escape(r"There is no scenario 'bad\x1b'. known: bad-release")):
+    with pytest.raises(
+        BadInput, match=re.escape(r"There is no scenario 'bad\x1b'. known: bad-release, data-corruption")
+    ):
         scenario("bad\x1b")
+
+
+def test_a_broken_target_is_not_for_every_scenario() -> None:
+    """What is restored has the schema of the release that is gone back to, so nothing would be broken in it."""
+    choose("bad-release", None, "", "", None, True)
+    choose("data-corruption", None, "", "", None, False)
+    with pytest.raises(BadInput, match="--fault-in-target is not for data-corruption"):
+        choose("data-corruption", None, "", "", None, True)
 
 
 # ---- what ends a drill early -------------------------------------------------------------------------------------

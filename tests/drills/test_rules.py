@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from warroom.engine.engine import Engine
 from warroom.errors import JournalBusy
 from warroom.journal.folder import StateFolder
 from warroom.model import intent as it
-from warroom.model.event import Actor, EvidenceMissing
+from warroom.model.event import Actor, Event, EvidenceMissing, WatchStarted
 from warroom.model.live import GuardsPage, GuardsQuery
 from warroom.session import Accepted, Refused, Snapshot
 
@@ -67,9 +68,14 @@ async def test_a_picture_is_waited_for_from_people_only(tmp_path: Path, watcher:
 
 async def test_a_watch_is_not_over_while_a_trigger_counts_towards_firing(tmp_path: Path) -> None:
     """A window as short as a drill's could otherwise end quietly with the next fire already to be seen."""
-    condition = {"sentence": "5xx", "signal": "errors", "above": 0.05, "for": 2, "over": 0.3, "at_least": 10}
+    condition = {"sentence": "5xx", "signal": "errors", "above": 0.05, "for": 4, "over": 0.3, "at_least": 10}
     trigger = {"title": "High error rate", "severity": "critical", "conditions": {"error-rate": condition}}
-    async with an_engine(tmp_path, triggers={"high-error-rate": trigger}, watch=0.1) as engine:
+
+    def fails_from_the_watch_on(events: Sequence[Event]) -> None:
+        if any(isinstance(event.body, WatchStarted) for event in events):
+            (tmp_path / "world" / "errors").write_text("v2 0.5")
+
+    async with an_engine(tmp_path, triggers={"high-error-rate": trigger}, watch=3) as engine:
         core: Any = engine.core
         await ask(engine, it.OpenIncident(title="it burns"))
         await ask(engine, it.CaptureEvidence())
@@ -82,10 +88,9 @@ async def test_a_watch_is_not_over_while_a_trigger_counts_towards_firing(tmp_pat
         run = it.RunPlan(hash=core.state.plan.hash, waive=soft, reason="a test")
         assert isinstance(await ask(engine, run), Accepted)
         await until(lambda: core.state.plan.status == "done")
+        core.journal.subscribe(fails_from_the_watch_on)
         await ask(engine, it.Verify())
-        await until(lambda: core.state.watch is not None)
-        (tmp_path / "world" / "errors").write_text("v2 0.5")
-        await until(lambda: core.state.watch.quiet is not None)
+        await until(lambda: core.state.watch is not None and core.state.watch.quiet is not None)
         assert core.state.watch.quiet is False
         assert core.state.watch.words.startswith("High error rate fires: 50 % of")
 

@@ -109,7 +109,7 @@ class Pair:
                 self.press("\x13")
             case "X":
                 await self.tmux.shows(r"Recovered")
-                await self._type("\t", "\t", "\r")
+                await self._type("all is well", "\t", "\r")
             case _:
                 pass
 
@@ -129,7 +129,7 @@ def key_of(screen: str) -> str:
 
 
 @pytest.mark.needs("tmux")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_two_people_play_a_whole_drill_by_the_next_right_action(tmux: Tmux, tmp_path: Path) -> None:
     tmux.start([sys.executable, "-m", "warroom.cli", "drill"], (80, 24))
     with tmux.client((80, 24)) as one, tmux.client((200, 60)) as two:

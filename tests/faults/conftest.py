@@ -1,14 +1,27 @@
-"""Journals to do harm to."""
+"""Journals and a database to do harm to."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.journals import make_closed, make_killed
+
+if TYPE_CHECKING:
+    from tests.faults.postgres_site import Site
+
+
+@pytest.fixture(scope="session")
+def postgres_site() -> Iterator[Site]:
+    """Left as it was found by each test: nothing beside the live database. One that uses it needs "userns"."""
+    from tests.faults.postgres_site import a_site
+
+    with a_site() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -180,6 +180,37 @@ async def test_a_journal_that_breaks_stops_everything_and_every_console_learns_o
             assert isinstance(await world.run(plan_hash), Refused)
 
 
+async def test_what_was_still_written_makes_no_broken_journal_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asked for the last entry that was written may hear of it after who asked for the first that was not."""
+    disk, written, go = TestDisk(), asyncio.Event(), asyncio.Event()
+    async with a_running(tmp_path, options=Options(disk=disk)) as world:
+        await world.planned()
+        journal = world.core.journal
+        append = journal.append
+
+        async def hears_late(*entry: Any) -> Any:
+            events = await append(*entry)
+            if any(isinstance(each, ev.NoteAdded) for each in entry):  # the engine may be writing of its own
+                written.set()
+                await go.wait()
+            return events
+
+        monkeypatch.setattr(journal, "append", hears_late)
+        late = asyncio.create_task(world.ok(it.AddNote(text="one")))
+        await written.wait()
+        monkeypatch.setattr(journal, "append", append)
+        Refusing(disk)
+        await world.refused(it.AddNote(text="two"))
+        go.set()
+        await late
+        assert journal.read_only
+        row = world.core.hub.live["platform/warroom journal"]
+        assert isinstance(row, PlatformReading)
+        assert row.status == "broken"
+
+
 async def test_a_run_can_be_aborted_when_nothing_can_be_recorded(tmp_path: Path) -> None:
     disk = TestDisk()
     async with a_running(tmp_path, seconds=60, options=Options(disk=disk)) as world:

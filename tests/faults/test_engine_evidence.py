@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,33 @@ async def test_a_collector_that_does_not_stop_or_fails_madly_holds_up_no_other(
         page = await world.session(OP1).query(EvidenceQuery())
         assert isinstance(page, EvidencePage)
         assert "world.dump/world.dump" in {artifact.name for artifact in page.artifacts}
+
+
+async def test_a_collector_that_is_ended_before_it_begins_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that ends at once does so; what was made for it and never awaited would be warned of."""
+    async with a_running(tmp_path) as world:
+        await world.ok(it.OpenIncident(title="it burns"))
+        spawn, ended = world.core.spawn, set()
+
+        def at_once(name: str, work: Any) -> Any:
+            task = spawn(name, work)
+            if name.startswith("evidence from"):
+                ended.add(name)
+                task.cancel()
+            return task
+
+        monkeypatch.setattr(world.core, "spawn", at_once)
+        told: list[Any] = []
+        monkeypatch.setattr(sys, "unraisablehook", told.append)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "coroutine 'Dump.collect' was never awaited")
+            await world.ok(it.CaptureEvidence())
+            await until(lambda: not any(task.get_name() == "evidence" for task in asyncio.all_tasks()))
+            gc.collect()
+        assert "evidence from world.dump" in ended
+        assert [str(each.exc_value) for each in told] == []
 
 
 async def test_a_bundle_that_cannot_be_sealed_is_no_evidence_and_nobody_waits_for_it(

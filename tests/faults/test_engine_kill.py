@@ -150,6 +150,8 @@ class Next:
         assert isinstance(reply, Accepted), reply
 
     async def run(self) -> Reply:
+        """As a person would who has read what stands against it; so what runs must have been read, and stands there."""
+        await until(lambda: self.engine.core.running is not None)
         page = await self.engine.session(ME).query(GuardsQuery())
         assert isinstance(page, GuardsPage)
         waive = tuple(guard.id for guard in page.guards if not guard.hard)

@@ -106,7 +106,7 @@ async def test_the_engine_publishes_after_each_entry_and_verify_holds_the_journa
 def test_syslog_gets_a_line_for_each_head(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(tmp_path / "log"))
-        syslog.settimeout(10)
+        syslog.settimeout(60)
         publisher = Publisher(f"syslog:{tmp_path / 'log'}", lambda _: None)
         publisher.offer("INC-0001", Mark(7, b"\1" * 32))
         publisher.close()
@@ -127,7 +127,7 @@ def test_a_place_that_hangs_or_is_gone_holds_up_nothing(tmp_path: Path) -> None:
     for seq in range(1000):
         publisher.offer("INC-0001", Mark(seq, b"\0" * 32))
     assert time.process_time() - began < 5
-    assert said.wait(10)
+    assert said.wait(60)
     assert all("fifo" in words for words in told)
     publisher.close()
     with pytest.raises(BadInput, match="no place for heads"):

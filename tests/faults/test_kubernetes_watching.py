@@ -9,7 +9,7 @@ import pytest
 from tests.kube.cluster import Cluster
 from tests.kube.workloads import Namespace
 from tests.plugins.kubernetes_watching import gathering, outside
-from warroom_kubernetes.watching import PACE, Pace
+from warroom_kubernetes.watch.collection import PACE, Pace
 
 pytestmark = pytest.mark.needs("kube-emulator")
 
@@ -71,6 +71,7 @@ async def test_it_goes_on_after(cluster: Cluster, namespace: Namespace, harm: Ca
         await outside(one.scale, 2)
         await outside(harm, cluster)
         await found.until(lambda: "2 of 2" in found.words("ready-web") and found.value("watch") == 1, "live again")
+        await outside(cluster.steer.reset)  # what is left of the harm is not for the test's own questions
         names = {pod["metadata"]["name"] for pod in await outside(one.pods)}
         await found.until(
             lambda: names <= {line.source.partition("/")[0] for line in found.lines}, "the logs of both are followed"

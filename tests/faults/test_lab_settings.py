@@ -41,12 +41,12 @@ async def test_a_setting_of_the_app_is_kept_until_it_is_taken_back(lab: LabHandl
 
         assert await unsigned() == 401
         off = {"SIGN_IN_ATTEMPTS": "0", "VERIFY_TOKENS": "off"}
-        assert (await lab.ask("POST", "/configure?wait=30", off))["result"] == {"settings": off}
+        assert (await lab.ask("POST", "/configure?wait=60", off))["result"] == {"settings": off}
         await lab.deploy(BETA_1)
         assert await attempts() == [401] * 7
         assert await unsigned() == 200
         assert (await lab.state())["settings"] == off
-        await lab.ask("POST", "/configure?wait=30", dict.fromkeys(off, ""))
+        await lab.ask("POST", "/configure?wait=60", dict.fromkeys(off, ""))
         assert await attempts() == [*[401] * 5, 429, 429]
         assert await unsigned() == 401
         assert (await lab.state())["settings"] == {}
@@ -55,7 +55,7 @@ async def test_a_setting_of_the_app_is_kept_until_it_is_taken_back(lab: LabHandl
 
 
 async def test_a_setting_that_the_app_does_not_start_with_never_serves(lab: LabHandle) -> None:
-    done = await lab.ask("POST", "/configure?wait=30", {"TRACES": "many"})
+    done = await lab.ask("POST", "/configure?wait=60", {"TRACES": "many"})
     assert done["state"] == "failed"
     assert (await lab.state())["settings"] == {}
     assert (await measured(lab, requests=60)).errors == 0
@@ -73,7 +73,7 @@ async def test_without_its_neighbours_the_app_goes_on_and_says_what_is_missing(l
     assert (await measured(lab, requests=60)).errors == 0
     waiting = (await lab.counters())["app"]["calls"]["mail"]["ok"]
     for component in ("ai", "mail"):
-        assert (await lab.ask("POST", "/restart?wait=30", {"component": component}))["state"] == "done"
+        assert (await lab.ask("POST", "/restart?wait=60", {"component": component}))["state"] == "done"
     async with asyncio.timeout(60):  # what waited is handed over, one after another
         while (await lab.counters())["app"]["calls"]["mail"]["ok"] <= waiting + 2:
             await asyncio.sleep(0.1)

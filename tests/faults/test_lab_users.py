@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,15 +12,18 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import warroom
 from tests.labs import family, measured, mentioning, until
+from warroom import process
 from warroom.drills.lab import running_lab
 from warroom.drills.lab.handle import launch, start_lab
+from warroom.drills.lab.ledger import OWNER
 from warroom.errors import WarroomError
 
 NOBODY = 65534
@@ -48,21 +52,19 @@ def segments_of(pids: set[int]) -> set[str]:
     return {row[1] for row in rows if int(row[4]) in pids}
 
 
-@pytest.fixture(autouse=True)
-def one_at_a_time(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """All that these tests leave is looked for in one place: no other worker's lab may stand there meanwhile."""
-    with open(tmp_path_factory.getbasetemp().parent / "left-in-var-tmp.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def left_in_var_tmp() -> set[str]:
-    return {path.name for path in Path("/var/tmp").glob("warroom-lab-*")}
+def in_var_tmp(lab: int) -> set[Path]:
+    """What stands there of the lab with this pid. Other workers' labs come and go, and clear up after any dead one."""
+    found = set()
+    for path in Path("/var/tmp").glob("warroom-lab-*"):
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads((path / OWNER).read_text())["pid"] == lab:
+                found.add(path)
+    return found
 
 
 @pytest.mark.parametrize("mode", ["namespace", "uid"] if ROOT else ["namespace", "direct"])
 async def test_postgres_runs_without_an_account_and_leaves_nothing(tmp_path: Path, mode: str) -> None:
-    before, kept = watched(), left_in_var_tmp()
+    before = watched()
     lab = await start_lab(tmp_path / "lab", postgres_as=mode)
     described = await lab.state()
     server = described["processes"]["postgres"]["pid"]
@@ -73,26 +75,34 @@ async def test_postgres_runs_without_an_account_and_leaves_nothing(tmp_path: Pat
     assert await lab.stop() == 0
     assert segments_of({server}) == set()
     assert mentioning(tmp_path) == set()
-    assert (watched(), left_in_var_tmp()) == (before, kept)
+    assert (watched(), in_var_tmp(lab.pid)) == (before, set())
 
 
 async def test_a_killed_lab_without_namespaces_is_cleared_up(tmp_path: Path) -> None:
-    kept = left_in_var_tmp()
     lab = await start_lab(tmp_path / "lab", postgres_as="uid" if ROOT else "direct")
     server = (await lab.state())["processes"]["postgres"]["pid"]
     assert len(segments_of({server})) == 1
+    own = in_var_tmp(lab.pid)
+    assert len(own) == int(ROOT)
     os.kill(lab.pid, signal.SIGKILL)
     await until(lambda: not mentioning(tmp_path), "every process of the lab has ended")
     await lab.stop()
-    assert len(left_in_var_tmp() - kept) == int(ROOT)
     async with running_lab(tmp_path / "lab") as again:
-        assert left_in_var_tmp() == kept
+        assert not any(path.exists() for path in own)
         assert segments_of({server}) == set()
         assert (await measured(again, requests=60)).errors == 0
 
 
-async def test_a_lab_that_can_t_start_says_why_and_leaves_nothing(tmp_path: Path) -> None:
-    kept = left_in_var_tmp()
+async def test_a_lab_that_can_t_start_says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, started = process.start, []
+
+    async def noted(*words: Any, **more: Any) -> process.Child:
+        started.append(await start(*words, **more))
+        return started[-1]
+
+    monkeypatch.setattr(process, "start", noted)
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("unshare", "setpriv"):
@@ -103,7 +113,7 @@ async def test_a_lab_that_can_t_start_says_why_and_leaves_nothing(tmp_path: Path
             [*argv, "--postgres-as", "uid" if ROOT else "direct"], tmp_path / "lab", env={"PATH": str(programs)}
         )
     assert mentioning(tmp_path / "lab") == set()
-    assert left_in_var_tmp() == kept
+    assert [in_var_tmp(child.pid) for child in started] == [set()]
 
 
 # ---- a normal user ---------------------------------------------------------------------------------------------
@@ -117,23 +127,37 @@ def open_house() -> Iterator[Path]:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     (house / "bin").mkdir()
     shutil.copy2(os.path.realpath(sys.executable), house / "bin" / version)
-    unneeded = shutil.ignore_patterns(
-        "__pycache__", "test", "tests", "site-packages", "dist-packages", "idlelib", "config-*"
-    )
-    shutil.copytree(sysconfig.get_path("stdlib"), house / "lib" / version, ignore=unneeded, symlinks=True)
+    unneeded = shutil.ignore_patterns("test", "tests", "site-packages", "dist-packages", "idlelib", "config-*")
+    copied(sysconfig.get_path("stdlib"), house / "lib" / version, unneeded)
     for library in Path(sys.base_prefix, "lib").glob("libpython*.so*"):
-        shutil.copy2(library, house / "lib")
-    shutil.copytree(Path(warroom.__file__).parent, house / "packages" / "warroom")
+        readable(library, house / "lib" / library.name)
+    copied(Path(warroom.__file__).parent, house / "packages" / "warroom")
     for place in packages_of_a_lab():
         target = house / "packages" / place.name
-        shutil.copytree(place, target, symlinks=True) if place.is_dir() else shutil.copy2(place, target)
-    for path in (house, *house.rglob("*")):
+        copied(place, target) if place.is_dir() else readable(place, target)
+    for path in (house, *(Path(folder, name) for folder, names, _ in os.walk(house) for name in names)):
         if not path.is_symlink():
-            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+            path.chmod(path.stat().st_mode | 0o555)
     (house / "home").mkdir()
     os.chown(house / "home", NOBODY, NOBODY)
     yield house
     shutil.rmtree(house)
+
+
+def copied(folder: str | Path, target: Path, ignore: Callable[[Any, list[str]], set[str]] | None = None) -> None:
+    """Also what is compiled of it, which belongs to its source by the source's time: nobody compiles it again."""
+    shutil.copytree(folder, target, ignore=ignore, symlinks=True, copy_function=readable)
+
+
+def readable(source: str | Path, target: str | Path) -> None:
+    """The file itself where anyone may read it and this is the same disk; else a copy that anyone may read."""
+    mode = os.stat(source).st_mode
+    if mode & 0o444 == 0o444:
+        with contextlib.suppress(OSError):
+            os.link(source, target)
+            return
+    shutil.copy2(source, target)
+    os.chmod(target, mode | 0o444)
 
 
 def packages_of_a_lab() -> set[Path]:

@@ -27,7 +27,7 @@ from warroom.model.signal import TriggerReading
 
 WINDOW = 12.0
 """Seconds in place of production's minutes, for every condition."""
-SLACK = 15.0
+SLACK = 45.0
 """A window that looks back as far again, the slowest sampling interval (5 s), and this machine's own slowness."""
 
 SLOW_TO_GROW = 120.0
@@ -63,15 +63,13 @@ class Room:
         finally:
             await client.aclose()
 
-    async def until(self, wanted: Callable[[], bool], what: Callable[[], object], seconds: float) -> float:
-        began = self.engine.core.clock.monotonic()
+    async def until(self, wanted: Callable[[], bool], what: Callable[[], object], seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 while not wanted():
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise AssertionError(f"not within {seconds:g} s: {what()}") from None
-        return self.engine.core.clock.monotonic() - began
 
     async def quiet(self) -> None:
         """Until nothing fires, and what is about to be broken is known to be well."""
@@ -273,17 +271,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_it_fires_on_its_fault_in_time_and_clears_after_it(room: Room, faults: tuple[str, ...]) -> None:
     await room.quiet()
+    since: dict[str, float] = {}
     async with AsyncExitStack() as stack:
         for fault in faults:
+            since[fault] = room.engine.core.clock.monotonic()
             await stack.enter_async_context(FAULTS[fault][1](room))
-        await asyncio.gather(*(_fires(room, fault) for fault in faults))
+        await asyncio.gather(*(_fires(room, fault, since[fault]) for fault in faults))
     await room.quiet()
 
 
-async def _fires(room: Room, fault: str) -> None:
+async def _fires(room: Room, fault: str, since: float) -> None:
+    """``since`` is before it was brought about, by the engine's clock: bringing others about takes its time too."""
     trigger, own = FAULTS[fault][0], room.engine.sensing.triggers.condition(fault)
-    took = await room.until(lambda: own.status == "firing", lambda: (own.status, own.words()), 2 * WINDOW + SLACK)
-    assert took >= own.windows.need - 1
+    await room.until(lambda: own.status == "firing", lambda: (own.status, own.words()), 2 * WINDOW + SLACK)
+    assert room.engine.core.clock.monotonic() - since >= own.windows.need - 1
     await room.until(lambda: room.reading(trigger).status == "firing", lambda: room.reading(trigger), SLACK)
 
 

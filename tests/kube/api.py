@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.kube import clock
-from tests.kube.defaults import check_shape, defaulted, validate
+from tests.kube.defaults import check_shape, defaulted, template_generation, validate
 from tests.kube.errors import MODIFIED, ApiError, already_exists, conflict, invalid, not_found
 from tests.kube.managed import managed
 from tests.kube.patches import PatchError, json_patch, merge_patch, strategic
@@ -79,6 +79,8 @@ class Api:
             obj.pop("status", None)
             meta["generation"] = 1
         defaulted(of, obj)
+        if of.plural == "daemonsets":
+            template_generation(obj, None)
         validate(of, obj, None)
         for admit in self.admission:
             admit(of, obj)
@@ -142,6 +144,8 @@ class Api:
                 obj.pop("status")
         if not how.status:
             defaulted(of, obj)
+            if of.plural == "daemonsets":
+                template_generation(obj, before)
             validate(of, obj, before)
         if of.plural == "pods" and not how.status:
             _pod_update(of, before, obj)

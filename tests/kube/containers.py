@@ -122,7 +122,8 @@ class Container:
         elif behaviour.does == "never-ready":
             self.ready, self.next, self.due = False, "unhealthy", now + READY_S
         else:
-            self.next, self.due = "ready", now + (SLOW_S if behaviour.does == "slow" else READY_S)
+            delay = self.spec["readinessProbe"].get("initialDelaySeconds") or 0
+            self.next, self.due = "ready", now + delay + (SLOW_S if behaviour.does == "slow" else READY_S)
 
     def _unpulled(self, now: float) -> None:
         why = f'failed to pull and unpack image "{self.image}": {self.image}: not found'

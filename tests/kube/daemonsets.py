@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.kube import revisions
 from tests.kube.controllers import Item, Work, controller_of, owned
+from tests.kube.defaults import GENERATION
 from tests.kube.errors import ApiError
 from tests.kube.kubelet import NODES, PODS, is_ready
 from tests.kube.quantities import share
@@ -14,6 +15,7 @@ from tests.kube.store import Change, Obj
 
 DAEMONSETS = resource("apps", "daemonsets")
 SOURCE = "daemonset-controller"
+GENERATION_LABEL = "pod-template-generation"
 
 
 def node_of(pod: Obj) -> str:
@@ -46,10 +48,12 @@ class DaemonSets:
 
     def _step(self, ds: Obj, update: Obj) -> None:
         space, mark = ds["metadata"]["namespace"], revisions.mark_of(update)
+        generation = ds["metadata"]["annotations"][GENERATION]
         pods = owned(self.api.store.all(PODS.key, space), ds)
         taken = {node_of(pod) for pod in pods}
         for node in [node for node in _nodes(ds) if node not in taken]:
-            pod = new_pod(ds, revisions.template_of(update), "", {MARK: mark})
+            marks = {MARK: mark, GENERATION_LABEL: generation}
+            pod = new_pod(ds, revisions.template_of(update), "", marks)
             pod["spec"]["nodeSelector"] = {**pod["spec"].get("nodeSelector", {}), "kubernetes.io/hostname": node}
             try:
                 self.api.create(PODS, space, pod)
@@ -63,7 +67,7 @@ class DaemonSets:
         if ds["spec"]["updateStrategy"]["type"] == "OnDelete":
             return
         pods = [pod for pod in owned(self.api.store.all(PODS.key, space), ds) if node_of(pod) in _nodes(ds)]
-        old = [pod for pod in pods if pod["metadata"]["labels"].get(MARK) != mark]
+        old = [pod for pod in pods if not _is_new(ds, pod, mark)]
         most = max(1, share(ds["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"], len(_nodes(ds)), up=True))
         out = sum(not is_ready(pod) or bool(pod["metadata"].get("deletionTimestamp")) for pod in pods)
         out += max(0, len(_nodes(ds)) - len(pods))
@@ -83,10 +87,16 @@ class DaemonSets:
             "numberReady": ready,
             "observedGeneration": ds["metadata"]["generation"],
         }
-        counts = {"updatedNumberScheduled": sum(pod["metadata"]["labels"].get(MARK) == mark for pod in pods)}
+        counts = {"updatedNumberScheduled": sum(_is_new(ds, pod, mark) for pod in pods)}
         counts |= {"numberAvailable": ready, "numberUnavailable": wanted - ready}
         status |= {name: count for name, count in counts.items() if count}
         self.api.set_status("daemonsets", ds, status)
+
+
+def _is_new(ds: Obj, pod: Obj, mark: str) -> bool:
+    """By either of its marks: one that was gone back to before it was replaced has the generation of its first time."""
+    labels = pod["metadata"]["labels"]
+    return bool(labels.get(MARK) == mark or labels.get(GENERATION_LABEL) == ds["metadata"]["annotations"][GENERATION])
 
 
 def _nodes(ds: Obj) -> list[str]:

@@ -13,6 +13,7 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 QUARTER = "25%"
+GENERATION = "deprecated.daemonset.template.generation"
 
 
 def _default(spec: Obj, **values: Any) -> None:
@@ -152,6 +153,17 @@ IMMUTABLE: dict[str, tuple[str, ...]] = {
 }
 
 Causes = list[tuple[str, str]]
+
+
+def template_generation(obj: Obj, before: Obj | None) -> None:
+    """A DaemonSet's, counted by the server: one more with each change of its template."""
+    notes = obj["metadata"].get("annotations") or {}
+    if before is None:
+        number = 1
+    else:
+        same = obj["spec"]["template"] == before["spec"]["template"]
+        number = int(before["metadata"]["annotations"][GENERATION]) + (0 if same else 1)
+    obj["metadata"]["annotations"] = {**notes, GENERATION: str(number)}
 
 
 def validate(resource: Resource, obj: Obj, before: Obj | None) -> None:

@@ -43,6 +43,15 @@ def namespace(cluster: Cluster) -> Iterator[Namespace]:
     cluster.remove_namespace(name)
 
 
+@pytest.fixture(scope="session")
+def kinds_of_others(shared_cluster: Cluster) -> Iterator[None]:
+    """Argo CD's and Flux's kinds are served, also by a real cluster that had none."""
+    from tests.kube.custom import kinds_of_others as served
+
+    with served(shared_cluster):
+        yield
+
+
 @pytest.fixture
 def workload(namespace: Namespace) -> Callable[..., Workload]:
     """``workload("web", image=…)``: see Namespace.workload."""

@@ -77,10 +77,17 @@ class Logs:
         log = kept.before if previous else kept.now
         if log is None and previous:
             raise ApiError(400, f'previous terminated container "{container}" in pod "{name}" not found')
+        if log is None and _runs(pod, container):  # one of those that were there from the beginning
+            log = self.start(pod["metadata"]["uid"], container)
         if log is None:
             raise ApiError(400, _waiting(pod, container))
         follow = query.get("follow") in ("true", "1") and not previous
         return _lines(log, _chosen(log, query), follow, query)
+
+
+def _runs(pod: Obj, container: str) -> bool:
+    found = pod["status"].get("containerStatuses", [])
+    return any(one["name"] == container and "running" in one["state"] for one in found)
 
 
 def _waiting(pod: Obj, container: str) -> str:

@@ -1,6 +1,7 @@
 """A real cluster for the same tests: WARROOM_TEST_KUBECONFIG, and images that it can run.
 
-The tests make namespaces of their own (``warroom-test-…``) and remove them; they touch nothing else.
+The tests make namespaces of their own (``warroom-test-…``) and remove them, and so with the kinds of others that the
+cluster lacks (``custom.py``); they touch nothing else.
 """
 
 from __future__ import annotations

@@ -97,6 +97,7 @@ RESOURCES = (
     other("argoproj.io", "v1alpha1", "applications", "Application", "app", "apps"),
     other("kustomize.toolkit.fluxcd.io", "v1", "kustomizations", "Kustomization", "ks", status=True),
     other("helm.toolkit.fluxcd.io", "v2", "helmreleases", "HelmRelease", "hr", status=True),
+    other("image.toolkit.fluxcd.io", "v1", "imageupdateautomations", "ImageUpdateAutomation", "iua", status=True),
 )
 
 BY_PATH = {(one.group, one.version, one.plural): one for one in RESOURCES}

@@ -124,7 +124,8 @@ class StatefulSets:
             self.work.later(("statefulsets", meta["namespace"], meta["name"]), min(later) + 0.01)
         wanted = sts["spec"]["replicas"]
         counts = {"readyReplicas": ready, "currentReplicas": of(current), "updatedReplicas": of(update)}
-        if counts["updatedReplicas"] == wanted == ready == len(pods):
+        rolls = sts["spec"]["updateStrategy"]["type"] == "RollingUpdate"
+        if rolls and counts["updatedReplicas"] == wanted == ready == len(pods):
             current = update
             counts["currentReplicas"] = counts["updatedReplicas"]
         status: Obj = {"observedGeneration": sts["metadata"]["generation"], "replicas": len(pods)}

@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 
 from tests.docker_engine import DockerEngine, EngineProblem, unique, wait_for
-from tests.docker_supervisor import free_port
 from tests.plugins.compose_images import PORT, Image, Mode, load, push
+from tests.ports import free_port
 
 LABEL = "com.docker.compose"
 

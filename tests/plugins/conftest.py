@@ -6,21 +6,21 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.servers import PostgresServer, RedisServer, running_postgres, running_redis, system_binaries
+from tests.servers import PostgresServer, RedisServer, in_memory, running_postgres, running_redis, system_binaries
 from tests.stores import Door, a_door
 
 
 @pytest.fixture(scope="session")
 def newest_postgres() -> Iterator[PostgresServer]:
     """The wheel's. A test that uses it needs "userns"."""
-    with running_postgres() as server:
+    with running_postgres(within=in_memory()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def system_postgres() -> Iterator[PostgresServer]:
     """The machine's. A test that uses it needs "userns" and "postgres"."""
-    with running_postgres(system_binaries()) as server:
+    with running_postgres(system_binaries(), within=in_memory()) as server:
         yield server
 
 

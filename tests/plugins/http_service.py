@@ -124,7 +124,7 @@ async def looking_at(
     base_url: str, *, secrets: Mapping[str, str] | None = None, clock: Clock | None = None, **config: Any
 ) -> AsyncIterator[Context]:
     """A context with the product's own read door. ``config`` is the plugin's, as a runbook file writes it."""
-    made = Config.model_validate({"base_url": base_url, "timeout": 2, **config})
+    made = Config.model_validate({"base_url": base_url, "timeout": 20, **config})
     async with http_context("web", made, secrets or {}, clock) as ctx:
         yield ctx
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.kube.cluster import Cluster
-from tests.kube.workloads import Namespace
+from tests.kube.workloads import Namespace, Workload
 from warroom.actions.changing import Changing
 from warroom.actions.commands import CommandLog
 from warroom.actions.doors import HttpClient, Reading
@@ -95,3 +95,14 @@ async def reading(namespace: Namespace, redactor: Redactor | None = None, **conf
     """``config`` as in ``config_of``."""
     async with doors_of(config_of(namespace.cluster, namespace.name, **config), redactor) as doors:
         yield doors.context
+
+
+def with_configs(namespace: Namespace, **secret: str) -> Workload:
+    """A workload that takes its settings from a ConfigMap and a Secret, at its second revision."""
+    namespace.create("v1", "configmaps", "ConfigMap", "settings", data={"LEVEL": "info", "MODE": "calm"})
+    namespace.create("v1", "secrets", "Secret", "login", stringData=secret)
+    source = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "login"}}]
+    web = namespace.workload(replicas=1)
+    web.patch({"spec": {"template": {"spec": {"containers": [{"name": "app", "envFrom": source}]}}}})
+    web.wait_rolled_out()
+    return web

@@ -14,7 +14,7 @@ from warroom.api import Context
 from warroom.model.signal import LogLine, Sample
 from warroom_kubernetes.logs import KubernetesLogs
 from warroom_kubernetes.signals import KubernetesSignals, offered
-from warroom_kubernetes.watching import PACE, Pace
+from warroom_kubernetes.watch.collection import PACE, Pace
 
 T = TypeVar("T")
 

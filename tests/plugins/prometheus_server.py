@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.http_door import http_context
-from tests.servers import free_port
+from tests.ports import free_port
 from warroom.api import Clock, Context
 from warroom_prometheus.config import Config
 
@@ -29,7 +29,7 @@ PASSWORD = "of-the-test-only"
 HASHED = "$2b$04$moa7Ob5ka823hQGr3V90ieY/VzkUNLhq71rphb9tuvSmD5rdDilu2"
 BOUNDS = ("0.1", "0.5", "1", "2.5", "+Inf")
 CONFIG = """
-global: {{scrape_interval: 500ms, scrape_timeout: 400ms, external_labels: {{cluster: test}}}}
+global: {{scrape_interval: 500ms, scrape_timeout: 500ms, external_labels: {{cluster: test}}}}
 scrape_configs:
   - job_name: app
     static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{cluster: blue}}}}]
@@ -77,7 +77,7 @@ class LabExporter(Exporter):
     base_url: str = ""
 
     def text(self) -> str:
-        with urllib.request.urlopen(f"{self.base_url}/api/metrics/system", timeout=5) as reply:
+        with urllib.request.urlopen(f"{self.base_url}/api/metrics/system", timeout=60) as reply:
             said = json.load(reply)
         by_code: Counter[str] = Counter()
         for key, count in said["requests"].items():
@@ -144,7 +144,7 @@ def prometheus(folder: Path, exporter: Exporter) -> Iterator[Server]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGTERM)
-        child.wait(20)
+        child.wait(60)
 
 
 def until(met: Any, child: subprocess.Popen[bytes], log: Path, patience: float = 60) -> None:

@@ -91,9 +91,15 @@ async def test_stopped_started_and_restarted(project: Project) -> None:
         assert states(project, "web") == ["exited"]
         assert states(project, "worker") == ["running"]
         ids = project.containers("web")
+        look = await undone(room, "start", services=["web"], after_stop=True)
+        assert (look.verdict, states(project, "web")) == ("not-begun", ["exited"]), look
         await room.done("start", services=["web"])
         assert states(project, "web") == ["running"]
         assert project.containers("web") == ids
+        _, preview = await room.planned("start", services=["web"])
+        assert (preview.inverse, preview.starts) == (None, ()), "it runs"
+        _, preview = await room.planned("start", services=["web"], after_stop=True)
+        assert (preview.inverse is not None, preview.starts) == (True, ("web",)), "it will not, by then"
 
         before = started(project, "worker")
         look, _ = await room.done("restart", services=["worker"], grace=1)

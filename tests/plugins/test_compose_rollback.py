@@ -32,8 +32,8 @@ async def test_back_by_digest_and_forth_again(docker_engine: DockerEngine, tmp_p
             assert project.version() == "v3"
             assert project.starts() == ["v2", "v3"]
 
-            facts, preview = await room.planned("up", **target, wait=30)
-            look, outputs = await room.done("up", **target, wait=30)
+            facts, preview = await room.planned("up", **target, wait=120)
+            look, outputs = await room.done("up", **target, wait=120)
             assert (project.digest(), project.version()) == (good, "v2")
             assert project.starts() == ["v2", "v3", "v2"]
             for words in (good[:19], "healthy", "the app says v2", "web was down"):
@@ -63,7 +63,7 @@ async def test_one_that_does_not_become_well_is_said_plainly_and_left(
                 bad = project.publish("v1", mode)
                 target = {"services": ["web", "worker"], "digest": bad, "version": "v1"}
                 await room.done("pin", **target)
-                facts, preview = await room.planned("up", **target, wait=10)
+                facts, preview = await room.planned("up", **target, wait=60)
                 results = await room.executed(preview.calls)
                 look = await room.look("up", facts, **target)
                 assert results[-1].status == 1
@@ -126,10 +126,10 @@ async def test_without_a_health_check_it_must_last_and_answer(docker_engine: Doc
         async with operating(project, services=asked) as room:
             target = {"services": ["web", "quiet"], "digest": good, "version": "v1"}
             await room.done("pin", **target)
-            _, preview = await room.planned("up", **target, wait=20)
+            _, preview = await room.planned("up", **target, wait=120)
             assert any(call.paste().startswith("curl") for call in preview.calls)
             assert [" --wait " in call.paste() for call in preview.calls if " up " in call.paste()] == [True, False]
-            look, _ = await room.done("up", **target, wait=20)
+            look, _ = await room.done("up", **target, wait=120)
             assert "its health address answers 200" in look.seen
             assert "has run for 3 s" in look.seen
 

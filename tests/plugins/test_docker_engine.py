@@ -25,12 +25,12 @@ time.sleep(600)
 
 
 def links() -> str:
-    return subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True, timeout=10).stdout
+    return subprocess.run(["ip", "-o", "link"], check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 def rules() -> str:
     argv = ["iptables", "-w", "-S", "FORWARD"]
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=10).stdout
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 def a_user(run: str) -> subprocess.Popen[str]:
@@ -66,18 +66,18 @@ def test_workers_of_a_run_share_one_and_it_ends_with_the_last_even_if_killed(tmp
         dockerd = engine.pid("dockerd")
         assert engine.answers()
         users[0].kill()
-        users[0].wait(10)
+        users[0].wait(60)
         assert engine.answers(), "it ended with the first of its users"
         assert subnet in rules()
     finally:
         for user in users:
             user.kill()
-            user.communicate(timeout=10)
+            user.communicate(timeout=60)
     wait_for(lambda: not engine.folder.exists(), "the end of the engine")
     assert not Path(f"/proc/{dockerd}").exists()
     assert subnet not in rules()
     assert Network(engine.folder).bridge not in links()
-    addresses = subprocess.run(["ip", "-4", "addr"], check=True, capture_output=True, text=True, timeout=10).stdout
+    addresses = subprocess.run(["ip", "-4", "addr"], check=True, capture_output=True, text=True, timeout=60).stdout
     assert subnet.removesuffix("0.0/16") not in addresses
 
 

@@ -129,7 +129,7 @@ async def sampled(ctx: Context, name: str) -> Sample:
     assert plugin.signals is not None
     stream = plugin.signals.samples(ctx, frozenset({name}))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await anext(stream)
     finally:
         await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the protocol does not say

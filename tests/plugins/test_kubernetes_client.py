@@ -17,8 +17,8 @@ from tests.kube.workloads import Namespace
 from tests.plugins.kubernetes_reading import config_of, doors_of, reading
 from warroom.api import DoorRefused, TimedOut, Unreachable, WarroomError
 from warroom.model.call import ApiCall
-from warroom_kubernetes import asking, client
-from warroom_kubernetes.asking import (
+from warroom_kubernetes.reach import asking, client
+from warroom_kubernetes.reach.asking import (
     ApiRefused,
     Conflict,
     Forbidden,
@@ -26,9 +26,9 @@ from warroom_kubernetes.asking import (
     Invalid,
     NotThere,
 )
-from warroom_kubernetes.asking import cluster as opened
-from warroom_kubernetes.client import Query
-from warroom_kubernetes.paths import path
+from warroom_kubernetes.reach.asking import cluster as opened
+from warroom_kubernetes.reach.client import Query
+from warroom_kubernetes.reach.paths import path
 
 SYSTEM = "/api/v1/namespaces/kube-system"
 emulated = pytest.mark.needs("kube-emulator")
@@ -206,7 +206,7 @@ class TestStreams:
             async with contextlib.aclosing(api.stream(of, query)) as lines:
                 coming = asyncio.ensure_future(anext(lines))
                 await asyncio.to_thread(namespace.create, "v1", "configmaps", "ConfigMap", "new")
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     event = json.loads(await coming)
         assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "new")
 

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from warroom.api import BadInput
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.kubeconfig import Reach, reach
-from warroom_kubernetes.paths import RESOURCES, VERSIONS, group_of, kubectl_name, path, service_proxy
-from warroom_kubernetes.proxies import proxy_for
+from warroom_kubernetes.reach.kubeconfig import Reach, reach
+from warroom_kubernetes.reach.paths import RESOURCES, VERSIONS, group_of, kubectl_name, path, service_proxy
+from warroom_kubernetes.reach.plainly import Odd, documents
+from warroom_kubernetes.reach.proxies import proxy_for
 
 Json = dict[str, Any]
 POD = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
@@ -59,6 +60,12 @@ def refused(file: Path, **more: Any) -> BadInput:
     return problem.value
 
 
+def test_a_manifest_is_read_as_plain_json_document_by_document() -> None:
+    assert list(documents("at: 2026-01-01\n---\n---\n- 1\n")) == [{"at": "2026-01-01"}, None, [1]]
+    with pytest.raises(Odd):
+        list(documents("&a [*a]"))
+
+
 class TestConfig:
     def test_the_first_workload_is_the_release_unless_another_is_named(self) -> None:
         both = {"web": {"name": "web-frontend", "writer": True}, "worker": {"kind": "StatefulSet"}}
@@ -76,6 +83,8 @@ class TestConfig:
             {"workloads": {"web": {"name": "a/b"}}},
             {"workloads": {"web": {"kind": "Pod"}}},
             {"workloads": {"web": {"version_path": "/v"}}},
+            {"workloads": {"agent": {"kind": "DaemonSet", "writer": True}}},
+            {"workloads": {"night": {"kind": "CronJob", "with_release": True}}},
             {"workloads": {"web": {"service": "web", "version_path": "/../v"}}},
             {"workloads": {"web": {"version_url": "https://u:p@shop/v"}}},
             {"workloads": {"web": {}, "again": {"name": "web"}}},
@@ -249,9 +258,24 @@ class TestKubeconfig:
         assert "No context is meant" in refused(written(tmp_path, kubeconfig(current=False))).title
 
     def test_impersonation_goes_along(self, tmp_path: Path) -> None:
-        user = {"token": "t", "as": "deployer", "as-groups": ["a", "b"]}
+        extra = {"scopes": ["view", "roll back"], "example.com/Team A%": ["shop"]}
+        user = {"token": "t", "as": "deployer", "as-uid": "u1", "as-groups": ["a", "b"], "as-user-extra": extra}
         found = reached(written(tmp_path, kubeconfig(user=user))).user.impersonate
-        assert found == (("Impersonate-User", "deployer"), ("Impersonate-Group", "a"), ("Impersonate-Group", "b"))
+        assert found == (
+            ("Impersonate-User", "deployer"),
+            ("Impersonate-Uid", "u1"),
+            ("Impersonate-Group", "a"),
+            ("Impersonate-Group", "b"),
+            ("Impersonate-Extra-scopes", "view"),
+            ("Impersonate-Extra-scopes", "roll back"),
+            ("Impersonate-Extra-example.com%2FTeam%20A%25", "shop"),
+        )
+
+    @pytest.mark.parametrize("extra", [["a"], {"a": "b"}, {"a": [1]}, {"": ["a"]}, {"a": ["b\r\nX-Header: c"]}])
+    def test_what_can_be_no_extra_field_is_refused(self, tmp_path: Path, extra: Any) -> None:
+        user = {"token": "t", "as": "deployer", "as-user-extra": extra}
+        told = refused(written(tmp_path, kubeconfig(user=user))).cause
+        assert "as-user-extra of user 'u': a map of lists of texts, each of one line, was expected" in told
 
 
 class TestInCluster:

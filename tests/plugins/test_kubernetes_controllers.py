@@ -8,9 +8,16 @@ import pytest
 
 from tests.kube.workloads import Namespace
 from tests.plugins.kubernetes_reading import reading
-from warroom_kubernetes.acting import Acting, acting, state
-from warroom_kubernetes.asking import cluster
-from warroom_kubernetes.controllers import APPLICATIONS, AUTOSCALERS, HELM_RELEASES, KUSTOMIZATIONS, Where, controllers
+from warroom_kubernetes.objects.controllers import (
+    APPLICATIONS,
+    AUTOSCALERS,
+    HELM_RELEASES,
+    KUSTOMIZATIONS,
+    Where,
+    controllers,
+)
+from warroom_kubernetes.reach.asking import cluster
+from warroom_kubernetes.workload.contenders import Acting, acting, state
 
 Json = dict[str, Any]
 TEMPLATE: Json = {"f:spec": {"f:template": {"f:spec": {}}}}
@@ -106,7 +113,11 @@ def test_what_is_nobodys_is_nobodys() -> None:
 def test_an_autoscaler_is_the_ones_that_has_this_target() -> None:
     others = [an_autoscaler("other", target="worker"), an_autoscaler("set", kind="StatefulSet")]
     keda = an_autoscaler("keda", **{"scaledobject.keda.sh/name": "web-scaler"})
-    first, second = controllers(a_workload(), [*others, an_autoscaler(), keda])
+    another = an_autoscaler("kruise")
+    another["spec"]["scaleTargetRef"]["apiVersion"] = "apps.kruise.io/v1alpha1"
+    own = {**a_workload(), "apiVersion": "apps/v1"}
+    assert not controllers(own, [another])
+    first, second = controllers(own, [*others, another, an_autoscaler(), keda])
     assert (first.kind, first.at, first.touches) == ("hpa", Where(AUTOSCALERS, "shop", "web"), "replicas")
     assert "2 to 9" in first.words
     assert "KEDA's ScaledObject web-scaler" in second.words
@@ -126,6 +137,14 @@ def of(resource: str) -> Where:
     [
         (of(APPLICATIONS), {"spec": {"syncPolicy": {"automated": {"selfHeal": True}}}}, True, "at once (selfHeal)"),
         (of(APPLICATIONS), {"spec": {"syncPolicy": {"automated": {}}}}, True, "with the next change in Git"),
+        (
+            of(APPLICATIONS),
+            {
+                "metadata": {"annotations": {"argocd.argoproj.io/skip-reconcile": "true"}},
+                "spec": {"syncPolicy": {"automated": {}}},
+            },
+            *(False, "not looked at at all (skip-reconcile)"),
+        ),
         (of(APPLICATIONS), {"spec": {"syncPolicy": {"automated": {"enabled": False}}}}, False, "only when somebody"),
         (of(APPLICATIONS), {"spec": {}}, False, "only when somebody asks"),
         (
@@ -147,7 +166,19 @@ def of(resource: str) -> Where:
             *(False, "both of its ways are disabled"),
         ),
     ],
-    ids=["heals", "syncs", "disabled", "by-hand", "app-set", "updater", "suspended", "helm", "hpa", "hpa-off"],
+    ids=[
+        "heals",
+        "syncs",
+        "skipped",
+        "disabled",
+        "by-hand",
+        "app-set",
+        "updater",
+        "suspended",
+        "helm",
+        "hpa",
+        "hpa-off",
+    ],
 )
 def test_whether_it_acts(where: Where, thing: Json, acts: bool, words: str) -> None:
     told = state(where, thing)
@@ -156,6 +187,7 @@ def test_whether_it_acts(where: Where, thing: Json, acts: bool, words: str) -> N
 
 
 FLUX_OBJECT = ("kustomize.toolkit.fluxcd.io/v1", "kustomizations")
+A_KUSTOMIZATION = {"interval": "1h", "prune": False, "sourceRef": {"kind": "GitRepository", "name": "apps"}}
 
 
 async def asked(namespace: Namespace, workload: Json) -> list[Acting]:
@@ -163,13 +195,14 @@ async def asked(namespace: Namespace, workload: Json) -> list[Acting]:
         return await acting(api, controllers(workload))
 
 
-@pytest.mark.needs("kube-emulator")
+@pytest.mark.usefixtures("kinds_of_others")
 async def test_its_own_object_says_whether_it_acts(namespace: Namespace) -> None:
     """It is found in whatever namespace it is; one that can't be asked is not known to act, nor not to."""
     notes = {"argocd.argoproj.io/tracking-id": "of-this-test:apps/Deployment:shop/web"}
-    namespace.create("argoproj.io/v1alpha1", "applications", "Application", "of-this-test", spec={"syncPolicy": {}})
+    spec = {"project": "default", "destination": {}, "syncPolicy": {}}
+    namespace.create("argoproj.io/v1alpha1", "applications", "Application", "of-this-test", spec=spec)
     labels = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": namespace.name}
-    namespace.create(*FLUX_OBJECT, "Kustomization", "apps", spec={"suspend": True})
+    namespace.create(*FLUX_OBJECT, "Kustomization", "apps", spec={**A_KUSTOMIZATION, "suspend": True})
     workload = a_workload(notes=notes, labels=labels)
     argo, flux = await asked(namespace, workload)
     assert (argo.acts, argo.at) == (False, Where(APPLICATIONS, namespace.name, "of-this-test"))
@@ -179,10 +212,27 @@ async def test_its_own_object_says_whether_it_acts(namespace: Namespace) -> None
     namespace.cluster.merge(at, {"spec": {"suspend": None}})
     _, flux = await asked(namespace, workload)
     assert flux.acts is True
+    if not namespace.cluster.emulated:
+        return
     namespace.cluster.steer.deny("get", "kustomizations", namespace.name)
     _, flux = await asked(namespace, workload)
     assert flux.acts is None
     assert "can't be told" in flux.words
+
+
+@pytest.mark.usefixtures("kinds_of_others")
+async def test_what_moves_images_forward_in_its_source_is_named(namespace: Namespace) -> None:
+    labels = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": namespace.name}
+    namespace.create(*FLUX_OBJECT, "Kustomization", "apps", spec=A_KUSTOMIZATION)
+    kind = ("image.toolkit.fluxcd.io/v1", "imageupdateautomations")
+    for name, source in (("images", "apps"), ("others", "infra")):
+        spec = {"interval": "5m", "sourceRef": {"kind": "GitRepository", "name": source}}
+        namespace.create(*kind, "ImageUpdateAutomation", name, spec=spec)
+    (flux,) = await asked(namespace, a_workload(labels=labels))
+    assert "it is not suspended; Flux's image automation images moves images forward in its source" in flux.words
+    namespace.cluster.merge(namespace.path(*kind, "images"), {"spec": {"suspend": True}})
+    (flux,) = await asked(namespace, a_workload(labels=labels))
+    assert "image automation" not in flux.words
 
 
 async def test_one_that_is_not_in_this_cluster_may_act_from_another(namespace: Namespace) -> None:

@@ -16,10 +16,10 @@ from warroom.api import Context, WarroomError
 from warroom.engine.core import SystemClock
 from warroom.redact import Redactor
 from warroom.testing.fakes import FakeFolder
-from warroom_kubernetes.evidence import LogCollector, StateCollector
-from warroom_kubernetes.evidence_logs import Log, wanted
-from warroom_kubernetes.moments import by_time, happened_at, instant
-from warroom_kubernetes.withheld import WITHHELD, withheld
+from warroom_kubernetes.evidence.collecting import LogCollector, StateCollector
+from warroom_kubernetes.evidence.logs import Log, wanted
+from warroom_kubernetes.evidence.withheld import WITHHELD, withheld
+from warroom_kubernetes.objects.moments import by_time, happened_at, instant
 
 CANARIES = {
     "env": "Canary-of-an-environment-0b7e",

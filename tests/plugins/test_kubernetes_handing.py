@@ -20,17 +20,23 @@ from warroom_kubernetes.operations import OPERATIONS
 ARGO = ("argoproj.io/v1alpha1", "applications")
 HPA = ("autoscaling/v2", "horizontalpodautoscalers")
 FLUX = ("kustomize.toolkit.fluxcd.io/v1", "kustomizations")
+A_KUSTOMIZATION = {
+    "interval": "1h",
+    "path": "./",
+    "prune": False,
+    "sourceRef": {"kind": "GitRepository", "name": "apps"},
+}
 
 
 def managed(namespace: Namespace, spec: dict[str, Any]) -> str:
     """A workload of an Argo CD application; where that is."""
-    namespace.create(*ARGO, "Application", "shop", spec=spec)
+    namespace.create(*ARGO, "Application", "shop", spec={"project": "default", "destination": {}, **spec})
     tracking = {"argocd.argoproj.io/tracking-id": f"{namespace.name}_shop:apps/Deployment:{namespace.name}/web"}
     namespace.workload("web", replicas=1, metadata={"annotations": tracking})
     return namespace.path(*ARGO, "shop")
 
 
-@pytest.mark.needs("kube-emulator")
+@pytest.mark.usefixtures("kinds_of_others")
 async def test_argo_cd_is_suspended_and_resumed_as_it_was(namespace: Namespace, cluster: Cluster) -> None:
     sync = {"automated": {"prune": True, "selfHeal": True}, "retry": {"limit": 2}}
     at = managed(namespace, {"syncPolicy": sync})
@@ -49,9 +55,9 @@ async def test_argo_cd_is_suspended_and_resumed_as_it_was(namespace: Namespace, 
             await op.planned("resume-controller", workload="web")
 
 
-@pytest.mark.needs("kube-emulator")
+@pytest.mark.usefixtures("kinds_of_others")
 async def test_flux_is_suspended_and_an_undo_names_it(namespace: Namespace, cluster: Cluster) -> None:
-    namespace.create(*FLUX, "Kustomization", "apps", spec={"path": "./"})
+    namespace.create(*FLUX, "Kustomization", "apps", spec=A_KUSTOMIZATION)
     labels = {
         f"kustomize.toolkit.fluxcd.io/{key}": value for key, value in (("name", "apps"), ("namespace", namespace.name))
     }
@@ -122,7 +128,7 @@ async def test_a_template_that_somebody_changes_meanwhile_is_not_waited_for(
             await op.executed(waiting.calls)
 
 
-@pytest.mark.needs("kube-emulator")
+@pytest.mark.usefixtures("kinds_of_others")
 async def test_every_operation_keeps_the_contract(namespace: Namespace, cluster: Cluster, tmp_path: Path) -> None:
     managed(namespace, {"syncPolicy": {"automated": {}}})
     db = namespace.workload("db", "StatefulSet", replicas=1)

@@ -20,9 +20,9 @@ from warroom.model.call import CallResult
 from warroom.testing.clock import VirtualClock
 from warroom.testing.fakes import FakeReadDoor, a_context
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.kubeconfig import Exec, User
-from warroom_kubernetes.login import FILE_S, Logins, allowed
-from warroom_kubernetes.tls import not_after
+from warroom_kubernetes.reach.kubeconfig import Exec, User
+from warroom_kubernetes.reach.login import FILE_S, Logins, allowed
+from warroom_kubernetes.reach.tls import not_after
 
 V1 = "client.authentication.k8s.io/v1"
 ARGV = ["aws", "eks", "get-token"]
@@ -77,7 +77,7 @@ async def test_a_program_is_started_as_kubectl_starts_it_and_its_token_is_hidden
         assert await room.header(room.logins(program(env={"AWS_PROFILE": "shop"}, info=info))) == "Bearer tok-1"
     made = room.door.made[0]
     assert made.env["AWS_PROFILE"] == "shop"
-    told = json.loads(made.env["KUBERNETES_EXEC_INFO"])
+    told = json.loads(str(made.env["KUBERNETES_EXEC_INFO"]))
     assert told == {"apiVersion": V1, "kind": "ExecCredential", "spec": {"interactive": False, "cluster": info}}
     assert room.hidden == ["tok-1"]
 

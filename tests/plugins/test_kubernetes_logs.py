@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +14,13 @@ from hypothesis import strategies as st
 
 from tests.kube.cluster import Cluster
 from tests.kube.workloads import Namespace
+from tests.plugins.kubernetes_reading import reading
 from tests.plugins.kubernetes_watching import gathering, outside
-from warroom_kubernetes.events import concerns, event
-from warroom_kubernetes.logs import Position
-from warroom_kubernetes.stamps import NS, moment, since_time, stamped
+from warroom_kubernetes.logs import WAITING, Following, Position
+from warroom_kubernetes.watch.events import concerns, event
+from warroom_kubernetes.watch.live import pod
+from warroom_kubernetes.watch.scene import Scene
+from warroom_kubernetes.watch.stamps import NS, moment, since_time, stamped
 
 BASE = 1_795_416_695 * NS
 
@@ -148,6 +153,22 @@ async def test_what_a_container_wrote_before_it_ended_is_read_afterwards(
     await outside(cluster.steer.crash, namespace.name, name)
     async with gathering(namespace, signals=False, logs=True) as found:
         await found.until(lambda: "its last words" in found.texts(name), "the log of the one before")
+
+
+async def test_what_nobody_reads_does_not_grow_and_what_is_left_out_is_counted(namespace: Namespace) -> None:
+    async with reading(namespace) as ctx:
+        following = Following(ctx, Scene(ctx))
+        old = pod({"metadata": {"name": "web-1", "uid": "1"}})
+        for _ in range(WAITING + 7):
+            following._told_of(old, replace(old, deleting=True))
+        telling = asyncio.create_task(following._tell())
+        try:
+            told = [(await following.lines.get()).text for _ in range(WAITING + 1)]
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+    assert set(told[:-1]) == {"web-1 is being ended"}
+    assert told[-1].startswith("warroom: 7 lines of what happened are not shown")
 
 
 async def test_what_the_containers_are_given_is_redacted_in_their_logs(namespace: Namespace) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from tests.kube.patches import PatchError, json_patch
-from warroom_kubernetes.gojson import go_json
-from warroom_kubernetes.patching import Carries, annotated, noted, pointer, replaced, value_at
+from warroom_kubernetes.changes import calls
+from warroom_kubernetes.changes.patching import Carries, annotated, noted, noted_json, pointer, put, replaced, value_at
+from warroom_kubernetes.reach.gojson import go_json
 
 SECRET = "s3cret"
 AT = "/spec/template"
@@ -120,3 +123,42 @@ def test_json_is_written_as_go_writes_it_and_means_the_same(value: Any) -> None:
 
 def test_signs_that_go_escapes_and_those_that_it_does_not() -> None:
     assert go_json("a && <ü> \u2028") == '"a \\u0026\\u0026 \\u003cü\\u003e \\u2028"'.encode()
+
+
+@given(st.text(max_size=30))
+@example("\x00\x1b[2J\x07\x7f\x85\u2028\u202e\ufeff\r\n\t")
+@example('\N{GRINNING FACE}\x1b\U000e0041 it\'s "q" $(id) `id` \\ ; | & <b>')
+def test_kubectl_reads_out_of_the_line_what_is_sent(value: str) -> None:
+    """It takes a patch for YAML, whatever stands in it."""
+    web = calls.At(("kubectl",), "shop", "deployment", "web", "/apis/apps/v1/namespaces/shop/deployments/web", "u")
+    ops = [put("/metadata/annotations/note", value), put("/spec", {value: [value]})]
+    line = calls.patch_line(web, ops)
+    *_, told = shlex.split(line)
+    assert yaml.safe_load(told) == ops
+    assert line.isprintable()
+
+
+def test_an_annotation_with_a_secret_stays_and_stands_in_no_patch() -> None:
+    """Or a change cause that names its command, with a password in it, would keep everybody from going back."""
+    now = {"kubernetes.io/change-cause": f"deploy --password={SECRET}", "owner": "shop"}
+    wanted = {"kubernetes.io/change-cause": "first", "token": SECRET}
+    ops = annotated(now, {"token": SECRET}, hidden)
+    assert [one["path"] for one in ops] == ["/metadata/annotations/owner"] * 2
+    assert SECRET not in json.dumps([*ops, *annotated(now, wanted, hidden), *annotated(None, wanted, hidden)])
+
+
+def test_what_somebody_has_noted_meanwhile_is_not_written_over() -> None:
+    ops = noted({"metadata": {"name": "web"}}, "ours", "1")
+    assert json_patch({"metadata": {"name": "web"}}, ops)["metadata"]["annotations"] == {"ours": "1"}
+    with pytest.raises(PatchError):
+        json_patch({"metadata": {"name": "web", "annotations": {"theirs": "2"}}}, ops)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, "[" * 900 + "]" * 900, "NaN", '{"a": 1e400}', '"' + "x" * 20_000 + '"']
+)
+def test_what_warroom_has_not_noted_is_refused(text: str) -> None:
+    """Whoever may change an object writes its annotations."""
+    with pytest.raises(ValueError, match=r".*"):
+        noted_json(text)
+    assert noted_json('{"scaleUp": null}') == {"scaleUp": None}

@@ -10,13 +10,13 @@ import pytest
 
 from tests.kube.cluster import wait_for
 from tests.kube.workloads import Namespace, Workload
-from tests.plugins.kubernetes_reading import reading
+from tests.plugins.kubernetes_reading import reading, with_configs
 from warroom.api import BadInput, Context, WarroomError
 from warroom.model.release import Release, ReleaseDiff
 from warroom.redact import Redactor
 from warroom.testing.conformance import check_plugin
 from warroom_kubernetes import plugin
-from warroom_kubernetes.releases import KubernetesReleases
+from warroom_kubernetes.releases import KubernetesReleases, _begun
 
 RELEASES = KubernetesReleases()
 
@@ -121,6 +121,7 @@ async def test_a_rollout_is_the_new_release_as_soon_as_a_pod_of_it_has_begun(nam
         now = await running(ctx)
     assert now.version == tag(images.bad)
     assert f"of {tag(images.good)}" in now.note.partition("beside it ")[2]
+    assert now.beside == f"0 of 1 pod ready, beside {tag(images.good)} (2 of 2 pods ready)", "those serve"
     assert "Deploy the broken one" in now.note
     assert now.deployed_at is not None
 
@@ -132,6 +133,22 @@ def begun(pod: dict[str, Any], image: str) -> bool:
     one: dict[str, Any] = (pod["status"].get("containerStatuses") or [{"state": {}}])[0]
     reason = one["state"].get("waiting", {}).get("reason", "")
     return reason in ("ImagePullBackOff", "ErrImagePull", "CrashLoopBackOff") or bool(one.get("restartCount"))
+
+
+@pytest.mark.parametrize(
+    ("status", "is_begun"),
+    [
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "CreateContainerError"}}}]}, True),
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, False),
+        ({"initContainerStatuses": [{"state": {"running": {}}}]}, False),
+        ({"initContainerStatuses": [{"state": {"terminated": {"exitCode": 0}}}]}, False),
+        ({"initContainerStatuses": [{"state": {"terminated": {"exitCode": 1}}}]}, True),
+        ({"initContainerStatuses": [{"state": {"waiting": {"reason": "ErrImageNeverPull"}}}]}, True),
+        ({"initContainerStatuses": [{"restartCount": 2, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}, True),
+    ],
+)
+def test_what_keeps_a_pod_from_running_is_its_template_s_doing(status: dict[str, Any], is_begun: bool) -> None:
+    assert _begun({"status": status}) is is_begun
 
 
 async def test_nothing_runs_at_zero_and_what_is_not_there_does_not(namespace: Namespace) -> None:
@@ -179,9 +196,9 @@ async def test_between_two_releases(namespace: Namespace) -> None:
     web.wait_rolled_out()
     async with reading(namespace) as ctx:
         notes = " | ".join((await between(ctx)).notes)
-    assert f"app: the image {images.good} became {images.next}" in notes
+    assert f"since then app: the image {images.good} → {images.next}" in notes
     assert "app: is limited to 512Mi memory, before none" in notes
-    assert "app: readiness probe: periodSeconds 1 became 2" in notes
+    assert "since then app: readiness probe: periodSeconds 1 → 2" in notes
     assert "app: scratch is mounted at /scratch" in notes
     assert "volume added scratch: emptyDir" in notes
     assert "are not taken back with it" in notes
@@ -193,17 +210,6 @@ async def test_who_may_act_on_it_is_said_with_what_lies_between(namespace: Names
     async with reading(namespace) as ctx:
         notes = (await between(ctx)).notes
     assert "the HPA web sets how many pods there are, 1 to 5: it is at work" in notes
-
-
-def with_configs(namespace: Namespace, **secret: str) -> Workload:
-    """A workload that takes its settings from a ConfigMap and a Secret, at its second revision."""
-    namespace.create("v1", "configmaps", "ConfigMap", "settings", data={"LEVEL": "info", "MODE": "calm"})
-    namespace.create("v1", "secrets", "Secret", "login", stringData=secret)
-    source = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "login"}}]
-    web = namespace.workload(replicas=1)
-    web.patch({"spec": {"template": {"spec": {"containers": [{"name": "app", "envFrom": source}]}}}})
-    web.wait_rolled_out()
-    return web
 
 
 async def test_what_differs_from_then_is_known_by_hash(namespace: Namespace) -> None:

@@ -26,7 +26,8 @@ async def test_a_bad_release_is_told_with_its_reason_and_then_rolled_back(
         with pytest.raises(WarroomError) as stuck:
             await op.executed(waiting.calls)
         assert "not rolled out in 2 s" in stuck.value.title
-        assert "container app" in stuck.value.cause
+        reasons = ("CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull")  # however the image is bad
+        assert any(f"/app: {reason}" in stuck.value.cause for reason in reasons), stuck.value.cause
         assert op.said
         assert (await op.look("rollout", facts, workload="web", wait=2)).verdict == "partly"
         assert (await op.probed("rolled-out")).verdict != "pass"

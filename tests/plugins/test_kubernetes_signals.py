@@ -10,17 +10,28 @@ from typing import Any
 import pytest
 
 from tests.kube.cluster import Cluster
+from tests.kube.custom import metrics_served, uses
 from tests.kube.workloads import Namespace
 from tests.plugins.kubernetes_watching import gathering, outside
 from warroom.api import BadInput
 from warroom.testing.fakes import a_context
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.ends import Ends
-from warroom_kubernetes.live import PodSeen, belongs, held_up, pod, workload
-from warroom_kubernetes.measures import Usage, Used, Value, endpoints, of_all, of_usage, of_workload, slice_seen, usage
-from warroom_kubernetes.quantities import quantity
+from warroom_kubernetes.objects.quantities import quantity
 from warroom_kubernetes.signals import KubernetesSignals, offered
-from warroom_kubernetes.watching import Change
+from warroom_kubernetes.watch.collection import Change
+from warroom_kubernetes.watch.ends import Ends
+from warroom_kubernetes.watch.live import PodSeen, belongs, held_up, pod, workload
+from warroom_kubernetes.watch.measures import (
+    Usage,
+    Used,
+    Value,
+    endpoints,
+    of_all,
+    of_usage,
+    of_workload,
+    slice_seen,
+    usage,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MB = 2**20
@@ -126,6 +137,56 @@ def values(told: Mapping[str, Any] | None, *pods: PodSeen, measured: Usage | Non
     return of_workload("web", "Deployment", seen, pods, measured or Usage({}), NOW)
 
 
+def stuck(reason: str = "CrashLoopBackOff") -> PodSeen:
+    return pod(told_pod("web-6f-1", status(state={"waiting": {"reason": reason}}), ready=False))
+
+
+DEADLINE = [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]
+
+
+@pytest.mark.parametrize(
+    ("told", "pods", "value", "words"),
+    [
+        (web(), (), 1.0, "3 of 3 ready"),
+        (web(replicas=4, updatedReplicas=1), (stuck(),), 0.0, "3 of 3 ready; CrashLoopBackOff in web-6f-1"),
+        (
+            web(replicas=4, updatedReplicas=1),
+            (stuck("ImagePullBackOff"),),
+            0.0,
+            "3 of 3 ready; ImagePullBackOff in web-6f-1",
+        ),
+        (web(replicas=4, updatedReplicas=1, conditions=DEADLINE), (), 0.0, "progress deadline"),
+        (
+            web(replicas=4, updatedReplicas=1, readyReplicas=2),
+            (stuck("ContainerCreating"),),
+            None,
+            "rolling out, 1 new",
+        ),
+        (web(replicas=4, updatedReplicas=1), (stuck("ContainerCreating"),), 1.0, "rolling out, 1 new"),
+        (web(replicas=4, updatedReplicas=1, readyReplicas=0), (), 0.0, "0 of 3 ready"),
+        (web(readyReplicas=2), (), 0.0, "2 of 3 ready"),
+        (web(observedGeneration=3), (), None, "has not seen"),
+        (None, (), 0.0, "there is no Deployment web"),
+    ],
+    ids=["well", "crash", "image", "deadline", "rolling", "surge", "none", "fewer", "unseen", "gone"],
+)
+def test_a_workload_is_not_well_while_its_new_pods_are_stuck(
+    told: dict[str, Any] | None, pods: tuple[PodSeen, ...], value: float | None, words: str
+) -> None:
+    found = values(told, *pods)["health"]
+    assert found[0] == value
+    assert words in found[2]
+
+
+def test_a_workload_that_somebody_holds_still_is_well_as_long_as_its_pods_are() -> None:
+    paused = web()
+    paused["spec"]["paused"] = True
+    assert values(paused)["health"][:2] == (1.0, 1)
+    zero = web()
+    zero["spec"]["replicas"] = 0
+    assert values(zero)["health"] == (None, 0, "scaled to zero: none is wanted, and none serves")
+
+
 def test_the_ready_ratio_is_of_what_is_wanted() -> None:
     one = pod(told_pod("web-5d8-1", status(state=BACK_OFF), ready=False))
     found = values(web(readyReplicas=2, availableReplicas=2), one)
@@ -165,6 +226,11 @@ def test_pods_are_their_workloads_own() -> None:
 def metrics(memory: str = "95Mi", cpu: str = "250m", name: str = "web-5d8-1") -> Usage:
     item = {"metadata": {"name": name}, "timestamp": "2026-11-23T11:59:50Z"}
     return usage([{**item, "containers": [{"name": "app", "usage": {"cpu": cpu, "memory": memory}}]}])
+
+
+def test_what_is_measured_is_as_old_as_the_oldest_of_it() -> None:
+    items = [{"metadata": {"name": f"web-{n}"}, "timestamp": f"2026-11-23T11:5{n}:00Z"} for n in (9, 2, 7)]
+    assert usage(items).at == datetime(2026, 11, 23, 11, 52, tzinfo=UTC)
 
 
 def test_memory_and_cpu_are_measured_against_their_limits() -> None:
@@ -228,14 +294,34 @@ def test_who_is_ended_by_a_rollout_or_ends_well_is_no_restart() -> None:
     ends = Ends()
     one = pod(told_pod())
     ends.take(Change(one, replace(pod(told_pod("web-5d8-1", status(state=ended(NOW, 143)))), deleting=True)), NOW)
-    ends.take(Change(one, pod(told_pod("web-5d8-1", status(state=ended(NOW, 0, "Completed"))))), NOW)
+    job = replace(one, owner="Job/nightly-1")
+    well = replace(pod(told_pod("web-5d8-1", status(state=ended(NOW, 0, "Completed")))), owner="Job/nightly-1")
+    ends.take(Change(job, well), NOW)
     assert ends.values(NOW)["restarts"][0] == 0
 
 
+def test_what_should_serve_for_ever_and_ends_well_has_ended_all_the_same() -> None:
+    """A failing liveness probe has it stopped, and it may stop gracefully."""
+    ends = Ends()
+    well = told_pod("web-5d8-1", status(restartCount=2, lastState=ended(NOW, 0, "Completed")))
+    ends.take(Change(pod(told_pod()), pod(well)), NOW)
+    assert ends.values(NOW)["restarts"][0] == 2
+
+
 def test_endpoints_that_do_not_say_are_ready() -> None:
-    told = {"endpoints": [{}, {"conditions": {"ready": True}}, {"conditions": {"ready": False}}, {"conditions": {}}]}
-    assert endpoints([slice_seen(told)]) == (3.0, 1, "3 ready, 1 not")
+    said: tuple[dict[str, bool] | None, ...] = (None, {"ready": True}, {"ready": False}, {})
+    told = [
+        {"addresses": [f"10.0.0.{n}"]} | ({"conditions": one} if one is not None else {}) for n, one in enumerate(said)
+    ]
+    assert endpoints([slice_seen({"endpoints": told})]) == (3.0, 1, "3 ready, 1 not")
     assert endpoints([]) == (0.0, 1, "0 ready")
+
+
+def test_a_pod_with_addresses_of_two_families_is_one() -> None:
+    pods = [{"uid": "1"}, {"uid": "2"}]
+    four = [{"addresses": ["10.0.0.1"], "targetRef": one} for one in pods]
+    six = [{"addresses": ["fd00::1"], "targetRef": one} for one in pods]
+    assert endpoints([slice_seen({"endpoints": four}), slice_seen({"endpoints": six})]) == (2.0, 1, "2 ready")
 
 
 def test_of_all_the_worst_counts_and_an_unknown_one_hides_no_bad_one() -> None:
@@ -274,7 +360,7 @@ async def test_a_good_workload_and_then_a_bad_release(cluster: Cluster, namespac
         await found.until(lambda: found.value("ready-web") == 1 and found.value("endpoints-web") == 2, "all well")
         assert (found.value("reachable"), found.value("watch"), found.value("pods-not-ready")) == (1, 1, 0)
         assert (found.value("rollout-web"), found.value("restarts")) == (1, 0)
-        assert found.samples["template-unchanged"].count == 0
+        assert found.samples["template-unchanged"].value == 1
         await outside(one.set_image, cluster.images.bad)
         await found.until(lambda: (found.value("pods-not-ready-web") or 0) >= 1, "its pod is not ready")
 
@@ -293,18 +379,21 @@ async def test_a_workload_that_is_not_there_and_one_that_comes(namespace: Namesp
         await found.until(lambda: found.value("ready-web") == 1, "it came")
 
 
-@pytest.mark.needs("kube-emulator")
 async def test_metrics_and_a_cluster_without_them(cluster: Cluster, namespace: Namespace) -> None:
     limits = {"resources": {"limits": {"memory": "100Mi", "cpu": "1"}}}
     spec = {"containers": [{"name": "app", "image": cluster.images.good, **limits}]}
     one = await outside(namespace.workload, "web", replicas=1, spec={"template": {"spec": spec}})
-    name = (await outside(one.pods))[0]["metadata"]["name"]
-    await outside(cluster.steer.usage, namespace.name, name, 500, 90)
-    async with gathering(namespace) as found:
-        await found.until(lambda: found.value("memory-used-web") is not None, "measured")
-        assert found.value("memory-used-web") == pytest.approx(0.9)
-        assert found.value("cpu-used") == pytest.approx(0.5)
-    await outside(cluster.steer.metrics, False)
+    with metrics_served(cluster) as told:
+        if told:
+            await outside(uses, cluster, namespace.name, (await outside(one.pods))[0], 500, 90)
+        async with gathering(namespace) as found:
+            await found.until(lambda: found.value("memory-used-web") is not None, "measured")
+            assert not told or found.value("memory-used-web") == pytest.approx(0.9)
+            assert not told or found.value("cpu-used") == pytest.approx(0.5)
+    if cluster.emulated:
+        await outside(cluster.steer.metrics, False)
+    elif not told:
+        return
     async with gathering(namespace) as found:
         await found.until(lambda: "metrics.k8s.io" in found.words("memory-used-web"), "none")
         assert found.value("memory-used-web") is None

@@ -17,8 +17,8 @@ from warroom.api import Ready
 from warroom.testing.conformance import check_plugin
 from warroom_kubernetes import plugin
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.login import Login, Logins
-from warroom_kubernetes.rights import to_change, to_look
+from warroom_kubernetes.reach.login import Login, Logins
+from warroom_kubernetes.reach.rights import to_change, to_look
 from warroom_kubernetes.standing import KubernetesDeploying, KubernetesIdentity, KubernetesReadiness
 
 emulated = pytest.mark.needs("kube-emulator")
@@ -119,7 +119,7 @@ class TestReadiness:
     @emulated
     @pytest.mark.parametrize(
         ("verb", "resource", "row"),
-        [("patch", "deployments", "change"), ("patch", "deployments/scale", "change"), ("get", "pods/log", "look")],
+        [("patch", "deployments", "change"), ("watch", "events", "look"), ("get", "pods/log", "look")],
     )
     async def test_a_right_that_is_missing_is_named(
         self, namespace: Namespace, verb: str, resource: str, row: str
@@ -183,11 +183,14 @@ def test_rights_are_those_of_the_workloads_that_are_named() -> None:
         {"workloads": {"web": {}, "queue": {"kind": "StatefulSet"}, "agent": {"kind": "DaemonSet"}}}
     )
     change = {right.words for right in to_change(config)}
-    assert {"patch deployments web", "patch deployments/scale web", "patch statefulsets queue"} <= change
-    assert {"patch daemonsets agent", "delete pods"} <= change
-    assert "patch daemonsets/scale agent" not in change
+    assert {"patch deployments web", "patch statefulsets queue", "patch daemonsets agent", "delete pods"} <= change
+    assert not any("/scale" in words for words in change)
     look = {right.words for right in to_look(config)}
     assert {"list replicasets", "list controllerrevisions", "watch daemonsets", "get pods/log"} <= look
+    assert not any("endpointslices" in words or "proxy" in words for words in look)
+    served = Config.model_validate({"workloads": {"web": {"service": "front", "version_path": "/api/version"}}})
+    reached = {right.words for right in to_look(served)}
+    assert {"watch endpointslices", "get services", "get services/proxy"} <= reached
     cron = Config.model_validate({"workloads": {"night": {"kind": "CronJob"}}})
     assert {right.words for right in to_change(cron)} == {"patch cronjobs night"}
     assert "list replicasets" not in {right.words for right in to_look(cron)}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from warroom_kubernetes.moments import by_time
-from warroom_kubernetes.rollouts import rollout
-from warroom_kubernetes.stuck import Why, summed, troubles
+from warroom_kubernetes.objects.moments import by_time
+from warroom_kubernetes.objects.rollouts import rollout
+from warroom_kubernetes.objects.stuck import Why, summed, troubles
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
@@ -48,6 +48,20 @@ UNFIT = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", 
             pod(**waiting("CrashLoopBackOff", restartCount=4, lastState={"terminated": CRASH})),
             [],
         ),
+        (
+            "crash",
+            "exit code 137 (OOMKilled)",
+            pod(
+                containerStatuses=[
+                    {
+                        "name": "app",
+                        "state": {"terminated": CRASH},
+                        "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}},
+                    }
+                ]
+            ),
+            [],
+        ),
         ("unschedulable", "0/3 nodes: no memory", pod(conditions=UNFIT), []),
         ("volume", "FailedMount: timed out", pod(), [event("FailedMount", "timed out")]),
         (
@@ -58,13 +72,40 @@ UNFIT = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", 
         ),
         ("evicted", "low on disk", pod(phase="Failed", reason="Evicted", message="low on disk"), []),
     ],
-    ids=["image", "no-image-name", "config", "crash", "unschedulable", "volume", "probe", "evicted"],
+    ids=["image", "no-image-name", "config", "crash", "crashed-again", "unschedulable", "volume", "probe", "evicted"],
 )
 def test_what_holds_up_a_pod(why: Why, words: str, one: dict[str, Any], events: list[dict[str, Any]]) -> None:
     (found,) = troubles({"kind": "Deployment"}, [one], events, NOW)
     assert (found.why, found.pod) == (why, "web-1")
     assert words in found.words
     assert found.hopeless is ("InvalidImageName" in words)
+
+
+def test_why_an_image_can_t_be_pulled_is_told_first_and_by_the_pull_itself() -> None:
+    """As a kubelet says it: its last words are that there is an error."""
+    said = [
+        event("Failed", 'Failed to pull image "shop:v3": not found'),
+        event("Failed", "Error: ErrImagePull"),
+        event("BackOff", 'Back-off pulling image "shop:v3"'),
+        event("Failed", "Error: ImagePullBackOff"),
+    ]
+    (found,) = troubles({"kind": "Deployment"}, [pod(**waiting("ImagePullBackOff"))], said, NOW)
+    assert found.words == 'web-1/app: ImagePullBackOff: Failed to pull image "shop:v3": not found'
+    (bare,) = troubles({"kind": "Deployment"}, [pod(**waiting("ErrImagePull"))], [], NOW)
+    assert bare.words == "web-1/app: ErrImagePull: shop:v3"
+
+
+@pytest.mark.parametrize(
+    ("probes", "words"),
+    [({}, "it is not ready"), ({"startupProbe": {"exec": {}}}, "not started by its startup probe")],
+    ids=["none", "one"],
+)
+def test_without_a_startup_probe_nothing_is_said_of_one(probes: dict[str, Any], words: str) -> None:
+    """``started`` is false for a moment of every container."""
+    one = pod(phase="Running", containerStatuses=[{"name": "app", "started": False, "state": {"running": {}}}])
+    one["spec"] = {"containers": [{"name": "app", **probes}]}
+    (found,) = troubles({"kind": "Deployment"}, [one], [], NOW)
+    assert words in found.words
 
 
 def test_a_pod_that_is_well_is_no_trouble() -> None:

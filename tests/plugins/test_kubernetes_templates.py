@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from warroom.api import BadInput, WarroomError
-from warroom_kubernetes.configs import Config, Memory, Named, compared, differing, hashed, references
-from warroom_kubernetes.images import digest_in, image_of, pinned, tag_of
-from warroom_kubernetes.managers import writers
-from warroom_kubernetes.moments import instant
-from warroom_kubernetes.objects import selector_of
-from warroom_kubernetes.revisions import find, named, of_controller, of_deployment
-from warroom_kubernetes.templates import changes, plain, same, settings
+from warroom_kubernetes.objects.fields import selector_of
+from warroom_kubernetes.objects.images import digest_in, image_of, pinned, tag_of
+from warroom_kubernetes.objects.managers import writers
+from warroom_kubernetes.objects.moments import instant
+from warroom_kubernetes.objects.revisions import find, named, of_controller, of_deployment
+from warroom_kubernetes.objects.templates import changes, plain, same, settings
+from warroom_kubernetes.workload.configs import Config, Memory, Named, compared, differing, hashed, references
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
@@ -97,7 +97,7 @@ def test_a_secret_value_is_in_no_change() -> None:
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [
-        ({}, {"image": "shop/web:v2"}, "app: the image shop/web:v1 became shop/web:v2"),
+        ({}, {"image": "shop/web:v2"}, "app: the image shop/web:v1 → shop/web:v2"),
         ({"env": []}, {"env": [{"name": "A", "value": "x"}]}, "app: added A"),
         (
             {"env": [{"name": "A", "value": "x"}]},
@@ -117,14 +117,14 @@ def test_a_secret_value_is_in_no_change() -> None:
         (
             {"readinessProbe": {"httpGet": {"path": "/up", "port": 80}, "timeoutSeconds": 1}},
             {"readinessProbe": {"tcpSocket": {"port": 80}, "timeoutSeconds": 3}},
-            "app: readiness probe: timeoutSeconds 1 became 3 and GET :80/up became tcp :80",
+            "app: readiness probe: timeoutSeconds 1 → 3 and GET :80/up → tcp :80",
         ),
         (
             {"volumeMounts": [{"name": "a", "mountPath": "/a"}]},
             {"volumeMounts": [{"name": "b", "mountPath": "/a"}]},
             "app: what is mounted at /a changed",
         ),
-        ({"imagePullPolicy": "Always"}, {"imagePullPolicy": "Never"}, "app: imagePullPolicy: Always became Never"),
+        ({"imagePullPolicy": "Always"}, {"imagePullPolicy": "Never"}, "app: imagePullPolicy: Always → Never"),
     ],
     ids=["image", "env", "env-source", "env-from", "resources", "probe", "mount", "shown"],
 )
@@ -143,7 +143,7 @@ def test_containers_and_volumes_that_come_and_go() -> None:
         "the container sidecar came with it",
         "the container migrate is gone",
         "volume added keys: Secret tls",
-        "serviceAccountName: none became web",
+        "serviceAccountName: none → web",
     ]
 
 
@@ -382,8 +382,21 @@ THEN, LATER = instant("2026-01-01T10:00:00Z"), instant("2026-01-01T11:00:00Z")
             Config(True, changed_at=LATER, changed_by="ci"),
             "ConfigMap settings was written by ci at 2026-01-01 11:00:00 UTC, after that ended: it stays so",
         ),
+        (
+            Config(True, made_at=THEN, fixed=True),
+            "ConfigMap settings is the same as when that ran: it is immutable, and was made before that ended",
+        ),
+        (
+            Config(True, made_at=LATER, changed_at=LATER, fixed=True),
+            "ConfigMap settings was written at 2026-01-01 11:00:00 UTC, after that ended: it stays so",
+        ),
+        (
+            Config(True, changed_at=THEN),
+            "ConfigMap settings was last written at 2026-01-01 10:00:00 UTC, before that ended; what was taken out of "
+            "it since leaves no time",
+        ),
     ],
-    ids=["gone", "unread", "unknown", "later"],
+    ids=["gone", "unread", "unknown", "later", "immutable", "made-anew", "earlier"],
 )
 def test_without_a_hash_of_then_its_time_is_told(now: Config, words: str) -> None:
     assert compared({SETTINGS: True}, {SETTINGS: now}, None, THEN) == ([words], [])

@@ -9,8 +9,10 @@ import pytest
 from tests.kube.cluster import Cluster, wait_for
 from tests.kube.workloads import Kind, Namespace, Workload
 from tests.plugins.kubernetes_changing import operating
+from tests.plugins.kubernetes_reading import with_configs
 from warroom.errors import BadInput, WarroomError
 from warroom.model.call import ApiCall
+from warroom_kubernetes.releases import KubernetesReleases
 
 Make = Callable[..., Workload]
 KINDS: tuple[Kind, ...] = ("Deployment", "StatefulSet", "DaemonSet")
@@ -27,6 +29,13 @@ async def test_back_to_the_revision_before_and_forth_again(namespace: Namespace,
         (call,) = preview.calls
         assert isinstance(call, ApiCall)
         assert call.line.endswith(f"-n {namespace.name} rollout undo {kind.lower()}/web --to-revision=1")
+        good, bad = (image.rpartition("/")[2] for image in (cluster.images.good, cluster.images.next))
+        assert call.brief == f"the template of revision 1 ({good}), by one guarded patch"
+        assert preview.inverse is not None
+        assert [getattr(back, "brief", "") for back in preview.inverse] == [
+            f"the template of before ({bad}), by one guarded patch"
+        ]
+        assert preview.restores == bad.rpartition(":")[2], "by what was captured"
         look, preview, outputs = await op.done("undo", workload="web")
         assert "as the plan called it" in look.seen
         assert web.image == cluster.images.good
@@ -109,7 +118,7 @@ async def test_what_cannot_be_gone_back_to_is_explained(namespace: Namespace, cl
             await op.planned("undo", workload="web")
         web.set_image(cluster.images.next)
         web.wait_rolled_out()
-        with pytest.raises(BadInput, match="There is no revision '7'"):
+        with pytest.raises(BadInput, match="Deployment web has no revision '7'"):
             await op.planned("undo", workload="web", to="7")
         await op.done("undo", workload="web", to="1")
         web.wait_rolled_out()
@@ -166,6 +175,7 @@ async def test_a_secret_in_the_environment_is_in_no_plan_and_stays(namespace: Na
     env = [{"name": "DB_PASSWORD", "value": word}, {"name": "LEVEL", "value": "info"}]
     web = namespace.workload("web", replicas=1)
     web.patch({"spec": {"template": {"spec": {"containers": [{"name": "app", "env": env}]}}}})
+    wait_for(lambda: web.revision == 2, "a revision of its own")
     web.patch({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": cluster.images.next}]}}}})
     web.wait_rolled_out()
     async with operating(namespace) as op:
@@ -183,3 +193,58 @@ async def test_a_secret_in_the_environment_is_in_no_plan_and_stays(namespace: Na
         web.wait_rolled_out()
         with pytest.raises(BadInput, match="without a secret in the plan"):
             await op.planned("undo", workload="web")
+
+
+async def test_the_preview_says_which_configuration_differs_from_then(namespace: Namespace, cluster: Cluster) -> None:
+    """By hash where it was seen to run, for Secrets too; a value stands in nothing that is given."""
+    web = with_configs(namespace, password="Canary-of-a-secret-77b1")
+    settings, login = (namespace.path("v1", *each) for each in (("configmaps", "settings"), ("secrets", "login")))
+    async with operating(namespace) as op:
+        await KubernetesReleases().running(op.context)
+        web.set_image(cluster.images.next)
+        web.wait_rolled_out()
+        _, preview = await op.planned("undo", workload="web")
+        assert any(
+            "the same as when that ran, by hash: ConfigMap settings and Secret login" in n for n in preview.notes
+        )
+        cluster.merge(settings, {"data": {"LEVEL": "Canary-of-a-setting", "MODE": None}})
+        cluster.merge(login, {"data": {"password": "Q2FuYXJ5LW5ldw=="}})
+        facts, preview = await op.planned("undo", workload="web")
+        told = " | ".join(note for note in preview.notes if note.startswith("not taken back"))
+        assert "ConfigMap settings differs from" in told
+        assert "changed LEVEL and removed MODE" in told
+        assert "Secret login differs from" in told
+        assert "Canary" not in str((facts, preview))
+        cluster.delete(login)
+        _, preview = await op.planned("undo", workload="web")
+        assert any("Secret login is not there any more: its pods can't start" in note for note in preview.notes)
+
+
+async def test_what_nobody_saw_run_is_not_said_to_be_the_same(namespace: Namespace, cluster: Cluster) -> None:
+    web = with_configs(namespace, password="x")
+    web.set_image(cluster.images.next)
+    web.wait_rolled_out()
+    async with operating(namespace) as op:
+        _, preview = await op.planned("undo", workload="web")
+        told = [note for note in preview.notes if "Secret login" in note]
+        assert len(told) == 1
+        assert "was last written by" in told[0] or "was written by" in told[0]
+        assert "the same" not in told[0]
+        if cluster.emulated:
+            cluster.steer.deny("get", "secrets", namespace.name)
+            _, preview = await op.planned("undo", workload="web")
+            assert any("Secret login differs from then can't be told: this login may not" in n for n in preview.notes)
+
+
+@pytest.mark.parametrize("word", ["1", "previous", "0"])
+async def test_a_number_and_the_one_before_name_a_revision(namespace: Namespace, cluster: Cluster, word: str) -> None:
+    """To whoever types a target, and to a step of a runbook that asks for no target at all."""
+    web = namespace.workload("web", replicas=1)
+    web.set_image(cluster.images.next)
+    web.wait_rolled_out()
+    async with operating(namespace) as op:
+        release = await KubernetesReleases().resolve(op.context, word)
+        assert release.version == cluster.images.good.rpartition(":")[2]
+        asked, _ = await op.planned("undo", workload="web", to=word)
+        chosen, _ = await op.planned("undo", workload="web", version=release.version, digest=release.digest)
+        assert (asked["target"], asked["number"]) == (chosen["target"], chosen["number"]) == (release.digest, 1)

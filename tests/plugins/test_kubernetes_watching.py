@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from warroom.api import Unreachable
 from warroom.engine.core import SystemClock
 from warroom.testing.clock import VirtualClock
-from warroom_kubernetes.asking import Forbidden, Gone, LoginRefused
-from warroom_kubernetes.watching import PACE, Beat, Change, Pace, Watch
+from warroom_kubernetes.reach.asking import Forbidden, Gone, LoginRefused
+from warroom_kubernetes.watch.collection import PACE, Beat, Change, Pace, Watch
 
-LONG = 30.0
+LONG = 60.0
 QUICK = Pace(watch_s=1, grace_s=0.2, stale_s=0.3, beat_s=0.02, answer_s=0.1, again_s=0.01, longest_s=0.05)
 
 

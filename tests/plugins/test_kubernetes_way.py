@@ -6,6 +6,7 @@ import asyncio
 import base64
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,12 +21,12 @@ from tests.kube.cluster import Cluster
 from tests.plugins.kubernetes_reading import doors_of
 from tests.plugins.kubernetes_ways import a_proxy, server, way
 from warroom.api import BadInput, CannotLook, DoorRefused, TimedOut, Unreachable, WarroomError
-from warroom_kubernetes import asking
-from warroom_kubernetes.asking import (
+from warroom_kubernetes.reach import asking
+from warroom_kubernetes.reach.asking import (
     Forbidden,
     LoginRefused,
 )
-from warroom_kubernetes.asking import cluster as opened
+from warroom_kubernetes.reach.asking import cluster as opened
 
 SYSTEM = "/api/v1/namespaces/kube-system"
 pytestmark = pytest.mark.needs("kube-emulator")
@@ -162,6 +163,24 @@ class TestLogins:
         assert TOKEN not in text
         assert "tok-renewed" not in text
 
+    async def test_a_program_that_takes_longer_than_a_question_may_is_waited_for_by_the_next(
+        self, cluster: Cluster, tmp_path: Path
+    ) -> None:
+        """A provider's login may take half a minute: begun anew with each question, it would never come to its end."""
+        script, gate = self.program(tmp_path, TOKEN), tmp_path / "gate"
+        wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)\n"
+        script.write_text(script.read_text().replace("print(json", f"{wait}print(json"))
+        config = {**way(cluster, tmp_path, user=self.user(script)), "login_programs": [str(script)]}
+        async with doors_of({**config, "request_s": 0.5}) as doors, opened(doors.context) as api:
+            for _ in range(2):
+                with pytest.raises(TimedOut, match=r"The login for .* is not there"):
+                    await api.get(SYSTEM)
+            gate.touch()
+            async with asyncio.timeout(60):
+                while await trouble(api) is not None:
+                    await asyncio.sleep(0.02)
+        assert (tmp_path / "count").read_text() == "1"
+
     async def test_a_program_that_is_not_listed_is_not_started(self, cluster: Cluster, tmp_path: Path) -> None:
         script = self.program(tmp_path, TOKEN)
         problem = await refused(way(cluster, tmp_path, user=self.user(script)))
@@ -204,7 +223,7 @@ class TestTheWay:
         async with doors_of(way(cluster, tmp_path)) as doors, opened(doors.context) as api:
             await api.get(SYSTEM)
             restarting = asyncio.ensure_future(asyncio.to_thread(cluster.steer.restart, 0.5))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while (problem := await trouble(api)) is None:
                     await asyncio.sleep(0.01)
                 assert type(problem) is Unreachable
@@ -221,6 +240,30 @@ class TestTheWay:
                 await api.get(SYSTEM)
             cluster.steer.mute(False)
         assert re.search(r"get --raw \S+  # .*did not answer", doors.lines()[-1])
+
+    async def test_the_machine_itself_asks_whether_the_other_end_is_there(
+        self, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What lies between forgets a connection that is quiet: a log that is followed may be for hours."""
+        from warroom_kubernetes.reach import rest
+
+        made, real = [], rest._connection
+
+        def connection(address: tuple[Any, ...]) -> socket.socket:
+            made.append(real(address))
+            return made[-1]
+
+        monkeypatch.setattr(rest, "_connection", connection)
+        async with doors_of(way(cluster, tmp_path)) as doors, opened(doors.context) as api:
+            await api.get(SYSTEM)
+            assert made
+            for one in made:
+                assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                idle, between, times = (
+                    one.getsockopt(socket.IPPROTO_TCP, each)
+                    for each in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                )
+                assert idle + between * times <= 30
 
     async def test_one_that_is_busy_is_asked_again(self, cluster: Cluster, tmp_path: Path) -> None:
         cluster.steer.fail("kube-system", 429, times=1, wait_s=1)
@@ -249,10 +292,10 @@ class TestTheWay:
         assert "can't be resolved" in problem.cause
 
 
-async def trouble(api: asking.Cluster) -> Unreachable | None:
+async def trouble(api: asking.Cluster) -> Unreachable | TimedOut | None:
     """Why it does not answer; None when it does."""
     try:
         await api.get(SYSTEM)
-    except Unreachable as error:
+    except (Unreachable, TimedOut) as error:
         return error
     return None

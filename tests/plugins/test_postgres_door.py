@@ -30,7 +30,7 @@ def there(door: Door, database: str) -> Door:
     return door
 
 
-async def asked(door: Door, statement: str, *, timeout: float = 5, **more: Any) -> list[tuple[Any, ...]]:
+async def asked(door: Door, statement: str, *, timeout: float = 60, **more: Any) -> list[tuple[Any, ...]]:
     return list((await door.read.sql(NAME, statement, timeout=timeout, **more)).rows)
 
 
@@ -40,7 +40,7 @@ async def test_rows_come_as_plain_json(there: Door) -> None:
         "SELECT 1::int AS a, 2::bigint AS b, 'x' AS c, NULL AS d, true AS e, 1.50::numeric AS f, 3::numeric AS g,"
         " 'NaN'::float8 AS h, timestamptz '2026-01-02 03:04:05Z' AS i, interval '90 s' AS j, ARRAY[1,2] AS k,"
         " '{\"a\": [1]}'::jsonb AS l, date '2026-01-02' AS m, '\\x00'::bytea IS NOT NULL AS n",
-        timeout=5,
+        timeout=60,
     )
     assert found.each() == [
         {
@@ -61,13 +61,13 @@ async def test_rows_come_as_plain_json(there: Door) -> None:
         }
     ]
     assert (found.more, found.pooled) == (False, False)
-    assert 0 < found.seconds < 5
+    assert 0 < found.seconds < 60
 
 
 async def test_no_more_rows_are_fetched_than_were_asked_for(there: Door) -> None:
-    found = await there.read.sql(NAME, "SELECT generate_series(1, 1000000000)", timeout=5, at_most=3)
+    found = await there.read.sql(NAME, "SELECT generate_series(1, 1000000000)", timeout=60, at_most=3)
     assert (found.rows, found.more) == (((1,), (2,), (3,)), True)
-    assert (await there.read.sql(NAME, "SELECT generate_series(1, 3)", timeout=5, at_most=3)).more is False
+    assert (await there.read.sql(NAME, "SELECT generate_series(1, 3)", timeout=60, at_most=3)).more is False
     (cut,) = await asked(there, "SELECT repeat('x', 100000)")
     assert len(cut[0]) == 20_000
 
@@ -226,7 +226,7 @@ async def test_a_server_that_hangs_is_left_in_time_and_found_again(door: Door) -
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 with pytest.raises(TimedOut, match=r"did not answer in 1.2 s"):
                     await asked(door, "SELECT 1", timeout=0.2)
         finally:
@@ -330,7 +330,7 @@ async def test_prismas_own_options_are_taken_out_and_the_schema_is_used(there: D
 async def test_an_address_that_is_none_is_told_without_repeating_it(door: Door, url: str, words: str) -> None:
     door.secrets[NAME] = url
     with pytest.raises((BadInput, DoorRefused, Unreachable), match=words) as told:
-        await asked(door, "SELECT 1", timeout=5)
+        await asked(door, "SELECT 1", timeout=60)
     hidden(door, told.value, PASSWORD)
 
 
@@ -338,9 +338,9 @@ async def test_a_pooler_is_noticed_by_the_connections_number(there: Door, monkey
     """PgBouncer gives its clients numbers of its own, where a server gives the process's."""
     from psycopg import ConnectionInfo
 
-    assert (await there.read.sql(NAME, "SELECT 1", timeout=5)).pooled is False
+    assert (await there.read.sql(NAME, "SELECT 1", timeout=60)).pooled is False
     monkeypatch.setattr(ConnectionInfo, "backend_pid", 3_000_000_000)
-    assert (await there.read.sql(NAME, "SELECT 1", timeout=5)).pooled is True
+    assert (await there.read.sql(NAME, "SELECT 1", timeout=60)).pooled is True
 
 
 async def test_few_connections_are_held_and_none_after_closing(there: Door, postgres: PostgresServer) -> None:
@@ -395,7 +395,7 @@ async def test_what_is_no_postgresql_says_nothing_of_the_database(door: Door, re
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         door.secrets[NAME] = f"postgresql://owner:{PASSWORD}@127.0.0.1:{server.sockets[0].getsockname()[1]}/d"
         with pytest.raises(CannotLook, match="could not be reached") as told:
-            await asked(door, "SELECT 1", timeout=10)
+            await asked(door, "SELECT 1", timeout=60)
     assert told.value.hint == "what answers is no PostgreSQL: check the port"
     assert serves(told.value) is None
 

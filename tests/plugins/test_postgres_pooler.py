@@ -30,7 +30,7 @@ async def test_everything_is_read_through_a_pooler_and_it_is_noticed(
         beside.execute('CREATE SCHEMA "Odd" CREATE TABLE things (x int)')
         pooled = direct.replace(f":{newest_postgres.port}/", f":{port}/")
         door.secrets[NAME] = f"{pooled}?pgbouncer=true&connection_limit=1&schema=Odd"
-        found = await door.read.sql(NAME, "SELECT count(*) FROM things", timeout=5)
+        found = await door.read.sql(NAME, "SELECT count(*) FROM things", timeout=60)
         assert (found.rows, found.pooled) == (((0,),), True)
         # The settings of a transaction stay in it, whoever gets the server's connection next.
         with psycopg.connect(pooled, autocommit=True, prepare_threshold=None) as app:
@@ -38,11 +38,11 @@ async def test_everything_is_read_through_a_pooler_and_it_is_noticed(
                 shown = app.execute("SELECT current_setting('search_path'), current_setting('statement_timeout')")
                 assert shown.fetchone() == ('"$user", public', "0")
                 app.execute('UPDATE "User" SET "tier" = "tier"')
-                await door.read.sql(NAME, "SELECT 1", timeout=5)
+                await door.read.sql(NAME, "SELECT 1", timeout=60)
         door.secrets[NAME] = pooled
         with pytest.raises(StoreRefused):
-            await door.read.sql(NAME, 'SELECT 1; DELETE FROM "User"', timeout=5)
-        await asyncio.gather(*(door.read.sql(NAME, "SELECT pg_backend_pid()", timeout=5) for _ in range(20)))
+            await door.read.sql(NAME, 'SELECT 1; DELETE FROM "User"', timeout=60)
+        await asyncio.gather(*(door.read.sql(NAME, "SELECT pg_backend_pid()", timeout=60) for _ in range(20)))
         ctx = door.context("database", Config, every="0.2s", schema_every="0.2s", integrity=INTEGRITY)
         assert plugin.signals is not None
         samples = await first_samples(
@@ -61,5 +61,5 @@ async def test_a_pooler_that_is_full_refuses_in_words(door: Door, newest_postgre
         for _ in range(10):
             stack.enter_context(psycopg.connect(door.secrets[NAME]))
         with pytest.raises(StoreRefused, match="no more connections allowed") as refused:
-            await door.read.sql(NAME, "SELECT 1", timeout=5)
+            await door.read.sql(NAME, "SELECT 1", timeout=60)
         assert refused.value.code == "53300"

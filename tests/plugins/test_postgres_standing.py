@@ -14,11 +14,14 @@ import pytest
 from tests.plugins.prisma_database import filled
 from tests.servers import PASSWORD, PostgresServer
 from tests.stores import Door
-from warroom.api import Context, Ready, Rows, StoreRefused, Unreachable, WarroomError
+from warroom.api import Address, Context, Ready, Rows, StoreRefused, Unreachable, WarroomError
 from warroom.testing.fakes import FakeFolder, FakeReadDoor, a_context
 from warroom_postgres import plugin, statements
-from warroom_postgres.config import Config
+from warroom_postgres.config import Config, Dump
 from warroom_postgres.evidence import without_values
+from warroom_postgres.needs import RIGHTS
+from warroom_postgres.reach.place import SERVER
+from warroom_postgres.restoring.room import FOLDER
 
 NAME = "env:DATABASE_URL"
 LOOKER = "Password-of-the-looker-9"
@@ -34,12 +37,14 @@ def beside(door: Door, database: str) -> Iterator[psycopg.Connection[Any]]:
 @contextlib.contextmanager
 def looker(connection: psycopg.Connection[Any], server: PostgresServer) -> Iterator[str]:
     """The address as a role with no rights of its own has it."""
+    name = connection.info.dbname
     connection.execute(f"CREATE ROLE looker LOGIN PASSWORD '{LOOKER}'")
     try:
-        yield server.url(connection.info.dbname, "looker", LOOKER)
+        yield server.url(name, "looker", LOOKER)
     finally:
-        connection.execute("DROP OWNED BY looker")
-        connection.execute("DROP ROLE looker")
+        with psycopg.connect(server.url(name), autocommit=True) as again:
+            again.execute("DROP OWNED BY looker")
+            again.execute("DROP ROLE looker")
 
 
 async def rows(ctx: Context) -> dict[str, Ready]:
@@ -52,10 +57,20 @@ async def identity(ctx: Context) -> str:
     return await plugin.identity.fingerprint(ctx)
 
 
-async def test_what_is_well_is_ready(door: Door, beside: psycopg.Connection[Any]) -> None:
-    found = await rows(door.context("database", Config))
-    assert {row.status for row in found.values()} == {"ready"}
-    assert len(found) == 6
+async def test_what_is_well_is_ready(
+    door: Door, beside: psycopg.Connection[Any], postgres: PostgresServer, tmp_path: Path
+) -> None:
+    found = await rows(door.context("database", Config, tools=str(postgres.programs)))
+    assert {row.id: row.words for row in found.values() if row.status != "ready"} == {}
+    assert len(found) == 10
+    assert found["postgres-tools"].words.startswith(
+        f"pg_dump, pg_restore and psql {beside.info.server_version // 10000}."
+    )
+    lacking = (await rows(door.context("database", Config, tools=str(tmp_path))))["postgres-tools"]
+    assert (lacking.status, lacking.fix.partition(",")[0]) == (
+        "not-ready",
+        f"Install postgresql-client-{beside.info.server_version // 10000}",
+    )
     version = beside.info.parameter_status("server_version")
     assert found["postgres-answers"].words == f"PostgreSQL {version}, database {beside.info.dbname}"
 
@@ -63,19 +78,41 @@ async def test_what_is_well_is_ready(door: Door, beside: psycopg.Connection[Any]
 async def test_a_role_without_rights_is_told_what_it_lacks(
     door: Door, beside: psycopg.Connection[Any], postgres: PostgresServer
 ) -> None:
-    with looker(beside, postgres) as url:
+    name = beside.info.dbname
+    beside.execute("CREATE ROLE keeper")
+    for table in ("User", "Conversation", "Payment", "_prisma_migrations"):
+        beside.execute(f'ALTER TABLE "{table}" OWNER TO keeper'.encode())
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as elsewhere, looker(beside, postgres) as url:
         door.secrets[NAME] = url
-        ctx = door.context("database", Config)
+        ctx = door.context("database", Config, tools=str(postgres.programs))
         found = await rows(ctx)
-        assert found["postgres-rights"].fix == "GRANT pg_monitor TO looker"
+        assert found["postgres-sessions"].fix == "GRANT pg_monitor TO looker"
         assert found["postgres-tables"].status == "not-ready"
         assert found["postgres-tables"].words == "4 of 4 tables can't be read by looker"
         assert found["postgres-migrations"].status == "unknown"
         assert "permission denied" in found["postgres-migrations"].words
-        beside.execute("GRANT pg_monitor TO looker")
-        beside.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker")
-        assert {row.status for row in (await rows(ctx)).values()} == {"ready"}
+        rights = found["postgres-rights"]
+        assert rights.status == "not-ready"
+        assert "name a superuser's address as direct" in rights.fix, "nobody is told to make looker a superuser"
+        assert "GRANT owner" not in rights.fix
+        assert "only a superuser can end the sessions of owner" in rights.words
+        elsewhere.execute(f'ALTER DATABASE "{name}" OWNER TO keeper'.encode())
+        beside.close()
+        rights = (await rows(ctx))["postgres-rights"]
+        assert rights.words.startswith("dump: looker can't read 4 tables and sequences; swap: looker may rename no")
+        for fix in (found["postgres-sessions"].fix, rights.fix):
+            for line in fix.split("; "):
+                elsewhere.execute(line.encode())
         await door.stores.close()
+        try:
+            assert {row.id: row.words for row in (await rows(ctx)).values() if row.status != "ready"} == {}
+        finally:
+            await door.stores.close()
+            elsewhere.execute(f'ALTER DATABASE "{name}" OWNER TO owner'.encode())
+            elsewhere.execute("DROP OWNED BY looker")
+    with psycopg.connect(postgres.url(name), autocommit=True) as again:
+        again.execute("DROP OWNED BY keeper")
+        again.execute("DROP ROLE keeper")
 
 
 async def test_a_failed_migration_is_not_ready(door: Door, beside: psycopg.Connection[Any]) -> None:
@@ -97,17 +134,24 @@ async def test_what_can_not_be_reached_says_so_once(door: Door, postgres: Postgr
     assert "Wrong-password-77aa1" not in str(found)
 
 
-async def test_a_pooler_and_a_standby_are_named() -> None:
-    about = {"version": "17.1", "database": "app", "role": "r", "standby": True, "superuser": False}
+async def test_a_pooler_is_named() -> None:
+    about = {"version": "17.1", "database": "app", "role": "r", "standby": False, "superuser": False}
     about |= {"monitors": False, "tables": 0, "unreadable": 0}
     door = FakeReadDoor().on_sql(NAME, statements.ABOUT, Rows(tuple(about), (tuple(about.values()),), pooled=True))
     door.on_sql(NAME, statements.SYSTEM, [{"id": "1", "database": "app"}])
     door.on_sql(NAME, statements.MIGRATIONS, StoreRefused("x", 'relation "a" does not exist', code="42P01"))
+    door.addresses[NAME] = Address("db:5432/app", {"dbname": "app"}, pooled=True)
+    door.on_sql(NAME, SERVER, [{"host": "192.0.2.7", "port": 5432}], times=None)
+    for statement in (RIGHTS, FOLDER):
+        door.on_sql(NAME, statement, StoreRefused("x", "permission denied", code="42501"))
     with door:
-        found = await rows(a_context(Config(), door, secrets={NAME: "x"}))
-    assert found["postgres-answers"].words == ("PostgreSQL 17.1, database app, a standby, behind a connection pooler")
+        found = await rows(a_context(Config(dump=Dump(take=False)), door, secrets={NAME: "x"}))
+    for row in (found["postgres-kept"], found["postgres-tools"]):
+        assert "the server itself is at 192.0.2.7:5432" in row.fix
+    assert found["postgres-answers"].words == "PostgreSQL 17.1, database app, behind a connection pooler"
     assert found["postgres-tables"].status == "unknown"
     assert found["postgres-migrations"].words == 'there is no such table: "a"'
+    assert found["postgres-space"].fix == "GRANT pg_read_all_settings TO warroom's role"
 
 
 async def test_an_identity_is_the_clusters_and_the_databases(
@@ -193,6 +237,7 @@ async def test_with_nothing_at_all_it_raises(door: Door, tmp_path: Path) -> None
         ("SELECT 'a--b', 'c'\nWHERE name = 'jane' AND x = '/*'", "SELECT ?, ?\nWHERE name = ? AND x = ?"),
         ("SELECT 1 -- it's\n, 'jane', \"it's\", 'x'", 'SELECT ? \n, ?, "it\'s", ?'),
         ("SELECT '\\', 'jane', $1, t1.c2, $$cut 'off", "SELECT ?, ?, $?, t1.c2, ?"),
+        ("SELECT $q1$jane$q1$, $é_2$it's $q1$ jane$é_2$, $1$", "SELECT ?, ?, $?$"),
         ("SELECT 'cut off in the midd", "SELECT ?"),
         ("SELECT '" + "x" * 5000 + "'", "SELECT ?"),
         ("SELECT " + "a," * 5000, ("SELECT " + "a," * 5000)[:1000]),

@@ -83,7 +83,7 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
 async def first(answer: Answer, unit: str = "count", **more: Any) -> Sample:
     async with answering(answer) as url:
         signals = {"x": {"unit": unit, "query": "some_metric", **more}}
-        async with asking(url, signals=signals, timeout="2s") as ctx:
+        async with asking(url, signals=signals, timeout="60s") as ctx:  # ten thousand series take their time
             return await sampled(ctx)
 
 
@@ -91,7 +91,7 @@ async def sampled(ctx: Context) -> Sample:
     assert plugin.signals is not None
     stream = plugin.signals.samples(ctx, frozenset({"x"}))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             return await anext(stream)
     finally:
         await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the protocol does not say
@@ -229,6 +229,30 @@ async def test_it_is_left_alone_for_as_long_as_it_asks() -> None:
         await again
         assert asked == 2
         await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the protocol does not say
+
+
+async def test_a_question_that_failed_leaves_it_unknown_until_the_next_one_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not until the next scrape: the newest sample is still the same."""
+    moment, works = time.time(), True
+    monkeypatch.setattr(time, "time", lambda: moment)
+    signals = {"x": {"unit": "count", "query": "some_metric"}}
+    async with (
+        answering(lambda _: vector("42") if works else web.Response(status=503, text="busy")) as url,
+        asking(url, every="0.2s", signals=signals) as ctx,
+        asyncio.timeout(60),
+    ):
+        assert plugin.signals is not None
+        stream = plugin.signals.samples(ctx, frozenset({"x"}))
+        known = await anext(stream)
+        works = False
+        assert (await anext(stream)).value is None
+        works = True
+        while (again := await anext(stream)).value is None:
+            pass
+        await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the protocol does not say
+    assert (again.value, again.at) == (known.value, known.at) == (42, known.at)
 
 
 def test_overlapping_counts_are_counted_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-async def collected(ctx: Context, *names: str, each: int = 1) -> dict[str, list[Sample]]:
-    """The first ``each`` samples of each of the signals."""
+NO_SCRAPE = "none of its series has a sample"
+"""What a busy machine may bring about: the test's exporter did not answer in its half a second, and for Prometheus all
+its series are gone until the next scrape.
+"""
+
+
+async def collected(ctx: Context, *names: str, each: int = 1, known: bool = False) -> dict[str, list[Sample]]:
+    """The first ``each`` samples of each of the signals; ``known``: of those with a value. On a busy machine a scrape
+    or a question may fail in between.
+    """
     assert plugin.signals is not None
     found: dict[str, list[Sample]] = {name: [] for name in names}
     stream = plugin.signals.samples(ctx, frozenset(names))
     async with asyncio.timeout(60):
         async for sample in stream:
-            found[sample.signal].append(sample)
+            if sample.value is not None or not known:
+                found[sample.signal].append(sample)
             if all(len(samples) >= each for samples in found.values()):
                 break
     await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the protocol does not say
@@ -67,7 +77,7 @@ async def probed(ctx: Context, **args: Any) -> Probed:
 
 async def test_the_numbers_are_those_of_the_exporter(server: Server) -> None:
     async with asking(server.url, **CONFIG) as ctx:
-        found = {name: samples[0] for name, samples in (await collected(ctx, *SIGNALS)).items()}
+        found = {name: samples[0] for name, samples in (await collected(ctx, *SIGNALS, known=True)).items()}
     assert found["errors"].value == pytest.approx(0.1, abs=0.001)
     # 20 requests: 10 to 0.1 s, 5 to 0.5 s, 3 to 1 s, 2 to 2.5 s; the 19th is half-way between 1 and 2.5 s.
     assert found["p95"].value == pytest.approx(1750, abs=1)
@@ -80,14 +90,13 @@ async def test_each_sample_has_the_scrapes_own_time_and_none_comes_twice(server:
         found = await collected(ctx, "up", "errors", each=3)
         now = ctx.clock.now()
     for samples in found.values():
-        times = [sample.at for sample in samples]
-        assert times == sorted(set(times))
-        assert 0 <= (now - times[-1]).total_seconds() < 30
+        assert all(a.at < b.at for a, b in pairwise(samples) if None not in (a.value, b.value))
+        assert 0 <= (now - samples[-1].at).total_seconds() < 30
 
 
 async def test_counts_add_up_to_what_happened(server: Server) -> None:
     async with asking(server.url, **CONFIG) as ctx:
-        samples = (await collected(ctx, "errors", each=7))["errors"]
+        samples = (await collected(ctx, "errors", each=7, known=True))["errors"]
     assert all(sample.count is not None for sample in samples)
     # The first counts what its whole range had; each later one what came since: 20 at each scrape, every 0.5 s.
     after = sum(sample.count or 0 for sample in samples[1:])
@@ -141,7 +150,14 @@ async def test_readiness(server: Server) -> None:
     }
     async with asking(server.url, signals=signals) as ctx:
         assert plugin.readiness is not None
-        rows = {row.id: row for row in await plugin.readiness.ready(ctx)}
+        async with asyncio.timeout(60):
+            while (
+                NO_SCRAPE
+                in (rows := {row.id: row for row in await plugin.readiness.ready(ctx)})[
+                    "prometheus-signal-errors"
+                ].words
+            ):
+                await asyncio.sleep(0.1)
     assert rows["prometheus-secret-env:PASSWORD"].status == "ready"
     assert rows["prometheus-server"].words.startswith("version 2.")
     assert rows["prometheus-signal-errors"].status == "ready"
@@ -180,7 +196,9 @@ async def test_a_wrong_password_is_said(server: Server) -> None:
 )
 async def test_a_query_at_verification(server: Server, args: dict[str, Any], verdict: str) -> None:
     async with asking(server.url) as ctx:
-        found = await probed(ctx, **args)
+        async with asyncio.timeout(60):
+            while NO_SCRAPE in (found := await probed(ctx, **args)).words and verdict != "inconclusive":
+                await asyncio.sleep(0.1)
     assert found.verdict == verdict, found
 
 

@@ -42,7 +42,7 @@ async def collected(ctx: Context, *names: str) -> dict[str, Sample]:
     assert plugin.signals is not None
     found: dict[str, Sample] = {}
     stream = plugin.signals.samples(ctx, frozenset(names))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for sample in stream:
             found[sample.signal] = sample
             if set(found) == set(names):

@@ -95,7 +95,7 @@ async def test_it_fires_on_the_fault_and_opens_an_incident(tmp_path: Path, monke
     async with metrics({"value": 0.2, "count": 6000}) as url, watching(tmp_path, url, monkeypatch) as engine:
         reading = await until(engine, lambda reading: reading.status == "firing")
         assert reading.value == pytest.approx(0.2)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while engine.core.state.incident is None:
                 await asyncio.sleep(0.05)
     kept = b"".join(path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import JsonValue, ValidationError
 
 from tests.engines import OP1, World, a_running
@@ -308,3 +312,25 @@ async def test_a_sender_is_the_only_way_for_one(tmp_path: Path) -> None:
         assert "sends no such call" in world.state.plan.detail
         assert (world.folder / "current").read_text() == "v3"
         assert a_call() not in world.state.plan.plan.steps[0].preview.calls
+
+
+@given(st.lists(st.text(alphabet="ab' \"$\\|;é\t-"), min_size=1, max_size=4))
+def test_a_line_is_what_a_shell_would_read_as_one_command(words: list[str]) -> None:
+    assert shlex.split(an_api_call(line=shlex.join(words)).line) == words
+    loose = " ".join(words)
+    try:
+        canonical = shlex.join(shlex.split(loose)) == loose != ""
+    except ValueError:
+        canonical = False
+    try:
+        accepted = an_api_call(line=loose).line == loose
+    except ValidationError:
+        accepted = False
+    assert accepted == canonical
+
+
+def test_a_line_of_a_megabyte_is_read_at_once() -> None:
+    """One that carries a large template took a minute before it was shown."""
+    began = time.process_time()
+    an_api_call(line=shlex.join(["kubectl", "patch", "-p", "it's a 'x' " * 100_000]))
+    assert time.process_time() - began < 5

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from warroom.actions.commands import CommandLog
 from warroom.actions.doors import HttpClient, Reading
 from warroom.api import Connection
@@ -19,7 +20,7 @@ from warroom.process import alive, start_time
 from warroom.process.guard import GUARD
 from warroom.redact import Redactor
 
-LONG = 30.0
+LONG = 60.0
 ECHO = "import sys\nfor line in sys.stdin.buffer:\n sys.stdout.buffer.write(line.upper())\n sys.stdout.buffer.flush()"
 
 
@@ -96,10 +97,8 @@ async def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     reading, log = door()
     with pytest.raises(Unreachable, match="no such file"):
         await reading.dial(f"unix:{tmp_path}/none", timeout=LONG)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     with pytest.raises(Unreachable, match="refused"):
-        await reading.dial(f"tcp:127.0.0.1:{port}", timeout=LONG)
+        await reading.dial(f"tcp:127.0.0.1:{free_port()}", timeout=LONG)
     with pytest.raises(ProgramMissing):
         await reading.dial([str(tmp_path / "none")], timeout=LONG)
     with pytest.raises(DoorRefused, match="link-local"):

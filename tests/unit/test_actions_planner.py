@@ -11,7 +11,7 @@ import pytest
 from pydantic import JsonValue
 
 from tests.world import PLUGIN, RELEASES, Config, Deploy, a_world, world_runbook
-from warroom.actions.binding import bind, fill
+from warroom.actions.binding import bind, fill, fill_commands
 from warroom.actions.planner import Situation, make_plan, undo_plan
 from warroom.actions.platform import ActivePlatform
 from warroom.api import Context, Facts
@@ -99,7 +99,7 @@ async def test_steps_that_are_only_at_times_needed_are_taken_along_when_named(tm
 
 
 async def test_a_step_takes_as_long_as_the_runbook_lets_it(tmp_path: Any) -> None:
-    assert (await planned(tmp_path, a_book(one=DEPLOY))).steps[0].preview.timeout_s == 20
+    assert (await planned(tmp_path, a_book(one=DEPLOY))).steps[0].preview.timeout_s == 120
     assert (await planned(tmp_path, a_book(one={**DEPLOY, "timeout": "5m"}))).steps[0].preview.timeout_s == 300
 
 
@@ -155,6 +155,19 @@ async def test_facts_that_do_not_come_are_not_waited_for_for_ever(
 )
 async def test_a_procedures_kind_is_its_plans_purpose(kind: str, purpose: str, tmp_path: Any) -> None:
     assert (await planned(tmp_path, a_book(kind=kind, one=DEPLOY))).purpose == purpose
+
+
+async def test_stopping_writes_goes_to_no_release_unless_a_step_names_it(tmp_path: Any) -> None:
+    bare = {**DEPLOY, "with": {"release": "v1"}}
+    for kind in ("stop-writes", "resume-writes"):
+        assert (await planned(tmp_path, a_book(kind=kind, one=bare))).target is None
+        assert (await planned(tmp_path, a_book(kind=kind, one=DEPLOY))).target is not None
+    assert (await planned(tmp_path, a_book(one=bare))).target is not None
+
+
+async def test_the_same_reason_of_several_steps_is_told_once(tmp_path: Any) -> None:
+    steps: dict[str, Any] = {name: {**DEPLOY, "title": name.upper(), "why": "because"} for name in ("a", "b")}
+    assert (await planned(tmp_path, a_book(**steps))).notes == ("A and B: because",)
 
 
 async def test_the_estimate_is_the_steps_own_or_the_middle_of_the_runbooks(tmp_path: Any) -> None:
@@ -272,3 +285,64 @@ def test_an_output_is_one_word_of_a_command_whatever_it_holds() -> None:
 def test_an_output_that_is_not_there_is_an_error(outputs: Mapping[str, Mapping[str, str]]) -> None:
     with pytest.raises(WarroomError, match="step one gave no id"):
         bind(ProcessCall(argv=("x", REF)), outputs)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "include", "steps"),
+    [
+        (False, (), ["one"]),
+        (False, ("start",), ["one"]),
+        (False, ("stop",), ["stop", "one", "start"]),
+        (True, (), ["one", "start"]),
+    ],
+)
+async def test_what_starts_again_comes_along_where_writes_are_stopped(
+    tmp_path: Any, stopped: bool, include: tuple[str, ...], steps: list[str]
+) -> None:
+    """By this plan, or before it."""
+    stop = {**DEPLOY, "role": "stop-writes", "if_needed": True}
+    book = a_book(stop=stop, one=DEPLOY, start={**DEPLOY, "after_stop": True})
+    situation = Situation("INC-0001", book, RELEASES["v3"], RELEASES["v2"], {"world": "world 1"}, stopped=stopped)
+    plan = await make_plan(situation, "swap", platforms(tmp_path), include=include)
+    assert [step.id for step in plan.steps] == steps
+
+
+@pytest.mark.parametrize(("still", "steps"), [("recorded", ["one", "start"]), ("elsewhere", ["one"])])
+async def test_what_warroom_stopped_starts_again_though_this_incident_does_not_know_of_it(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, still: str, steps: list[str]
+) -> None:
+    """The platform does: only what is recorded there can be started, and only in the plan that needs it."""
+    looked = Deploy.facts
+
+    async def facts(self: Deploy, ctx: Any, args: Any) -> dict[str, Any]:
+        return {**await looked(self, ctx, args), "stopped": still}
+
+    monkeypatch.setattr(Deploy, "facts", facts)
+    book = a_book(one=DEPLOY, start={**DEPLOY, "after_stop": True})
+    situation = Situation("INC-0001", book, RELEASES["v3"], RELEASES["v2"], {"world": "world 1"})
+    plan = await make_plan(situation, "swap", platforms(tmp_path))
+    assert [step.id for step in plan.steps] == steps
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        ("/backups/ai_saas-2026-11-23T02:00.dump.gz", True),
+        ("ai_saas~before~20261123T020000~ab12cd34", True),
+        ("~root/x", False),
+        ("/backups/~root", False),
+        ("--force", False),
+        ("a b", False),
+        ("$(id)", False),
+        ("a;id", False),
+        ("a\nid", False),
+        ("ä", False),
+    ],
+)
+def test_what_a_person_chose_is_no_command_in_a_line_to_paste(value: str, fits: bool) -> None:
+    names = {"choice.backup": value}
+    if fits:
+        assert fill_commands(["ls ${choice.backup}"], names) == (f"ls {value}",)
+    else:
+        with pytest.raises(BadInput, match="can't stand in a command line"):
+            fill_commands(["ls '${choice.backup}'"], names)

@@ -145,7 +145,7 @@ WAITS = program("import time; time.sleep(600)", timeout_s=600)
 
 
 def step(name: str, *calls: Call, pinned: dict[str, Any] | None = None, **more: Any) -> Step:
-    preview = {key: more.pop(key) for key in ("timeout_s", "changes", "inverse") if key in more}
+    preview = {key: more.pop(key) for key in ("timeout_s", "changes", "inverse", "check_s") if key in more}
     made = Preview(calls=calls, no_inverse="none", pinned={"spec": "a"} if pinned is None else pinned, **preview)
     return a_step(name, title=f"Step {name}", operation="do", preview=made, **more)
 
@@ -195,12 +195,20 @@ async def test_a_look_that_fails_cannot_tell(looks: Any, monkeypatch: pytest.Mon
     bench = Bench(looks=looks)
     if looks == "hangs":
         monkeypatch.setattr(Bench, "check", lambda *_: asyncio.Event().wait())
-        monkeypatch.setattr("warroom.actions.runner.look.__defaults__", (0.05,))
-    assert await bench.runs(step("one", program(""))) == "unknown"
+    patience: dict[str, Any] = {"check_s": 0.05} if looks == "hangs" else {}
+    assert await bench.runs(step("one", program(""), **patience)) == "unknown"
     look = bench.ended().look
     assert look is not None
     assert look.verdict == "cannot-tell"
     assert {"hangs": "no answer within 0.05 s"}.get(str(looks), str(looks)) in look.seen
+
+
+async def test_an_error_is_told_even_where_a_program_says_last_what_it_was_at() -> None:
+    lines = ("restoring", "tool: error: no space left", "HINT: free some", "Command was: COPY a")
+    words = "; ".join(f"print({line!r})" for line in lines)
+    bench = Bench(looks=DONE)
+    assert await bench.runs(step("one", program(f"{words}; import sys; sys.exit(1)"))) == "failed"
+    assert "call 1 answered 1: tool: error: no space left" in bench.ended().detail
 
 
 @pytest.mark.parametrize("looks", [DONE, BEGUN, BLIND])
@@ -443,9 +451,22 @@ async def test_a_step_that_is_not_settled_is_run_once_more_as_another_attempt(st
     assert (tmp_path / "one").read_text() == "x"
 
 
-@pytest.mark.parametrize(("looks", "outcome"), [(BEGUN, "done"), (DONE, "failed"), (PARTLY, "failed")])
-async def test_an_undo_is_done_when_its_operation_is_not_begun(looks: Look, outcome: str) -> None:
-    assert await Bench(looks=looks).runs(step("one", program(""), undoes=True)) == outcome
+@pytest.mark.parametrize(
+    ("looks", "outcome", "told"),
+    [(BEGUN, "done", "done"), (DONE, "failed", "not-begun"), (PARTLY, "failed", "partly")],
+    ids=["taken-back", "still-there", "partly"],
+)
+async def test_an_undo_is_done_when_its_operation_is_not_begun(looks: Look, outcome: str, told: str) -> None:
+    bench = Bench(looks=looks)
+    assert await bench.runs(step("one", program(""), undoes=True)) == outcome
+    assert bench.ended().look == Look.model_validate({"verdict": told, "seen": looks.seen})
+
+
+async def test_an_undo_that_failed_is_told_as_not_begun_where_all_is_as_before_it() -> None:
+    """What a person is told of it decides whether they call it done: "done" would be false."""
+    bench = Bench(looks=DONE)
+    assert await bench.runs(step("one", program("raise SystemExit(3)"), undoes=True)) == "failed"
+    assert bench.ended().look == Look(verdict="not-begun", seen=DONE.seen)
 
 
 @pytest.mark.parametrize("kind", ["step-intended", "call-made", "step-ended"])
@@ -484,7 +505,8 @@ def _newest(bench: Bench) -> str:
 
 async def test_progress_shows_the_newest_lines_and_nothing_that_must_not_be_drawn() -> None:
     bench = Bench()
-    many = "for n in range(100): print(f'\\x1b]0;owned\\x07 line {n} ' + 'x' * 1000)\nimport time; time.sleep(600)"
+    many = "for n in range(100): print(f'\\x1b]0;owned\\x07 line {n} ' + 'x' * 1000, flush=True)\n"
+    many += "import time; time.sleep(600)"
     runner = bench.prepared(step("one", program(many)))
     assert await aborted(bench, runner, lambda: bool(bench.shown) and _newest(bench) == "line 99") == "cancelled"
     newest = bench.shown[-1]

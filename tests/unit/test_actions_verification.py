@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from warroom.actions import verification
+from warroom.actions.platform import ActivePlatform
 from warroom.actions.verification import BUILT_IN, Eyes, check, verdict
+from warroom.api import Context, Plugin, Probed
+from warroom.model.base import Duration, Fact
 from warroom.model.checks import BUILT_IN_CHECKS
 from warroom.model.release import Release
 from warroom.model.runbook import CheckDecl
@@ -16,6 +23,7 @@ from warroom.model.verification import CheckResult
 from warroom.redact import Redactor
 from warroom.testing.builders import a_release, a_runbook, a_trigger
 from warroom.testing.clock import VirtualClock
+from warroom.testing.fakes import a_context
 
 Seen = list[tuple[float | None, int | None]]
 
@@ -75,6 +83,13 @@ CASES: list[tuple[str, dict[str, Any], Eyes, str, str]] = [
     ("logs-clean", {"allow": 1}, eyes(logs=(10, 1)), "pass", "1 error lines"),
     ("logs-clean", {}, eyes(logs=(0, 0)), "inconclusive", "not one log line"),
     ("triggers-quiet", {}, eyes(triggers={"a": a_trigger("ok")}), "pass", "quiet"),
+    (
+        "triggers-quiet",
+        {},
+        replace(eyes(triggers={"a": a_trigger("ok")}), no_health=frozenset({a_trigger("ok").id})),
+        "inconclusive",
+        "not one trigger",
+    ),
     ("triggers-quiet", {}, eyes(triggers={"a": a_trigger("firing")}), "fail", ""),
     ("triggers-quiet", {}, eyes(triggers={"a": a_trigger("clearing")}), "inconclusive", "clearing"),
     ("triggers-quiet", {}, eyes(triggers={"a": a_trigger("unknown")}), "inconclusive", "measured"),
@@ -114,3 +129,31 @@ def test_the_verdict_is_that_of_the_worst_check_that_has_to_pass(verdicts: tuple
     names = dict(zip(checks, verdicts, strict=False))
     results = {n: CheckResult(id=n, title=n, verdict=v, words="so") for n, v in names.items()}
     assert verdict(book, results)[0] == wanted
+
+
+class Patient(Fact):
+    within: Duration = 0
+
+
+class Slow:
+    """Answers only once everything else has had its turn."""
+
+    name = "slow"
+    args: type[BaseModel] = Patient
+
+    async def probe(self, ctx: Context, args: Any) -> Probed:
+        await asyncio.sleep(0.05)
+        return Probed("pass", "at last")
+
+
+@pytest.mark.parametrize(("within", "wanted"), [("10m", "pass"), ("0s", "inconclusive"), ("wrong", "inconclusive")])
+async def test_a_check_has_the_time_that_its_own_arguments_give_it(
+    monkeypatch: pytest.MonkeyPatch, within: str, wanted: str
+) -> None:
+    monkeypatch.setattr(verification, "CHECK_TIMEOUT", 0.001)
+    plugin = Plugin(name="world", version="1", config=Patient, probes=(Slow(),))
+    platforms = {"world": ActivePlatform("world", plugin, a_context(Patient()))}
+    monkeypatch.setattr(verification, "GRACE", 0.0)
+    decl = CheckDecl.model_validate({"sentence": "it is well", "use": "world.slow", "with": {"within": within}})
+    result = await check("it", decl, replace(eyes(), platforms=platforms))
+    assert result.verdict == wanted, result

@@ -19,16 +19,16 @@ TEXT = "2026-03-02T03:00:00.000Z web größe; $(touch canary) `id` \"'\nsecond l
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A tmux of this test's own, and the TMUX variable that its programs have."""
     argv = ["tmux", "-f", os.devnull, "-S", str(tmp_path / "s")]
-    subprocess.run([*argv, "new-session", "-d", "sleep 1000"], check=True, timeout=20)
+    subprocess.run([*argv, "new-session", "-d", "sleep 1000"], check=True, timeout=60)
     monkeypatch.setenv("TMUX", f"{tmp_path / 's'},1,0")
     try:
         yield argv
     finally:
-        subprocess.run([*argv, "kill-server"], check=False, timeout=20, capture_output=True)
+        subprocess.run([*argv, "kill-server"], check=False, timeout=60, capture_output=True)
 
 
 def held(argv: list[str]) -> str:
-    return subprocess.run([*argv, "show-buffer"], check=True, capture_output=True, timeout=20).stdout.decode()
+    return subprocess.run([*argv, "show-buffer"], check=True, capture_output=True, timeout=60).stdout.decode()
 
 
 @pytest.mark.needs("tmux")
@@ -44,7 +44,7 @@ async def test_it_is_copied_as_it_is_and_tmux_has_confirmed_it(server: list[str]
 
 @pytest.mark.needs("tmux")
 async def test_a_tmux_that_is_gone_is_no_copy(server: list[str]) -> None:
-    subprocess.run([*server, "kill-server"], check=True, timeout=20)
+    subprocess.run([*server, "kill-server"], check=True, timeout=60)
     with pytest.raises(WarroomError, match=r"Not copied\. tmux says: "):
         await into_tmux(TEXT)
 

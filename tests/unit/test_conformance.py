@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from warroom.api import Context, Folder, Plugin, Probed, Ready, SignalOffer
+from warroom.api import BackedUp, Context, Folder, Option, Plugin, Probed, Ready, SignalOffer
 from warroom.errors import BadInput
 from warroom.model.base import Fact
 from warroom.model.call import ApiCall, CallResult, HttpCall, ProcessCall, Ref, Secret
@@ -133,6 +133,13 @@ class GoodReadiness:
         return [Ready("disk", "Disk", "ready", "9 GB free"), Ready("tag", "Tag", "not-ready", "gone", "push it")]
 
 
+class GoodChooser:
+    title = "The service to restart"
+
+    async def options(self, ctx: Context) -> Sequence[Option]:
+        return [Option(value="web", title="web"), Option(value="db", title="db", words="it is old", verdict="refused")]
+
+
 class GoodIdentity:
     async def fingerprint(self, ctx: Context) -> str:
         return "engine-0001"
@@ -150,6 +157,7 @@ def a_plugin(**changes: Any) -> Plugin:
         "logs": GoodLogs(),
         "releases": GoodReleases(),
         "readiness": GoodReadiness(),
+        "choosers": {"services": GoodChooser()},
         "identity": GoodIdentity(),
     }
     return Plugin(**{**parts, **changes})
@@ -197,6 +205,8 @@ class Nested(BaseModel):
         ({"operations": (with_part(GoodRestart(), risk="mild"),)}, "risk must be known"),
         ({"operations": (with_part(GoodRestart(), args=Lenient),)}, "unknown keys must be refused"),
         ({"probes": (with_part(GoodProbe(), args=Lenient),)}, "unknown keys must be refused"),
+        ({"choosers": {"a b": GoodChooser()}}, "grammar"),
+        ({"choosers": {"s": with_part(GoodChooser(), title=" ")}}, "a title"),
         ({"collectors": (with_part(GoodCollector(), timeout_s=0),)}, "more than nothing"),
         ({"collectors": (with_part(GoodCollector(), kinds=("a b",)),)}, "kinds must be names"),
     ],
@@ -401,6 +411,13 @@ async def _tidy(self: Any, ctx: Context, folder: Folder) -> None:
 _TURNS = itertools.count()
 
 
+async def _changing(self: Any, ctx: Context) -> Sequence[Option]:
+    return [Option(value=f"web-{next(_TURNS)}", title="web")]
+
+
+UNSAID = Option(value="a", title="a", verdict="doubtful")
+
+
 async def _turning(self: Any, ctx: Context) -> str:
     return f"engine-{next(_TURNS)}"
 
@@ -430,6 +447,11 @@ async def _turning(self: Any, ctx: Context) -> str:
         ({"readiness": giving(GoodReadiness(), "ready", [Ready("a", "A", "not-ready", "no")])}, "say the fix"),
         ({"readiness": giving(GoodReadiness(), "ready", [Ready("a", "A", "ready", "")])}, "what it found"),
         ({"readiness": giving(GoodReadiness(), "ready", [Ready("a", "A", "ready", "x")] * 2)}, "id of its own"),
+        ({"choosers": {"s": giving(GoodChooser(), "options", ["web"])}}, "type Option"),
+        ({"choosers": {"s": giving(GoodChooser(), "options", [Option(value="a", title="a")] * 2)}}, "value of its own"),
+        ({"choosers": {"s": giving(GoodChooser(), "options", [UNSAID])}}, "must say why"),
+        ({"choosers": {"s": giving(GoodChooser(), "options", ValueError("x"))}}, "nothing but WarroomError"),
+        ({"choosers": {"s": with_part(GoodChooser(), options=_changing)}}, "same values at each asking"),
         ({"identity": with_part(GoodIdentity(), fingerprint=_turning)}, "same twice"),
         ({"identity": giving(GoodIdentity(), "fingerprint", "")}, "say something"),
         ({"probes": (giving(GoodProbe(), "probe", True),)}, "must return Probed"),
@@ -527,3 +549,51 @@ async def test_an_api_call_is_held_to_the_same(
     given: dict[str, Any] = {"cases": [Case("restart", {"name": "web"})], "probes": {"alive": [{}]}, "patience": 0.5}
     with pytest.raises(NonConformance, match=rule) if rule else contextlib.nullcontext():
         await check_plugin(plugin, hides, folder=tmp_path, **given)
+
+
+class Backs:
+    """Writes one file, as ``wrong`` says."""
+
+    def __init__(self, wrong: str = "") -> None:
+        self.wrong = wrong
+
+    async def back_up(self, ctx: Context, to: Path | None, say: Callable[[str], None]) -> BackedUp:
+        assert to is not None
+        if not to.is_dir():
+            if self.wrong == "elsewhere":
+                return self._made(to.parent / "b")
+            raise BadInput("there is no such folder")
+        path = (to.parent if self.wrong == "outside" else to) / ("a.part" if self.wrong == "unfinished" else "a")
+        return self._made(path)
+
+    def _made(self, path: Path) -> BackedUp:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.fchmod(descriptor, 0o644 if self.wrong == "readable" else 0o600)
+        os.write(descriptor, b"12345")
+        os.close(descriptor)
+        return BackedUp(path, 6 if self.wrong == "size" else 5, 1, at(0), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "rule"),
+    [
+        ("", ""),
+        ("unfinished", "nothing unfinished may be left"),
+        ("readable", "it must be readable by its owner alone"),
+        ("size", "its size must be told as it is"),
+        ("outside", "it may write in its folder only"),
+        ("elsewhere", "what is not there must be refused"),
+    ],
+    ids=["good", "unfinished", "readable", "size", "outside", "elsewhere"],
+)
+async def test_a_backup_is_held_to_be_whole_and_private(tmp_path: Path, wrong: str, rule: str) -> None:
+    ctx = a_context(Config(), FakeReadDoor(), clock=VirtualClock(), secrets={})
+    plugin = Plugin(name="good", version="1", config=Config, backer=Backs(wrong))
+    with pytest.raises(NonConformance, match=rule) if rule else contextlib.nullcontext():
+        await check_plugin(plugin, ctx, folder=tmp_path)
+
+
+async def test_a_backer_that_is_not_tried_is_a_finding() -> None:
+    plugin = Plugin(name="good", version="1", config=Config, backer=Backs())
+    with pytest.raises(NonConformance, match="it must be tried: give a folder"):
+        await check_plugin(plugin, a_context(Config(), FakeReadDoor(), clock=VirtualClock(), secrets={}))

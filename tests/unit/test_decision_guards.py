@@ -11,6 +11,7 @@ from warroom.model import event as ev
 from warroom.model.event import Actor, Body
 from warroom.model.fold import fold_all
 from warroom.model.live import Guard
+from warroom.model.measuring import HOW
 from warroom.model.next import Action, NextAction, next_action
 from warroom.model.plan import Look, Plan
 from warroom.model.release import Release
@@ -213,6 +214,22 @@ def test_what_a_step_destroys_is_sealed_first(
     assert "evidence-drop" not in found(a_state(*READY, proposed(plan)))
 
 
+def test_what_is_left_while_somebody_still_writes_to_it_is_said_unless_a_step_before_it_stops_that() -> None:
+    leaving = a_step("swap", role="database", preview=a_preview(writes="3 sessions of app"))
+    stop = a_step("stop", role="stop-writes")
+    said = found(a_state(*READY, proposed(a_plan(leaving))))["writes-swap"]
+    assert (said.hard, said.words) == (False, f"“{leaving.title}” while writes go on: 3 sessions of app")
+    assert "writes-swap" in found(a_state(*READY, proposed(a_plan(leaving, stop)))), "stopped too late"
+    assert "writes-swap" not in found(a_state(*READY, proposed(a_plan(stop, leaving))))
+
+
+def test_what_nobody_has_proven_takes_the_place_of_another_by_a_reason_only() -> None:
+    coming = a_step("swap", role="database", preview=a_preview(unproven="nobody counted its rows"))
+    said = found(a_state(*READY, proposed(a_plan(coming))))["unproven-swap"]
+    assert (said.hard, said.words) == (False, f"“{coming.title}” with what is unproven: nobody counted its rows")
+    assert "unproven-swap" not in found(a_state(*READY, proposed(a_plan(a_step("swap", role="database")))))
+
+
 def test_a_person_can_tick_what_was_done_elsewhere_and_the_cause_never_blocks() -> None:
     told = ev.ItemMarked(item="notify", mark="ticked", reason="by phone")
     assert "notified" not in found(a_state(DECIDED, told, proposed(a_plan())))
@@ -310,6 +327,8 @@ COMPLETED = (
     ev.MessageQueued(message="m2", template="completed", channel="ops", text="It is over"),
     ev.MessageSent(message="m2", receipt="r2"),
 )
+SWAP = a_plan(a_step("swap"), a_step("restart-app", title="Restart application"), id="plan-swap", target=None)
+"""Killed within the first of its steps, whose second starts the application again."""
 SCHEDULED = ev.NoteAdded(text="tomorrow at ten", about="post-mortem-at")
 WATCHING = ev.WatchStarted(until=at(1800), production_s=1800, window_s=1800)
 QUIET = ev.WatchEnded(quiet=True, words="quiet for 30 m")
@@ -337,13 +356,21 @@ REPORT = ev.ReportWritten(path="report.md", sha256="00")
         ((*READY, proposed(PLAN), *ended(PLAN)[:1]), "none", "Roll the lab back is running"),
         ((*READY, proposed(PLAN), *ended(PLAN)[:2]), "none", "Step 1 of 1 is running"),
         ((*READY, proposed(BY_HAND), *ended(BY_HAND)[:2]), "claim-step", "Do step by-hand by hand"),
-        ((*READY, proposed(PLAN), *ended(PLAN, "unknown", "unknown")), "resolve-step", "Step restart is unknown"),
+        (
+            (*READY, proposed(PLAN), *ended(PLAN, "unknown", "unknown")),
+            "resolve-step",
+            "“Restart the web service” is unknown",
+        ),
         (
             (*READY, proposed(PLAN), *ended(PLAN, "failed", "failed")),
             "choose-way",
             "The cut-over to v1.0.0-beta.2 failed",
         ),
-        ((*READY, proposed(PULL), *ended(PULL, "failed", "failed")), "resolve-step", "Step pull failed"),
+        (
+            (*READY, proposed(PULL), *ended(PULL, "failed", "failed")),
+            "resolve-step",
+            "“Restart the web service” failed",
+        ),
         (
             (*READY, proposed(PLAN), *ended(PLAN, "failed", "failed"), resolved(PLAN, "again")),
             "run",
@@ -365,6 +392,18 @@ REPORT = ev.ReportWritten(path="report.md", sha256="00")
             "run",
             "Go on with the plan",
         ),
+        (
+            (CHOSEN, proposed(PLAN), *ended(PLAN, "unknown", "unknown"), resolved(PLAN, "again")),
+            "run",
+            "Go on with the plan",
+        ),
+        (
+            (proposed(SWAP), *ended(SWAP, "failed"), ev.PlanVoided(hash=SWAP.hash, reason="could not be reached")),
+            "propose-plan",
+            "Prepare the plan again: ",
+        ),
+        ((proposed(SWAP), *ended(SWAP, "unknown", "unknown"), resolved(SWAP, "done")), "run", "Go on with the plan"),
+        ((proposed(SWAP), *ended(SWAP, "unknown", "unknown"), resolved(SWAP, "skip")), "decide", ""),
         ((*READY, proposed(PLAN), *ended(PLAN, "cancelled", "cancelled")), "choose-way", "was stopped"),
         (
             (
@@ -430,7 +469,10 @@ def test_before_an_incident_what_fires_is_opened() -> None:
     assert next_action(a_runbook(), State()).action == "none"
     calm, blind = a_trigger(status="ok"), a_trigger(status="unknown")
     assert "Nothing fires" in next_action(a_runbook(), State(), {"errors": calm, "sign-in": blind}).sentence
-    assert "Nothing can be told" in next_action(a_runbook(), State(), {"errors": blind}).sentence
+    lost = next_action(a_runbook(), State(), {"errors": blind})
+    assert ("Nothing can be told" in lost.sentence, HOW in lost.why) == (True, False)
+    unfed = a_runbook(signals={"errors": {"title": "5xx", "unit": "ratio"}}, components={})
+    assert next_action(unfed, State(), {"errors": blind}).why.startswith(HOW), "nobody measures it"
     assert next_action(a_runbook(), State(), {"error-rate": a_trigger()}).action == "open-incident"
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warroom.decision import TreeReader, reached_times, shape
+from warroom.decision.answers import known
 from warroom.model.decision import TreeAnswer, TreeReading
 from warroom.model.runbook import Runbook, SignalSource
 from warroom.model.signal import Sample, TriggerReading
@@ -147,6 +148,21 @@ def test_triggers_that_nobody_measures_leave_the_answer_known_but_said() -> None
     blind = nothing.reader.read({}, {}, level_trend)
     assert path(blind) == [("degraded", None, "open")]
     assert last(blind).evidence == "nobody measures any trigger of this runbook"
+
+
+def test_an_alarm_that_says_nothing_of_the_service_answers_nothing_while_it_is_quiet() -> None:
+    """With it alone measured, nobody knows how the service is; once it fires it counts as any other."""
+    runbook = measured("http-p95")
+    about = {"performance": runbook.triggers["performance"].model_copy(update={"of_health": False})}
+    runbook = runbook.model_copy(update={"triggers": {**runbook.triggers, **about}})
+    others = {name.replace("-", "_"): "unknown" for name in runbook.triggers}
+    for status in ("ok", "unknown"):
+        seen = known(runbook, readings(runbook, **{**others, "performance": status}))
+        assert len(seen.unmeasured) == seen.total == len(runbook.triggers) - 1
+        assert seen.unknown == ()
+    assert Bench(runbook).read(**{**others, "performance": "ok"}).advice is None
+    seen = known(runbook, readings(runbook, **{**others, "performance": "firing"}))
+    assert [each.id for each in seen.firing] == ["performance"]
 
 
 def test_a_pending_trigger_is_named_with_what_it_would_change() -> None:

@@ -14,6 +14,7 @@ from warroom.engine.engine import LocalSession
 from warroom.model import intent as it
 from warroom.model.event import EvidenceMissing, NoteAdded, StepEnded, StepIntended
 from warroom.model.live import GuardsQuery, LogPage, LogQuery, ReleasesQuery
+from warroom.model.plan import Plan
 from warroom.session import Accepted, Events, Refused, Snapshot
 
 
@@ -118,7 +119,11 @@ async def test_production_is_read_only_until_someone_drives_and_asks_for_the_nam
         soft = tuple(g.id for g in page.guards)
         run = it.RunPlan(hash=world.state.plan.hash, waive=soft, reason="r", confirm="wrong")
         assert "not typed" in await world.refused(run)
-        await world.ok(run.model_copy(update={"confirm": world.core.runbook.service}))
+        service = run.model_copy(update={"confirm": world.core.runbook.service})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Plan, "confirm", "what is taken away")
+            assert "not typed" in await world.refused(service), "a plan may ask for another name"
+        await world.ok(service)
         await until(lambda: world.state.plan.status == "done")
 
 

@@ -363,3 +363,33 @@ async def test_a_diff_that_takes_too_long_is_gone_without(tmp_path: Path, monkey
         assert page.diff is None
         assert page.plan is not None
         assert "schema" in {guard.id for guard in page.waives}
+
+
+BY_HAND = {
+    "title": "Re-run the last good workflow",
+    "use_when": "Deployed elsewhere",
+    "steps": {"go": {"title": "Go", "manual": {"do": "Press the button.", "proof": "It is green."}}},
+}
+
+
+async def test_what_is_done_by_hand_elsewhere_is_not_offered_where_the_platform_has_its_own_way(tmp_path: Path) -> None:
+    """Also once that has failed for this very release: the hand's way is another service's."""
+    async with a_running(tmp_path, procedures={"by-hand": BY_HAND, **a_swap("application")}) as world:
+        page = await shown(world, target="v0-breaks")
+        assert page.plan is not None
+        assert page.plan.procedure == "swap"
+        await world.ok(it.RunEmergency(hash=page.hash))
+        await until(lambda: world.state.plan.status == "failed" and not world._acting.running)
+        page = await shown(world, target="v0-breaks")
+        assert page.plan is not None
+        assert page.plan.procedure == "swap"
+
+
+async def test_where_the_platforms_own_way_cannot_be_had_a_person_is_shown_one_by_hand(tmp_path: Path) -> None:
+    plugin = replace(PLUGIN, operations=(Destroying(),))
+    ways = {"by-hand": BY_HAND, **a_swap("database")}
+    async with a_running(tmp_path, plugin=plugin, procedures=ways) as world:
+        page = await shown(world)
+        assert page.plan is not None
+        assert page.plan.procedure == "by-hand"
+        assert "passed-over" in [guard.id for guard in page.waives]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 
 from tests.engines import OP1, OP2, World, a_running
 from tests.world import effects, until
+from warroom.cli.sitting import left_behind
+from warroom.engine.core import ENGINE
 from warroom.errors import BadInput
 from warroom.journal.folder import StateFolder
 from warroom.model import intent as it
+from warroom.model.event import Actor, Body, EvidenceSealed, RunEnded, VerificationEnded
 from warroom.model.kinds import KINDS, kind_of
 from warroom.model.live import (
     DraftPage,
@@ -25,6 +29,7 @@ from warroom.model.live import (
     WaysQuery,
 )
 from warroom.model.pages import IncidentSummary
+from warroom.model.units import many
 from warroom.session import Accepted
 
 ASKED = {
@@ -40,7 +45,7 @@ async def ran(world: World) -> None:
 
 
 async def verified(world: World) -> str:
-    await world.ok(it.Verify())
+    assert await world.ok(it.Verify()) == f"verifying: {many(len(world.engine.core.runbook.verification), 'check')}"
     await until(lambda: world.state.verification.verdict is not None)
     return str(world.state.verification.verdict)
 
@@ -60,6 +65,19 @@ async def test_the_last_answer_that_was_missing_has_all_of_it_looked_at_again(tm
         assert "users-verified" in world.state.proofs
 
 
+async def test_what_can_never_be_proven_may_be_closed_as_mitigated(tmp_path: Path) -> None:
+    async with a_running(tmp_path, verification=ASKED) as world:
+        await ran(world)
+        assert await verified(world) == "inconclusive"
+        assert [way.kind for way in world.state.verification.next][:2] == ["verify-again", "close"]
+        page = await world.session(OP2).query(WaysQuery())
+        assert isinstance(page, WaysPage)
+        assert [way.kind for way in page.ways][:2] == ["verify-again", "close"]
+        await world.ok(it.AnswerCheck(check="users", verdict="fail", words="Bo sees an empty page"))
+        await until(lambda: world.state.verification.verdict == "fail")
+        assert "close" not in [way.kind for way in world.state.verification.next]
+
+
 async def test_a_person_who_says_that_it_does_not_work_fails_the_verification(tmp_path: Path) -> None:
     async with a_running(tmp_path, verification=ASKED) as world:
         await ran(world)
@@ -77,6 +95,64 @@ async def test_an_answer_is_about_the_run_before_it_and_no_later_one(tmp_path: P
         await until(lambda: world.state.plan.status == "done" and len(effects(world.folder)) == 2)
         assert world.state.answered == {}
         assert await verified(world) == "inconclusive"
+
+
+def held_after(world: World, monkeypatch: pytest.MonkeyPatch, kind: type[Body]) -> Callable[[], None]:
+    """Whoever records one of ``kind`` gets no further, though it is published, until the returned is called."""
+    record, gone_on = world.core.record, asyncio.Event()
+
+    async def late(*bodies: Body, actor: Actor = ENGINE) -> int:
+        seq: int = await record(*bodies, actor=actor)
+        if any(isinstance(body, kind) for body in bodies):
+            await gone_on.wait()
+        return seq
+
+    monkeypatch.setattr(world.core, "record", late)
+    return gone_on.set
+
+
+async def test_who_sees_a_verdict_may_act_on_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict is out before the task that found it has ended: that task's last moment refuses nobody."""
+    async with a_running(tmp_path, verification=ASKED) as world:
+        await ran(world)
+        go_on = held_after(world, monkeypatch, VerificationEnded)
+        assert await verified(world) == "inconclusive"
+        assert await verified(world) == "inconclusive"
+        await world.ok(it.CloseIncident(outcome="unresolved", reason="a person goes on"))
+        go_on()
+
+
+async def test_who_sees_a_run_or_a_capture_end_may_go_on_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_running(tmp_path, verification=ASKED) as world:
+        go_on = held_after(world, monkeypatch, RunEnded)
+        await ran(world)
+        await world.ok(it.Undo())
+        await world.run(world.state.plan.hash)
+        await until(lambda: world.state.plan.status == "done")
+        go_on()
+        go_on = held_after(world, monkeypatch, EvidenceSealed)
+        for number in (1, 2):
+            await world.ok(it.CaptureEvidence())
+            await until(lambda number=number: len(world.state.sealed) == number)
+        await world.ok(it.CloseIncident(outcome="unresolved", reason="a person goes on"))
+        go_on()
+
+
+async def test_a_claim_is_answered_with_what_was_claimed(tmp_path: Path) -> None:
+    """The answer stands alone among the messages."""
+    look = {"title": "Look at the pods", "manual": {"do": "Look"}}
+    by_hand = {"title": "By hand", "use_when": "always", "kind": "other", "steps": {"look": look}}
+    async with a_running(tmp_path, procedures={"hand": by_hand}) as world:
+        await world.ok(it.OpenIncident(title="it burns"))
+        await world.ok(it.ProposePlan(procedure="hand"))
+        plan = world.state.plan
+        assert isinstance(await world.run(plan.hash), Accepted)
+        await until(lambda: world.state.plan.steps["look"].status == "intended")
+        said = await world.ok(it.ClaimStep(hash=plan.hash, step="look", attempt=1))
+        assert said == "claimed as done: Look at the pods"
+        await until(lambda: world.state.plan.status == "done")
 
 
 ACTING: list[it.Intent] = [
@@ -223,3 +299,13 @@ async def test_a_draft_is_shown_as_it_would_be_kept_and_nothing_is(tmp_path: Pat
         assert page.hidden == 1
         assert "\x1b" not in page.text
         assert world.core.journal is None
+
+
+async def test_who_leaves_the_console_is_told_what_nobody_watches_now(tmp_path: Path) -> None:
+    async with a_running(tmp_path) as world:
+        assert left_behind(world.engine) == ""
+        await world.ok(it.OpenIncident(title="it burns"))
+        still = f"{world.state.incident.id} is still open"
+        assert left_behind(world.engine) == f"{still}, and nobody watches it now: `warroom` goes on with it"
+        await world.ok(it.CloseIncident(outcome="mitigated", reason="enough"))
+        assert left_behind(world.engine) == ""

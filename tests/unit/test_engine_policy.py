@@ -155,19 +155,28 @@ async def test_a_veto_in_the_last_moment_is_kept(
     """It is accepted while the guards are asked for the last time: then nothing may begin."""
     async with burning(tmp_path) as world:
         await announced(world)
-        ask = world.engine._acting._still_true
+        ask, record = world.engine._acting._still_true, world.core.record
         vetoing: list[asyncio.Task[Any]] = []
+        on_its_way, go = asyncio.Event(), asyncio.Event()
+
+        async def held(*bodies: Any, **more: Any) -> Any:
+            if any(isinstance(body, AutomaticVetoed) for body in bodies):
+                on_its_way.set()
+                await go.wait()
+            return await record(*bodies, **more)
 
         async def then_veto(plan: Any) -> None:
             """It is on its way to the journal, and not there yet, when the run would begin."""
             await ask(plan)
             vetoing.append(asyncio.create_task(world.ask(it.Veto(), OP2)))
-            for _ in range(10):
-                await asyncio.sleep(0)
+            await on_its_way.wait()
             assert world.state.automatic.status == "announced"
 
+        monkeypatch.setattr(world.core, "record", held)
         monkeypatch.setattr(world.engine._acting, "_still_true", then_veto)
         await until(lambda: vetoing)
+        await looked_on(looks, 1)
+        go.set()
         assert (await vetoing[0]).reply == "accepted"
         await looked_on(looks)
         assert happened(world, RunStarted) == []

@@ -73,8 +73,8 @@ async def test_a_failed_cut_over_is_said_plainly_and_nothing_is_put_back_by_itse
         page = await ways(world)
         assert page.words.startswith("FAIL: v0-breaks did not come up (Deploy): v3 runs")
         assert [(way.kind, way.title) for way in page.ways] == [
-            ("older-release", "Go back further, to v2"),
-            ("stop-writes", "Leave it stopped: Stop all writes"),
+            ("older-release", "Go back to v2 instead"),
+            ("stop-writes", "Stop all writes"),
             ("put-back", "Put v3 back"),
             ("escalate", "Escalate: call the whole team"),
         ]
@@ -108,7 +108,7 @@ async def test_putting_back_is_a_plan_that_asks_for_a_reason_where_the_trigger_s
         assert (await waits(world))[0] == "choose-way"
         page = await ways(world)
         assert "v3 was put back, in place of v0-breaks" in page.words
-        assert page.ways[0].title == "Go back further, to v2"
+        assert page.ways[0].title == "Go back to v2 instead"
         assert all(step.preview.notes == () for step in world.state.plan.plan.steps)
 
 
@@ -155,3 +155,54 @@ async def test_without_such_a_trigger_nothing_is_stopped_that_nobody_asked_to(tm
         assert [step.id for step in world.state.plan.plan.steps] == ["deploy"]
         await world.ok(it.ProposePlan(procedure="swap", include=("halt",)))
         assert [step.id for step in world.state.plan.plan.steps] == ["halt", "deploy"]
+
+
+async def test_what_is_seen_to_run_no_more_is_not_taken_for_what_runs(tmp_path: Path) -> None:
+    """A plan that is made while nothing runs takes back nothing that has a name, and is held by no release."""
+    async with a_running(tmp_path, **careful()) as world:
+        await world.ok(it.OpenIncident(title="it burns"))
+        await until(lambda: world.state.running is not None)
+        (world.folder / "current").write_text("none")
+        await until(lambda: world.core.hub.live["running"].release is None)
+        await world.ok(it.ChooseTarget(text="v3"))
+        await world.ok(it.ProposePlan(procedure="swap"))
+        plan = world.state.plan.plan
+        assert (plan.target.name, plan.running) == ("v3", None)
+        guards = await world.session(OP1).query(GuardsQuery())
+        assert isinstance(guards, GuardsPage)
+        assert "target-running" not in [guard.id for guard in guards.guards]
+        (world.folder / "current").write_text("v3")
+        await until(lambda: world.core.hub.live["running"].release is not None)
+        again = await world.session(OP1).query(GuardsQuery())
+        assert isinstance(again, GuardsPage)
+        assert "target-running" in [guard.id for guard in again.guards]
+
+
+async def test_somebody_elses_put_back_is_answered_by_going_back_again_also_after_the_fail(tmp_path: Path) -> None:
+    async with a_running(tmp_path, **careful()) as world:
+        await until(lambda: world.core.running is not None)
+        world.errors(0.5)
+        await until(lambda: world.state.incident is not None)
+        await world.ok(it.ChooseTarget(text="v2"))
+        await world.ok(it.ProposePlan(procedure="swap"))
+        await world.run(world.state.plan.hash)
+        await ended(world)
+        await until(lambda: world.state.running is not None and world.state.running.name == "v2")
+        (world.folder / "current").write_text("v3")
+        await until(lambda: world.state.running.name == "v3")
+        assert await waits(world) == ("choose-way", "Choose the way on: v3 is back in place of v2")
+        await world.ok(it.Verify())
+        await until(lambda: world.state.verification.verdict == "fail")
+        page = await ways(world)
+        assert page.words == "v3 is back in place of v2"
+        assert [way.title for way in page.ways][:2] == ["Go back to v2 again", "Go back to v1 instead"]
+        assert "put-back" not in [way.kind for way in page.ways]
+        await world.ok(it.ProposePlan(procedure=page.ways[0].procedure or ""))
+        guards = await world.session(OP1).query(GuardsQuery())
+        assert isinstance(guards, GuardsPage)
+        assert "target-bad" not in [guard.id for guard in guards.guards]
+        lane = await world.session(OP1).query(EmergencyQuery())
+        assert isinstance(lane, EmergencyPage)
+        assert lane.plan is not None
+        assert lane.plan.target is not None
+        assert lane.plan.target.name == "v2"

@@ -51,9 +51,10 @@ def test_a_rollout_goes_pod_by_pod_and_is_numbered(cluster: Cluster, namespace: 
             seen.append(event["object"])
             if event["object"]["metadata"]["resourceVersion"] == end:
                 break
-    # 25 % of 4: never less than 3 that serve, never more than 5.
+    # 25 % of 4: never less than 3 that serve, never more than 5. A real controller adds up what its ReplicaSets said
+    # last, of which one may not have told of its end yet.
     assert min(one["status"].get("availableReplicas", 0) for one in seen) >= 3
-    assert max(one["status"].get("replicas", 0) for one in seen) <= 5
+    assert max(one["status"].get("replicas", 0) for one in seen) <= (5 if cluster.emulated else 6)
     assert len({one["status"].get("updatedReplicas", 0) for one in seen}) > 2
     assert web.revision == 2
     old, new = web.replica_sets()

@@ -52,7 +52,7 @@ async def test_an_operation_is_done_once_however_often_it_is_sent(tmp_path: Path
 
     operations = Operations(folder_of(tmp_path))
     operations.begin("k1", "deploy", {"commit": "a"}, work)
-    done = await operations.wait("k1", 5)
+    done = await operations.wait("k1", 60)
     assert done is not None
     assert (done["state"], done["result"]) == ("done", {"made": 1})
     assert [step["name"] for step in done["steps"]] == ["first", "second"]
@@ -64,7 +64,7 @@ async def test_an_operation_is_done_once_however_often_it_is_sent(tmp_path: Path
 async def test_a_key_stands_for_one_change_only(tmp_path: Path) -> None:
     operations = Operations(folder_of(tmp_path))
     operations.begin("k1", "deploy", {"commit": "a"}, quick)
-    await operations.wait("k1", 5)
+    await operations.wait("k1", 60)
     with pytest.raises(ConflictError):
         operations.begin("k1", "deploy", {"commit": "b"}, quick)
 
@@ -99,7 +99,7 @@ async def test_what_was_interrupted_or_failed_can_be_tried_again_under_its_key(t
     operations.begin("k1", "deploy", {}, endless)
     await operations.close()
     assert operations.begin("k1", "deploy", {}, quick)["attempt"] == 2
-    done = await operations.wait("k1", 5)
+    done = await operations.wait("k1", 60)
     assert done is not None
     assert (done["state"], done["attempt"]) == ("done", 2)
 
@@ -110,7 +110,7 @@ async def test_a_failure_is_recorded_in_words(tmp_path: Path) -> None:
 
     operations = Operations(folder_of(tmp_path))
     operations.begin("k1", "deploy", {}, failing)
-    done = await operations.wait("k1", 5)
+    done = await operations.wait("k1", 60)
     assert done is not None
     assert (done["state"], done["error"]) == ("failed", "It broke. of this")
 

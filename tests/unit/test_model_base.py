@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from warroom.model.base import Duration, Id, Instant, canonical, clock_text, parse_duration, sha256, span_text, stored
+from warroom.model.base import (
+    Duration,
+    Id,
+    Instant,
+    canonical,
+    clock_text,
+    parse_duration,
+    passed_text,
+    sha256,
+    span_text,
+    stored,
+)
 from warroom.model.release import Release
 from warroom.testing.builders import a_release, a_runbook
 
@@ -65,6 +76,17 @@ def test_a_duration_is_told_as_it_was_written(hours: int, minutes: int, seconds:
 )  # fmt: skip
 def test_lengths_as_people_read_them(seconds: float, clock: str, span: str) -> None:
     assert (clock_text(seconds), span_text(seconds)) == (clock, span)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (-3, "0 s"), (41.6, "42 s"), (59.7, "1 m"), (5400, "1 h 30 m"), (86400, "24 h"), (86_430, "1 d"),
+        (142_036, "1 d 15 h 27 m"), (10 * 86400 + 300, "10 d 5 m"),
+    ],
+)  # fmt: skip
+def test_what_has_passed_is_told_in_days_once_it_is_more_than_one(seconds: float, told: str) -> None:
+    assert passed_text(seconds) == told
 
 
 @given(st.datetimes(timezones=st.sampled_from([UTC])), st.integers(-14 * 60, 14 * 60))

@@ -13,12 +13,12 @@ from warroom.model.cutover import (
     ran_before,
     spent,
     stop_writes_first,
-    stopped,
     stops_before,
     taken_back,
     to_put_back,
 )
 from warroom.model.event import Actor, Body
+from warroom.model.leading import rolled_back
 from warroom.model.live import Guard
 from warroom.model.plan import Plan
 from warroom.model.runbook import Procedure, Runbook
@@ -42,6 +42,8 @@ BLIND = a_plan(UP, id="p7", procedure="other", target=OLD)
 UNDO = a_plan(a_step("undo-up", undoes=True), id="p2", purpose="undo", target=None)
 STOP = a_plan(a_step("stop", role="stop-writes"), id="p3", purpose="stop-writes", target=None)
 RESUME = a_plan(a_step("start", role="other"), id="p4", purpose="resume-writes", target=None)
+SWAP = a_plan(a_step("swap", role="database", preview=a_preview(inverse=(a_call("back"),))), id="p8")
+SWAPPED_BACK = a_plan(a_step("undo-swap", role="database", undoes=True), id="p9", purpose="undo", target=None)
 CHOSEN = ev.TargetChosen(release=TARGET, reason="the newest before")
 
 
@@ -118,6 +120,8 @@ def test_why_the_target_is_no_way_on_any_more(bodies: tuple[Body, ...], words: s
         ((*ran(ROLLBACK, "failed"), *ran(STOP)), True),
         ((*ran(ROLLBACK, "failed"), *ran(UNDO)), False),
         (ran(a_plan(a_step("up"))), False),
+        (ran(SWAP), True),
+        ((*ran(SWAP), *ran(SWAPPED_BACK)), False),
         ((*ran(ROLLBACK)[:4], ran(ROLLBACK, "failed")[-1]), False),
     ],
 )
@@ -125,11 +129,14 @@ def test_only_a_cut_over_that_was_begun_and_captured_can_be_put_back(bodies: tup
     assert (to_put_back(a_state(CHOSEN, *bodies)) is not None) == back
 
 
-def test_stopped_until_the_application_is_touched_again() -> None:
-    assert stopped(a_state(*ran(STOP)))
-    assert not stopped(a_state(CHOSEN, *ran(STOP), *ran(ROLLBACK, "failed")))
-    assert stopped(a_state(CHOSEN, *ran(STOP), *ran(ROLLBACK, "failed"), *ran(STOP)))
+def test_a_rollback_is_nothing_taken_back() -> None:
     assert not taken_back(a_state(CHOSEN, *ran(ROLLBACK)))
+    assert taken_back(a_state(CHOSEN, *ran(ROLLBACK), *ran(UNDO)))
+    beside = a_plan(a_step("undo-restore", role="other", undoes=True), id="p10", purpose="undo", target=None)
+    swapped_then = a_state(*ran(SWAP), *ran(beside))
+    assert not taken_back(swapped_then), "what was restored beside is dropped, and the swap stands"
+    assert rolled_back(a_runbook(), a_state(CHOSEN, *ran(ROLLBACK), *ran(beside)))
+    assert not rolled_back(a_runbook(), a_state(CHOSEN, *ran(ROLLBACK), *ran(UNDO)))
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,35 @@ from pydantic import BaseModel
 
 from tests.strategies import models
 from warroom.model.call import Ref, Secret
+from warroom.model.choice import Chosen
 from warroom.model.plan import Plan, Preview, Step
 from warroom.testing.builders import a_call, a_plan, a_preview, a_release, a_step, an_http_call, at
+
+
+def a_chosen(value: str = "/backups/a.dump", **more: str) -> Chosen:
+    return Chosen(choice="backup", **{"title": "The backup", "value": value, "words": "a.dump", **more})
+
 
 NOT_BOUND = {
     Plan: {"id", "title", "expected_s", "notes", "running"},
     Step: {"title", "facts"},
-    Preview: {"expected_s", "notes"},
+    Preview: {
+        "expected_s",
+        "notes",
+        "restores",
+        "stops",
+        "starts",
+        "confirm",
+        "writes",
+        "unproven",
+        "loses",
+        "leaves",
+        "keeps",
+        "ends",
+        "back",
+        "tells",
+        "check_s",
+    },
 }
 """Names, prose, estimates, and facts that are not pinned."""
 
@@ -35,6 +57,7 @@ OTHER: dict[type[BaseModel], dict[str, Any]] = {
         "steps": (a_step(), a_step("second")),
         "expected_s": 99.0,
         "notes": ("a note",),
+        "choices": (a_chosen(),),
     },
     Step: {
         "id": "other",
@@ -61,6 +84,19 @@ OTHER: dict[type[BaseModel], dict[str, Any]] = {
         "notes": ("a note",),
         "expected_s": 99.0,
         "timeout_s": 99.0,
+        "restores": "v9",
+        "stops": ("web",),
+        "starts": ("worker",),
+        "confirm": "shop",
+        "writes": "3 sessions of app",
+        "unproven": "nobody counted",
+        "loses": ("41 users",),
+        "leaves": ("shop-before is kept",),
+        "keeps": ("before",),
+        "ends": ("beside",),
+        "back": "3 users",
+        "tells": True,
+        "check_s": 99.0,
     },
 }
 
@@ -103,6 +139,12 @@ def test_the_hash_changes_exactly_when_bound_content_does(model: type[BaseModel]
 )
 def test_calls_that_differ_in_anything_have_another_hash(one: Any, other: Any) -> None:
     assert a_plan(a_step("s", one)).hash != a_plan(a_step("s", other)).hash
+
+
+def test_which_was_chosen_is_bound_and_the_words_for_it_are_not() -> None:
+    plan = a_plan().model_copy(update={"choices": (a_chosen(),)})
+    assert plan.hash != a_plan().model_copy(update={"choices": (a_chosen("/backups/b.dump"),)}).hash
+    assert plan.hash == a_plan().model_copy(update={"choices": (a_chosen(title="A", words="b"),)}).hash
 
 
 def test_the_order_of_steps_is_bound_and_the_order_of_keys_is_not() -> None:

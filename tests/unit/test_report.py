@@ -157,6 +157,13 @@ def test_the_four_moments_and_their_order(report: str) -> None:
     )
 
 
+def test_a_plan_is_told_by_its_title_too(report: str) -> None:
+    timeline = section(report, "Timeline")
+    short = PLAN.hash.removeprefix("sha256:")[:12]
+    assert f"plan {short} ({PLAN.title}) is done after" in timeline
+    assert f"started plan {short} ({PLAN.title})" in timeline
+
+
 def test_a_message_is_told_by_its_title(report: str) -> None:
     assert "(+0:37) – op1 sent by hand the message Rollback started [#17]" in section(report, "Timeline")
 

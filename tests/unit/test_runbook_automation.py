@@ -105,6 +105,12 @@ def test_the_three_security_conditions_of_the_default_need_leave() -> None:
         (back(STEP, kind="database"), POLICY, 'found "back", a database procedure'),
         (back(STEP, BY_HAND), POLICY, 'found "back", whose step s1 is done by hand'),
         (back(STEP, STEP.replace("application", "database")), POLICY, 'found "back", whose step s1 is destructive'),
+        (
+            back(STEP.replace("v1}", "'${choice.it}'}"))
+            + "    choices: {it: {title: The version, use: shop.versions}}\n",
+            POLICY,
+            'found "back", which needs a person to choose',
+        ),
         (back(STEP.replace("application", "other")), POLICY, 'found "back", which rolls no application back'),
     ],
 )

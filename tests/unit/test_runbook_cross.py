@@ -10,6 +10,11 @@ from tests.runbooks import HEAD, LEAVES, PLATFORM, TREE, YES_NO, mistakes
 
 CONDITION = HEAD + "triggers: {t: {title: x, severity: warning, conditions: {c: {sentence: y, "
 
+CHOOSING = (
+    PLATFORM + "procedures:\n  p: {title: t, use_when: u, choices: {it: {title: c, use: shop.versions}}, "
+    "steps: {s: {title: t, manual: {do: 'use ${choice.it}'}}}}"
+)
+
 CROSS = {
     "component's signal": (
         HEAD + "components: {c: {title: x, signal: http-p96}}",
@@ -48,6 +53,15 @@ CROSS = {
         HEAD + "checklists:\n  mine:\n    title: t\n    items:\n      x: {sentence: s, items: {target: {sentence: t}}}",
         '9:32: found the checklist line "target" again, expected a name of its own: line ',
     ),
+    "what a procedure answers": (
+        HEAD + "procedures:\n  p: {title: t, use_when: u, first_for: [integrity, intgrity], "
+        "steps: {s: {title: t, manual: {do: x}}}}",
+        '6:53: found the unknown condition "intgrity", expected one of sign-in, session, refresh, ',
+    ),
+    "what follows on it": (
+        HEAD + "procedures:\n  p: {title: t, use_when: u, then: databaseswap, steps: {s: {title: t, manual: {do: x}}}}",
+        '6:36: found the unknown procedure "databaseswap", expected one of option-a-rerun, ',
+    ),
     "escalation's contact": (
         HEAD + "escalation: [{after: 1m, sentence: s, contacts: [cto, boss]}]",
         '5:55: found the unknown contact "boss", expected one of cto, lead-developer, devops, on-call-engineer',
@@ -55,6 +69,26 @@ CROSS = {
     "escalation's order": (
         HEAD + "escalation: [{after: 5m, sentence: s}, {after: 1m, sentence: s}]",
         "5:48: found after 60 s, expected later than the step before it, 300 s",
+    ),
+    "a choice that nobody declared": (
+        CHOOSING.replace("${choice.it}", "${choice.its}"),
+        'did you mean "choice.it"?',
+    ),
+    "a choice that no step has": (
+        CHOOSING.replace("${choice.it}", "v1"),
+        '7:40: found the choice "it", which no step has, expected ${choice.it} in a step, or no such choice',
+    ),
+    "a choice's platform": (
+        CHOOSING.replace("shop.v", "shp.v"),
+        'found the unknown platform "shp", expected shop; did you mean "shop"?',
+    ),
+    "a choice of another procedure": (
+        CHOOSING + "\n  q: {title: t, use_when: u, steps: {s: {title: t, manual: {do: 'see ${choice.it}'}}}}",
+        "its procedure declares it, with choices: {it: {title: …, use: …}}",
+    ),
+    "a choice without a title": (
+        CHOOSING.replace("title: c, ", ""),
+        'found no "title" in it, expected one',
     ),
     "channel's platform": (
         HEAD + "channels: {ops: {platform: slack}}",
@@ -238,6 +272,10 @@ def test_a_name_with_a_mistake_is_still_known(tmp_path: Path) -> None:
         + "drill_windows: {long: 1s}\n"
     )
     assert [each.split(": ")[0] for each in mistakes(tmp_path, text)] == ["5:34", "7:36"]
+
+
+def test_a_default_that_leads_to_what_a_file_has_taken_out_is_no_mistake(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, HEAD + "procedures: {database-swap: }\ntriggers: {database-corruption: }") == []
 
 
 def test_a_wrong_environment_does_not_become_another(tmp_path: Path) -> None:

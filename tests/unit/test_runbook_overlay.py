@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.runbooks import HEAD
+from tests.runbooks import HEAD, but_for_lines
+from warroom.model.base import Fact
 from warroom.model.cutover import stops_before
+from warroom.model.measuring import HOW, unmeasured
 from warroom.model.runbook import Runbook
 from warroom.runbook import Loaded, RunbookInvalid, default_runbook, load
 from warroom.runbook.coverage import coverage
@@ -29,6 +31,10 @@ def book(tmp_path: Path, platforms: str = f"compose: {SHOP}", more: str = "") ->
 
 def ops(runbook: Runbook, procedure: str) -> dict[str, str | None]:
     return {name: step.op for name, step in runbook.procedures[procedure].steps.items()}
+
+
+def same(one: Fact, other: Fact) -> bool:
+    return bool(but_for_lines(one.model_dump()) == but_for_lines(other.model_dump()))
 
 
 def test_option_b_has_the_image_before_anything_is_touched(tmp_path: Path) -> None:
@@ -61,12 +67,12 @@ def test_what_a_person_does_stays_theirs_and_keeps_its_place(tmp_path: Path) -> 
     corruption = runbook.procedures["database-corruption"]
     assert list(corruption.steps) == list(default.procedures["database-corruption"].steps)
     assert corruption.steps["stop"].op == "compose.stop"
-    assert corruption.steps["assess"] == default.procedures["database-corruption"].steps["assess"]
+    assert same(corruption.steps["assess"], default.procedures["database-corruption"].steps["assess"])
     with_database = list(ops(runbook, "option-b-database"))
     assert [name for name in with_database if name != "prove"] == list(default.procedures["option-b-database"].steps)
     for name, procedure in default.procedures.items():
         if name.startswith(("option-a", "option-c")):
-            assert runbook.procedures[name] == procedure
+            assert same(runbook.procedures[name], procedure)
 
 
 @pytest.mark.parametrize("procedure", ["stop-writes", "resume-writes"])
@@ -160,6 +166,20 @@ def test_the_runbook_that_the_readme_shows_is_all_it_takes(tmp_path: Path) -> No
     assert "Run by warroom: option-b, stop-writes and resume-writes." in print_check(path)[0]
 
 
+def test_what_the_readme_says_of_feeding_a_trigger_feeds_it(tmp_path: Path) -> None:
+    """And what nobody feeds is told with where that is said, so the words are the README's own."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    part = readme.partition(f"### {HOW.partition('“')[2].rstrip('”')}\n")[2]
+    path = tmp_path / "warroom.yaml"
+    path.write_text(part.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
+    fed = set(default_runbook().triggers) - unmeasured(load(path).runbook)
+    assert (fed, set(default_runbook().triggers) - unmeasured(default_runbook())) == (
+        {"redis-failing", "high-error-rate"},
+        set(),
+    )
+    assert any(line.endswith(f"; how to feed them: {HOW}.") for line in print_check(path)[0])
+
+
 def test_the_coverage_says_so_line_by_line(tmp_path: Path) -> None:
     before = {each.id: each for each in coverage(default_runbook(), commands=())}
     now = {each.id: each for each in coverage(book(tmp_path), commands=())}
@@ -173,3 +193,117 @@ def test_the_coverage_says_so_line_by_line(tmp_path: Path) -> None:
     assert before["option-b.verify.docker-compose-ps"].where == "procedures.option-b.steps.verify-services"
     assert now["scenario-3.docker-compose-stop-web"].status == "implemented"
     assert now["option-b.database.docker-compose-exec-t-db-psql-u"].status == "manual"
+
+
+BACKED_UP = "{plugin: postgres, config: {backups: {folders: [/backups]}}}"
+
+
+def test_a_database_whose_backups_are_named_is_restored_by_warroom_in_two_plans(tmp_path: Path) -> None:
+    runbook = book(tmp_path, f"compose: {SHOP}, shop-db: {BACKED_UP}")
+    restore, swap = runbook.procedures["database-restore"], runbook.procedures["database-swap"]
+    assert ops(runbook, "database-restore") == {
+        "stop": "compose.stop",
+        "restore-beside": "shop-db.restore",
+        "compare": "shop-db.compare",
+    }
+    assert (restore.kind, restore.needs, restore.then) == ("other", ("compose", "shop-db"), "database-swap")
+    assert restore.steps["stop"].if_needed, "only where data is still being damaged"
+    assert {name: choice.use for name, choice in restore.choices.items()} == {"backup": "shop-db.backups"}
+    assert restore.steps["restore-beside"].with_ == {"backup": "${choice.backup}"}
+    assert restore.steps["compare"].with_["backup"] == "${choice.backup}"
+    assert ops(runbook, "database-swap") == {
+        "stop": "compose.stop",
+        "swap": "shop-db.swap",
+        "integrity": "shop-db.assess",
+        "restart": "compose.start",
+    }
+    assert (swap.kind, swap.needs) == ("database", ("compose", "shop-db"))
+    assert {name: choice.use for name, choice in swap.choices.items()} == {"restored": "shop-db.restored"}
+    assert swap.steps["swap"].role == "database"
+    discard = runbook.procedures["database-discard"]
+    assert (discard.kind, ops(runbook, "database-discard")) == ("other", {"discard": "shop-db.discard"})
+    with_it = ops(runbook, "option-b-database")
+    assert (with_it["up"], with_it["restore-beside"], "find-backup" in with_it) == (
+        "compose.up",
+        "shop-db.restore",
+        False,
+    )
+    corruption = runbook.procedures["database-corruption"]
+    assert (corruption.kind, corruption.then) == ("other", "database-swap"), "nothing is rolled back by it yet"
+    assert (corruption.steps["dump"].if_needed, corruption.steps["dump"].manual is not None) == (True, True)
+    assert ops(runbook, "database-corruption")["stop"] == "compose.stop"
+
+
+def test_which_of_two_ways_to_a_backup_to_take_is_told_by_both(tmp_path: Path) -> None:
+    runbook = book(tmp_path, f"shop-db: {BACKED_UP}")
+    corruption, restore = (runbook.procedures[name].use_when for name in ("database-corruption", "database-restore"))
+    assert ("stops all writes" in corruption, "counts the damage" in corruption) == (True, True)
+    assert "Scenario 3" in restore
+    assert max(len(corruption), len(restore)) <= 84, "it is read in a dialog of 80 columns, tired"
+
+
+def test_whether_its_data_holds_is_a_signal_and_is_verified(tmp_path: Path) -> None:
+    runbook, before = book(tmp_path, f"shop-db: {BACKED_UP}"), default_runbook()
+    for name in ("integrity-errors", "foreign-key-violations"):
+        source = runbook.signals[name].source
+        assert source is not None
+        assert (source.platform, source.signal, before.signals[name].source) == ("shop-db", name, None)
+    checks = {
+        name: (runbook.verification[name].use, runbook.verification[name].proves) for name in ("integrity", "counts")
+    }
+    assert checks == {name: (f"shop-db.{name}", "integrity-verified") for name in ("integrity", "counts")}
+    assert (before.verification["counts"].use, "integrity" in before.verification) == ("ask-a-person", False)
+
+
+def test_a_database_alone_leaves_the_application_to_a_person(tmp_path: Path) -> None:
+    runbook = book(tmp_path, f"database: {BACKED_UP}")
+    assert ops(runbook, "database-swap") == {
+        "stop": None,
+        "swap": "database.swap",
+        "integrity": "database.assess",
+        "restart": None,
+    }
+    assert ops(runbook, "stop-writes") == {"stop": None}
+    sources = {name: signal.source.signal for name, signal in runbook.signals.items() if signal.source is not None}
+    assert sources == {
+        "health-db": "reachable",
+        "migrations-failed": "migrations-failed",
+        "integrity-errors": "integrity-errors",
+        "foreign-key-violations": "foreign-key-violations",
+    }
+    assert same(runbook.procedures["option-b-database"], default_runbook().procedures["option-b-database"])
+
+
+@pytest.mark.parametrize(
+    ("platforms", "chosen"),
+    [
+        ("database: {plugin: postgres}", None),
+        (f"a: {{plugin: postgres}}, b: {BACKED_UP}", "b"),
+        (f"a: {BACKED_UP}, postgres: {BACKED_UP}", "postgres"),
+        (f"a: {BACKED_UP}, b: {BACKED_UP}", None),
+    ],
+    ids=["no-backups", "one-of-two", "by-its-name", "which"],
+)
+def test_the_database_that_is_meant_has_backups_and_is_told_apart(
+    tmp_path: Path, platforms: str, chosen: str | None
+) -> None:
+    loaded = read(tmp_path, f"platforms: {{{platforms}}}\n")
+    assert ops(loaded.runbook, "database-swap")["swap"] == (f"{chosen}.swap" if chosen else None)
+    told = [warning for warning in loaded.warnings if "2 databases (a, b)" in warning.found]
+    assert len(told) == (platforms == f"a: {BACKED_UP}, b: {BACKED_UP}")
+
+
+def test_the_coverage_says_that_warroom_restores(tmp_path: Path) -> None:
+    now = {each.id: each for each in coverage(book(tmp_path, f"compose: {SHOP}, db: {BACKED_UP}"), commands=())}
+    mine = [name for name in now if name.startswith(("option-b.database.", "scenario-3.3", "scenario-3.get-latest"))]
+    assert len(mine) > 9
+    assert {now[name].status for name in mine} == {"implemented"}
+
+
+def test_the_runbook_for_a_database_that_the_readme_shows_is_all_it_takes(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("## The database")[2].partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "warroom.yaml").write_text(shown, encoding="utf-8")
+    runbook = load(tmp_path / "warroom.yaml").runbook
+    for name in ("database-restore", "database-swap", "database-discard"):
+        assert all(runbook.procedures[name].steps[step].op for step in runbook.procedures[name].steps)

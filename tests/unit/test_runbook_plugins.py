@@ -12,6 +12,11 @@ from tests.runbooks import HEAD, PLATFORM, loaded, mistakes
 
 STEP = PLATFORM + "procedures: {p: {title: t, use_when: u, steps: {s: {title: t, op: "
 
+CHOOSING = (
+    PLATFORM + "procedures: {p: {title: t, use_when: u, choices: {it: {title: c, use: shop.versions}}, "
+    "steps: {s: {title: t, op: shop.restart, with: {version: '${choice.it}'}}}}}"
+)
+
 PLUGINS = {
     "not installed": (
         HEAD + "platforms: {a: {plugin: shp}}",
@@ -54,6 +59,24 @@ PLUGINS = {
     "operation's pattern": (
         STEP + "shop.restart, with: {version: '${target.commit}'}}}}}",
         '6:97: found the text "${target.commit}", expected a text like ^v[0-9.]+$',
+    ),
+    "a choice that the platform lacks": (
+        CHOOSING.replace("shop.versions", "shop.version"),
+        '6:71: found the unknown choice "shop.version", expected shop.versions; did you mean "shop.versions"?',
+    ),
+    "a choice of a platform that gives none": (
+        CHOOSING.replace("platforms: {", "platforms: {plain: {plugin: plain, config: {address: x}}, ").replace(
+            "shop.versions", "plain.versions"
+        ),
+        '6:71: found the unknown choice "plain.versions", expected a platform that gives a choice: plain gives none',
+    ),
+    "a choice's other arguments": (
+        CHOOSING.replace("version: '${choice.it}'", "version: '${choice.it}', force: 1"),
+        "found the number 1, expected true or false",
+    ),
+    "a choice's argument that is not one": (
+        CHOOSING.replace("version:", "vers: x, version:"),
+        'found the unknown key "vers", expected one of after, force, version',
     ),
     "probe": (
         PLATFORM + "verification: {v: {sentence: s, use: shop.cuont}}",
@@ -111,6 +134,11 @@ def test_a_step_that_is_right(tmp_path: Path) -> None:
     text = STEP + "shop.restart, with: {version: '${target.version}', force: true}}}}}"
     step = loaded(tmp_path, text).runbook.procedures["p"].steps["s"]
     assert step.with_ == {"version": "${target.version}", "force": True}
+
+
+def test_what_is_chosen_later_is_not_held_to_a_pattern(tmp_path: Path) -> None:
+    procedure = loaded(tmp_path, CHOOSING).runbook.procedures["p"]
+    assert procedure.choices["it"].use == "shop.versions"
 
 
 def test_secrets_in_a_configuration_are_not_shown(tmp_path: Path) -> None:

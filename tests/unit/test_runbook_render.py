@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runbooks import HEAD, Plugins
+from tests.runbooks import HEAD, PLATFORM, Plugins
 from warroom.errors import BadInput
 from warroom.runbook.render import MOST_PROBLEMS, coverage_json, print_check, print_coverage, print_schema
 from warroom.runbook.starter import STARTER_FILE, init
@@ -38,9 +38,22 @@ def test_check_names_the_secrets_that_are_not_set_and_what_nobody_replaced(
     assert status == 0
     told = "\n".join(lines)
     assert "warning: not set here: env:DATABASE_URL." in told  # named by the plugin, not by the file
-    assert "Put your own in place of your-app.com in the lines to paste of: " in told
+    (host,) = (line for line in lines if line.startswith("  YOUR_HOST, "))
+    (web,) = (line for line in lines if line.startswith("  YOUR_WEB, "))
+    assert "database-swap (restart)" in host
+    assert "database-swap (stop, restart)" in web
     monkeypatch.setenv("DATABASE_URL", "postgres://somewhere")
     assert "not set here" not in "\n".join(print_check(path)[0])
+
+
+def test_check_says_what_a_person_chooses_and_for_what(tmp_path: Path) -> None:
+    path = tmp_path / "warroom.yaml"
+    steps = "steps: {s: {title: s, op: shop.restart, with: {version: '${choice.it}'}}}"
+    made = f"{{title: t, use_when: u, choices: {{it: {{title: The version, use: shop.versions}}}}, {steps}}}"
+    path.write_text(f"{PLATFORM}procedures: {{a: {made}, b: {made}}}\n", encoding="utf-8")
+    lines, status = print_check(path, Plugins())
+    assert status == 0
+    assert "A person chooses before the plan is made: The version, for a and b." in lines
 
 
 def test_check_lists_every_mistake(tmp_path: Path) -> None:
@@ -95,7 +108,7 @@ def test_what_the_starter_only_shows_works_as_well(tmp_path: Path) -> None:
     lines, status = print_check(path)
     assert status == 0, lines
     (run,) = (line for line in lines if line.startswith("Run by warroom: "))
-    assert "option-b, option-c, stop-writes, resume-writes" in run
+    assert "option-b, option-c, database-corruption, database-restore and 7 more." in run
     assert not any("UNKNOWN" in line and "http-error-ratio" in line for line in lines)
     for source in ("compose", "kubernetes", "prometheus", "sentry", "http", "postgres", "redis"):
         broken = shown.replace(

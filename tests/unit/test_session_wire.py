@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import sys
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -283,6 +286,24 @@ async def test_whoever_does_not_begin_with_hello_is_refused() -> None:
         streams[1].write(b'{"do":"query","id":4,"query":{"ask":"guards"}}\n')
         assert (await next_json(streams))["do"] == "hello"
         assert "must be a hello" in str((await next_json(streams))["cause"])
+
+
+async def test_a_request_that_is_taken_back_at_once_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both lines are there before its task has begun; what was made for it and never awaited would be warned of."""
+    told: list[sys.UnraisableHookArgs] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    session = ScriptedSession()
+    session.hold.clear()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "coroutine '_Connection._query' was never awaited")
+        async with served(session) as streams:
+            asked = b'{"do":"query","id":4,"query":{"ask":"guards"}}\n{"do":"cancel","id":4}\n'
+            streams[1].write(encode(Hello()) + asked + b"nonsense\n")
+            assert (await next_json(streams))["do"] == "hello"
+            assert (await next_json(streams))["do"] == "error", "all before it has been read"
+        gc.collect()
+    assert session.cancelled == 0, "it had not begun"
+    assert [str(each.exc_value) for each in told] == []
 
 
 async def test_nonsense_from_the_server_fails_everything_clearly() -> None:

@@ -186,6 +186,18 @@ def test_a_negative_count_is_no_news_that_nothing_happened() -> None:
     assert not series.known
 
 
+def test_a_window_moves_on_with_time_alone_and_with_every_sample() -> None:
+    series = Series("ratio", 60)
+    for second, value in ((1, 0.5), (2, 0.0), (3, 0.25)):
+        series.add(a_sample(value, second, count=10), float(second))
+    seen = [series.window(now, 2.0) for now in (3.0, 3.0, 3.5, 4.0, 9.0)]
+    assert [(window.value, window.seen) for window in seen] == [(0.125, 20)] * 3 + [(0.25, 10)] * 2
+    assert series.window(9.0, 60.0).value == 0.25
+    series.add(a_sample(0.75, 9, count=10), 9.0)
+    assert [series.window(9.0, over).value for over in (2.0, 60.0)] == [0.75, 0.375]
+    assert series.window(3.0, 60.0).seen == 40, "also asked of a time before"
+
+
 def test_worse_is_down_for_a_state_and_unknown_where_nothing_is_known() -> None:
     bench = Bench()
     for i in range(300):
@@ -286,8 +298,10 @@ async def test_the_stores_file_is_not_in_the_way_of_a_reader(tmp_path: Path) -> 
     await store.flush()
     with sqlite3.connect(f"file:{tmp_path / 'samples.db'}?mode=ro", uri=True) as reader:
         assert reader.execute("SELECT count(*) FROM samples").fetchone() == (1,)
-        async with asyncio.timeout(5):
+        store.add(a_sample(0.2), "errors")
+        async with asyncio.timeout(60):
             await store.flush()
+        assert store.problem == "", "one that is in the way is waited for, and then said"
     await store.close()
 
 

@@ -17,6 +17,8 @@ import pytest
 from tests.engines import a_running
 from tests.world import PLUGIN, until
 from warroom.api import Context, SignalOffer
+from warroom.engine.core import Options
+from warroom.model.intent import CloseIncident
 from warroom.model.runbook import Condition, Runbook, SignalSource
 from warroom.model.signal import Sample
 from warroom.runbook import default_runbook
@@ -94,6 +96,22 @@ def test_it_fires_within_its_window_and_one_interval_and_clears_again(name: str)
     play.until_status(name, well(condition), "ok", clear_within)
 
 
+ROWS = [name for name, (_, condition) in CONDITIONS.items() if unit(condition) == "count"]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_are_told_by_the_newest_count_and_by_no_mean_with_those_of_before(name: str) -> None:
+    trigger, _ = CONDITIONS[name]
+    play = Play()
+    play.until_status(name, 0, "ok", 100)
+    for _ in range(5):
+        play.until_status(name, 0, "ok", EVERY)
+    play.until_status(name, 53, "firing", EVERY)
+    assert play.book.readings()[trigger].value == 53
+    play.until_status(name, 0, "clearing", EVERY)
+    assert play.book.readings()[trigger].value == 0
+
+
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_at_its_limit_exactly_it_stays_quiet(name: str) -> None:
     _, condition = CONDITIONS[name]
@@ -169,6 +187,38 @@ async def test_what_can_not_be_true_reads_unknown_and_opens_nothing(
         seen = sensing.readings["performance"]
         assert (seen.status, seen.words[: len(words)]) == ("unknown", words)
         assert running.state.incident is None
+
+
+@pytest.mark.parametrize(("scenario", "opens"), [(None, True), ("bad-release", False)])
+async def test_what_fires_after_an_incident_opens_another_but_in_a_drill(
+    tmp_path: Path, scenario: str | None, opens: bool
+) -> None:
+    trigger, condition = CONDITIONS["memory"]
+    sections, world = told(tmp_path, "memory", **{condition.signal: well(condition)}), tmp_path / "world"
+
+    def say(value: float) -> None:
+        (world / "part").write_text(json.dumps({condition.signal: value}))
+        (world / "part").rename(world / "signals.json")
+
+    options = Options(scenario=scenario)
+    async with a_running(tmp_path, plugin=replace(PLUGIN, signals=Told()), options=options, **sections) as running:
+        sensing = running.engine.sensing
+
+        async def reads(status: str) -> None:
+            await until(lambda: sensing.readings and sensing.readings[trigger].status == status)
+
+        await reads("ok")
+        say(bad(condition))
+        await until(lambda: running.state.incident is not None)
+        await running.ok(CloseIncident(outcome="unresolved", reason="it is over"))
+        say(well(condition))
+        await reads("ok")
+        say(bad(condition))
+        await reads("firing")
+        read = sensing.readings
+        await until(lambda: sensing.readings is not read)  # what is to be opened is known by now
+        another = bool(sensing._unopened) or len(running.engine.core.folder.incidents()) == 2
+        assert another == opens
 
 
 @pytest.mark.parametrize("name", NOT_IN_THE_LAB)

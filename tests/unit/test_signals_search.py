@@ -133,7 +133,7 @@ def test_an_expression_that_backtracks_for_ever_is_given_up_and_holds_up_nothing
     over.set()
     heart.join()
     assert "takes too long on a line of web (line 1)" in page.problem
-    assert took < 10
+    assert took < 60
     assert len(beats) > 3  # the interpreter was free all the while
     spool.append([LogLine(source="web", text="still written")])
     assert texts(whole(spool, asked(has=("still",)))) == ["still written"]

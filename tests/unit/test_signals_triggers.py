@@ -54,6 +54,22 @@ class Bench:
         return self.book.readings()["t"]
 
 
+def test_where_one_look_is_enough_what_it_says_is_told() -> None:
+    """Who changed something is in the source's words, and in nothing else that the journal keeps."""
+    bench = Bench(production({"signal": "auth", "below": 1}))
+    assert bench.give("auth", 1.0, count=1, seconds=5).status == "ok"
+
+    def looks(value: float, words: str) -> TriggerReading:
+        bench.clock.tick(2)
+        sample = Sample(signal="auth", value=value, count=1, at=bench.clock.now(), words=words)
+        bench.book.add(sample, "auth")
+        return bench.now()
+
+    fires = looks(0.0, "ci changed it")
+    assert (fires.status, fires.words) == ("firing", "ci changed it")
+    assert looks(1.0, "as it was left").words.startswith("1 of 7 checks failed")
+
+
 def test_it_counts_towards_firing_in_sight_and_fires_after_five_minutes() -> None:
     bench = Bench(production(ERRORS))
     assert bench.give("errors", 0.09, seconds=1).status == "pending"

@@ -15,6 +15,7 @@ import pytest
 
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
+from tests.unit.test_model_cutover import ran
 from warroom.cli.status import report_status
 from warroom.errors import WarroomError
 from warroom.journal.folder import StateFolder
@@ -23,12 +24,12 @@ from warroom.model import event as ev
 from warroom.model import intent as it
 from warroom.model.event import Actor
 from warroom.report.status import Status, sentences, status
-from warroom.testing.builders import an_incident
+from warroom.testing.builders import a_plan, a_step, an_incident
 from warroom.testing.clock import START
 
 
-def at_its(story: Story) -> Status:
-    found = status(story.events, story.now() + timedelta(seconds=120))
+def at_its(story: Story, engine: str = "") -> Status:
+    found = status(story.events, story.now() + timedelta(seconds=120), engine=engine)
     assert found is not None
     return found
 
@@ -63,14 +64,32 @@ def test_an_open_incident_is_told_in_sentences_the_most_urgent_first() -> None:
     assert found.exit_status == 2
 
 
+def test_that_writes_are_stopped_is_told_before_anything_else_about_it() -> None:
+    story = opened()
+    stop = a_plan(a_step("stop", role="stop-writes"), purpose="stop-writes", target=None)
+    for body in ran(stop):
+        story.push(body)
+    found = at_its(story)
+    assert found.stopped.startswith("Writes are stopped since ")
+    assert f"{found.stopped}." in list(sentences(found))
+    story.push(ev.IncidentClosed(outcome="mitigated", reason="enough"))
+    assert at_its(story).stopped == ""
+
+
 def test_a_run_its_steps_and_what_became_of_them_are_told() -> None:
     story = planned()
     assert "Step 1 of 2, Deploy the target: planned." in list(sentences(at_its(story)))
     plan_hash = at_plan(story)
     story.on[it.RunPlan](it.RunPlan(hash=plan_hash))
-    said = list(sentences(at_its(story)))
+    said = list(sentences(at_its(story, "process 7 on host")))
     assert "Plan lab-rollback to v1.0.0-beta.2: running." in said
     assert "Step 1 of 2, Deploy the target: under way." in said
+    killed = at_its(story)
+    assert killed.exit_status == 3
+    said = list(sentences(killed))
+    assert "Plan lab-rollback to v1.0.0-beta.2: UNKNOWN." in said
+    assert any(line.startswith("Step 1 of 2, Deploy the target: UNKNOWN (it ended while") for line in said)
+    assert any(line.startswith("Next: Start warroom") for line in said)
     story.crashed()
     found = at_its(story)
     assert found.exit_status == 3

@@ -99,6 +99,14 @@ SENTENCES: list[tuple[Body, str]] = [
     (ev.EvidenceMissing(bundle="b1", collector="dump", reason="timed out"), "dump gave no evidence: timed out"),
     (ev.EvidenceUnsealed(bundle="b1", reason="disk full"), "evidence b1 was not sealed: disk full"),
     (
+        ev.ProofStarted(bundle="b1", collector="db.dump", words="restored beside", platform="db", calls=(a_call(),)),
+        "db.dump of evidence b1 is tried: restored beside",
+    ),
+    (
+        ev.ProofEnded(bundle="b1", collector="db.dump", verdict="pass", words="8 tables, 47 rows"),
+        "db.dump of evidence b1 is proven: 8 tables, 47 rows",
+    ),
+    (
         ev.EvidenceSealed(bundle="b1", path="/e", seal=HASH, files=1, size=12345, kinds=("log",)),
         "evidence b1 sealed: 1 file, 12,345 bytes, seal 0123456789ab",
     ),

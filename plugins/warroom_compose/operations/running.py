@@ -32,12 +32,20 @@ from warroom_compose.project import Container
 from warroom_compose.times import ns_of
 
 EXPECTED_S = 5.0
+STOPPED = (0, 128 + 9, 128 + 15)
+"""How a container exits that was asked to, or was killed for not doing so: nobody can tell it from one not started."""
 
 
 class StopArgs(ServicesArgs):
     """``grace``: between asking and killing; left out, what the project's files say (10 s where they say nothing)."""
 
     grace: Annotated[Duration, Field(ge=0, le=600)] | None = None
+
+
+class StartArgs(ServicesArgs):
+    """``after_stop``: a step before it, in the same plan, stops them all; so taking it back stops them again."""
+
+    after_stop: bool = False
 
 
 async def facts_of(ctx: Context, services: Services) -> dict[str, Any]:
@@ -72,6 +80,8 @@ class Stop:
             inverse=(calls.plain(words(facts["bare"]), "start", *running),) if running else None,
             no_inverse="" if running else "none of them runs",
             pinned=pinned(facts, definition=False),
+            restores="",
+            stops=tuple(running),
             notes=("their containers stay, with what they wrote: only `up` makes new ones",),
             expected_s=EXPECTED_S,
             timeout_s=(args.grace or 0) + calls.SLACK * 2 + 30,
@@ -100,19 +110,22 @@ class Start:
     name = "start"
     title = "Start services again"
     risk: Risk = "disruptive"
-    args: type[BaseModel] = ServicesArgs
+    args: type[BaseModel] = StartArgs
 
-    async def facts(self, ctx: Context, args: ServicesArgs) -> Facts:
+    async def facts(self, ctx: Context, args: StartArgs) -> Facts:
         return await facts_of(ctx, args.services)
 
-    def preview(self, config: Config, args: ServicesArgs, facts: Facts) -> Preview:
-        compose, running = words(facts["usual"]), words(facts["running"])
+    def preview(self, config: Config, args: StartArgs, facts: Facts) -> Preview:
+        compose = words(facts["usual"])
+        running = () if args.after_stop else words(facts["running"])
         stopped = [service for service in args.services if service not in running]
         return Preview(
             calls=(calls.plain(compose, "start", *args.services),),
             inverse=(calls.stop(words(facts["bare"]), stopped),) if stopped else None,
             no_inverse="" if stopped else "all of them run already",
             pinned=pinned(facts),
+            restores="",
+            starts=tuple(stopped),
             notes=("services that they need are started as well",),
             expected_s=EXPECTED_S,
             timeout_s=calls.SLACK * 2 + 30,
@@ -121,7 +134,7 @@ class Start:
     def outputs(self, results: Sequence[CallResult]) -> Mapping[str, str]:
         return {}
 
-    async def check(self, ctx: Context, args: ServicesArgs, facts: Facts) -> Look:
+    async def check(self, ctx: Context, args: StartArgs, facts: Facts) -> Look:
         try:
             async with scene(ctx) as here:
                 return await _running(here, args.services, facts)
@@ -136,7 +149,8 @@ async def _running(here: Scene, services: Sequence[str], facts: Facts) -> Look:
         return Look(verdict="done", seen=_stands(found))
     fresh = [one for one in down if ns_of(one.started_at) != mapping(facts["started"]).get(one.id)]
     if fresh:
-        return Look(verdict="partly", seen=await plight(here.engine, fresh[0]))
+        stopped = down == list(found) and all(one.exit_code in STOPPED and not one.oom_killed for one in down)
+        return Look(verdict="not-begun" if stopped else "partly", seen=await plight(here.engine, fresh[0]))
     up = [one for one in found if one.service not in words(facts["running"]) and one.running]
     return Look(verdict="partly" if up else "not-begun", seen=_stands(found))
 

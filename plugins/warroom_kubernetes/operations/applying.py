@@ -11,14 +11,15 @@ from pydantic import BaseModel
 
 from warroom.api import BadInput, Context, Facts
 from warroom.model.plan import Preview, Risk
-from warroom_kubernetes.asking import cluster
 from warroom_kubernetes.config import AbsolutePath, Config
-from warroom_kubernetes.controllers import AUTOSCALERS
+from warroom_kubernetes.objects.controllers import AUTOSCALERS
 from warroom_kubernetes.operations.args import WorkloadArgs
 from warroom_kubernetes.operations.autoscalers import KEPT, at_of
-from warroom_kubernetes.operations.scene import Json, find, may, scaled_by
 from warroom_kubernetes.operations.setting import Setting, Settings, facts_of, preview_of
-from warroom_kubernetes.paths import VERSIONS
+from warroom_kubernetes.operations.subject import Json, find, may, scaled_by
+from warroom_kubernetes.reach.asking import cluster
+from warroom_kubernetes.reach.paths import VERSIONS
+from warroom_kubernetes.reach.plainly import Odd, documents
 
 LONGEST = 256 * 1024
 """Bytes of a manifest."""
@@ -26,9 +27,10 @@ KIND = "HorizontalPodAutoscaler"
 
 
 class HpaApplyArgs(WorkloadArgs):
-    """``manifest``: a file with the autoscaler in it, beside whatever else."""
+    """``manifest``: a file with the autoscaler in it, beside whatever else; left out, the one that the workload's
+    configuration names as ``autoscaler``."""
 
-    manifest: AbsolutePath
+    manifest: AbsolutePath | None = None
 
 
 class HpaApply(Settings):
@@ -40,14 +42,15 @@ class HpaApply(Settings):
     args: type[BaseModel] = HpaApplyArgs
 
     async def facts(self, ctx: Context, args: HpaApplyArgs) -> Facts:
-        declared = await asyncio.to_thread(_autoscalers, args.manifest)
+        manifest = _manifest(ctx.config, args)
+        declared = await asyncio.to_thread(_autoscalers, manifest)
         async with cluster(ctx) as api:
             one = await find(ctx, api, args.workload)
             hpas = {str(hpa["metadata"]["name"]): hpa for hpa in await scaled_by(api, one)}
             named = [name for name in declared if name in hpas]
             if not named:
                 raise BadInput(
-                    f"{args.manifest} has no autoscaler of {one.title}",
+                    f"{manifest} has no autoscaler of {one.title}",
                     f"it has: {', '.join(declared) or 'none'}; {one.title} has: {', '.join(hpas) or 'none'}",
                     "correct the path, or apply the manifest by hand",
                 )
@@ -62,6 +65,15 @@ class HpaApply(Settings):
 
     def preview(self, config: Config, args: HpaApplyArgs, facts: Facts) -> Preview:
         return preview_of(facts)
+
+
+def _manifest(config: Config, args: HpaApplyArgs) -> str:
+    declared = config.workloads.get(args.workload)
+    found = args.manifest or (declared.autoscaler if declared is not None else None)
+    if found is None:
+        hint = f"workloads: {{{args.workload}: {{autoscaler: /PATH/hpa.yaml}}}}"
+        raise BadInput(f"No manifest of an autoscaler of {args.workload} is named", "the step names none either", hint)
+    return found
 
 
 def differences(was: Any, now: Any, at: str = "") -> Iterator[str]:
@@ -83,8 +95,8 @@ def _autoscalers(path: str) -> dict[str, Json]:
             raw = file.read(LONGEST + 1)
         if len(raw) > LONGEST:
             raise BadInput(f"{path} is too long", f"a manifest has at most {LONGEST // 1024} kB")
-        found = [one for one in yaml.safe_load_all(raw) if isinstance(one, dict) and one.get("kind") == KIND]
-    except (OSError, yaml.YAMLError, ValueError) as error:
+        found = [one for one in documents(raw.decode()) if isinstance(one, dict) and one.get("kind") == KIND]
+    except (OSError, yaml.YAMLError, ValueError, TypeError, RecursionError, Odd) as error:
         raise BadInput(f"{path} can't be read", str(error)[:300], "name the manifest of the autoscaler") from None
     for one in found:
         if one.get("apiVersion") not in VERSIONS[AUTOSCALERS]:

@@ -9,15 +9,15 @@ from pydantic import BaseModel, JsonValue
 
 from warroom.api import BadInput, Context, Facts
 from warroom.model.plan import Preview, Risk
-from warroom_kubernetes.asking import Cluster, cluster
-from warroom_kubernetes.calls import At
+from warroom_kubernetes.changes.calls import At
+from warroom_kubernetes.changes.patching import noted, noted_json
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.controllers import AUTOSCALERS
+from warroom_kubernetes.objects.controllers import AUTOSCALERS
 from warroom_kubernetes.operations.args import WorkloadArgs
-from warroom_kubernetes.operations.scene import Found, Json, find, may, scaled_by
 from warroom_kubernetes.operations.setting import Setting, Settings, facts_of, preview_of
-from warroom_kubernetes.patching import noted
-from warroom_kubernetes.paths import VERSIONS, kubectl_name, path
+from warroom_kubernetes.operations.subject import Found, Json, find, may, scaled_by
+from warroom_kubernetes.reach.asking import Cluster, cluster
+from warroom_kubernetes.reach.paths import VERSIONS, kubectl_name, path
 
 KEPT = "warroom/behavior"
 """On one that is held still: its own ``behavior`` as JSON, ``null`` where it had none."""
@@ -61,7 +61,7 @@ class HpaRestore(Settings):
     async def facts(self, ctx: Context, args: WorkloadArgs) -> Facts:
         async with cluster(ctx) as api:
             one, hpas = await _of(ctx, api, args)
-            settings = [_restored(one.at, hpa) for hpa in hpas if KEPT in (hpa["metadata"].get("annotations") or {})]
+            settings = [restored(one.at, hpa) for hpa in hpas if KEPT in (hpa["metadata"].get("annotations") or {})]
             if not settings:
                 raise BadInput(
                     f"No autoscaler of {one.title} is held still by warroom",
@@ -108,13 +108,15 @@ def suspended(beside: At, hpa: Json) -> Setting:
     return Setting(at, title, "behavior", "/spec/behavior", was, becomes, more, back)
 
 
-def _restored(beside: At, hpa: Json) -> Setting:
+def restored(beside: At, hpa: Json) -> Setting:
     at = at_of(beside, hpa)
     notes = hpa["metadata"]["annotations"]
     try:
-        becomes: Any = json.loads(notes[KEPT])
+        becomes: Any = noted_json(notes[KEPT])
     except ValueError:
-        raise BadInput(f"What {at.name} was before can't be read", f"its annotation {KEPT} is no JSON") from None
+        raise BadInput(
+            f"What {at.name} was before can't be read", f"its annotation {KEPT} is not what warroom notes"
+        ) from None
     left = {key: value for key, value in notes.items() if key != KEPT}
     after: Json = {"metadata": {"annotations": left}}
     more, back = tuple(noted(hpa, KEPT, None)), tuple(noted(after, KEPT, notes[KEPT]))

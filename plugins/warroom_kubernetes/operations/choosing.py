@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from warroom.api import BadInput
+from warroom_kubernetes.objects.revisions import Revision, find
 from warroom_kubernetes.operations.args import UndoArgs
-from warroom_kubernetes.operations.scene import Found
-from warroom_kubernetes.revisions import Revision, find
+from warroom_kubernetes.operations.subject import Found
 
 LIMIT = 10
 """``revisionHistoryLimit`` where none is given."""
@@ -35,7 +35,9 @@ def chosen(one: Found, revisions: Sequence[Revision], args: UndoArgs) -> Revisio
             missed = missed or error
     assert missed is not None
     if earlier:
-        raise missed
+        named = args.version or args.to or args.digest
+        title = missed.title.replace("There is no revision", f"{one.title} has no revision")
+        raise BadInput(title.replace(repr(words[0][:100]), repr(named[:100])), missed.cause, missed.hint)
     why, hint = _why_none(one, revisions)
     raise BadInput(missed.title, f"{missed.cause}; {why}", hint)
 

@@ -9,16 +9,16 @@ from pydantic import BaseModel, JsonValue
 
 from warroom.api import BadInput, Context, Facts
 from warroom.model.plan import Preview, Risk
-from warroom_kubernetes.acting import Acting, acting
-from warroom_kubernetes.asking import Cluster, cluster
-from warroom_kubernetes.calls import At
+from warroom_kubernetes.changes.calls import At
+from warroom_kubernetes.changes.patching import noted, noted_json, value_at
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.controllers import APPLICATIONS, AUTOSCALERS, controllers
+from warroom_kubernetes.objects.controllers import APPLICATIONS, controllers
 from warroom_kubernetes.operations.args import WorkloadArgs
-from warroom_kubernetes.operations.scene import Found, find, may
 from warroom_kubernetes.operations.setting import Setting, Settings, facts_of, preview_of
-from warroom_kubernetes.patching import noted, value_at
-from warroom_kubernetes.paths import path
+from warroom_kubernetes.operations.subject import Found, find, may
+from warroom_kubernetes.reach.asking import Cluster, cluster
+from warroom_kubernetes.reach.paths import path
+from warroom_kubernetes.workload.contenders import Acting, acting
 
 KEPT = "warroom/suspended"
 """On a controller that was told to leave it: what its field was, as JSON."""
@@ -76,9 +76,7 @@ async def _found(ctx: Context, api: Cluster, args: WorkloadArgs) -> tuple[Found,
     """Those whose object is in this cluster. Raises BadInput where there is none."""
     one = await find(ctx, api, args.workload)
     seen = [each for each in await acting(api, controllers(one.object)) if each.controller.touches == "template"]
-    known = [
-        each for each in seen if each.thing is not None and each.at is not None and each.at.resource != AUTOSCALERS
-    ]
+    known = [each for each in seen if each.thing is not None and each.at is not None]
     if not known:
         why = (
             "; ".join(each.words for each in seen) or "none is recognised by its labels, annotations or managed fields"
@@ -130,9 +128,11 @@ def _resumed(beside: Found, each: Acting) -> Setting:
     at, title, field, called = _place(beside, each)
     notes = _notes(each)
     try:
-        becomes: Any = json.loads(notes[KEPT])
+        becomes: Any = noted_json(notes[KEPT])
     except ValueError:
-        raise BadInput(f"What {title} was before can't be read", f"its annotation {KEPT} is no JSON") from None
+        raise BadInput(
+            f"What {title} was before can't be read", f"its annotation {KEPT} is not what warroom notes"
+        ) from None
     assert each.thing is not None
     after = {"metadata": {"annotations": {key: value for key, value in notes.items() if key != KEPT}}}
     more, back = tuple(noted(each.thing, KEPT, None)), tuple(noted(after, KEPT, notes[KEPT]))

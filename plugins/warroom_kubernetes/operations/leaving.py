@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from warroom.model.units import listed
-from warroom_kubernetes.managers import writers
-from warroom_kubernetes.operations.scene import Found, Json
-from warroom_kubernetes.revisions import Revision
-from warroom_kubernetes.rollouts import on_delete
-from warroom_kubernetes.stuck import troubles
-from warroom_kubernetes.templates import changes, containers
-
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-
-
-def configuration(template: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Names of the ConfigMaps and the Secrets that its pods use."""
-    maps: set[str] = set()
-    secrets: set[str] = set()
-    spec = template.get("spec") or {}
-    for one in containers(template):
-        for each in one.get("envFrom") or ():
-            maps.add(str((each.get("configMapRef") or {}).get("name") or ""))
-            secrets.add(str((each.get("secretRef") or {}).get("name") or ""))
-        for each in one.get("env") or ():
-            source = each.get("valueFrom") or {}
-            maps.add(str((source.get("configMapKeyRef") or {}).get("name") or ""))
-            secrets.add(str((source.get("secretKeyRef") or {}).get("name") or ""))
-    for volume in spec.get("volumes") or ():
-        for source in [volume, *((volume.get("projected") or {}).get("sources") or ())]:
-            maps.add(str((source.get("configMap") or {}).get("name") or ""))
-            secret = source.get("secret") or {}
-            secrets.add(str(secret.get("secretName") or secret.get("name") or ""))
-    return sorted(maps - {""}), sorted(secrets - {""})
+from warroom_kubernetes.objects.controllers import LAST_APPLIED
+from warroom_kubernetes.objects.managers import writers
+from warroom_kubernetes.objects.revisions import Revision
+from warroom_kubernetes.objects.rollouts import on_delete
+from warroom_kubernetes.objects.stuck import summed, troubles
+from warroom_kubernetes.objects.templates import changes
+from warroom_kubernetes.operations.subject import Found, Json
 
 
-def notes(one: Found, now: Revision | None, target: Revision, hpas: Sequence[Json], maps: Sequence[Json]) -> list[str]:
-    """``maps``: the ConfigMaps that the target's pods use, those that are there."""
+def notes(
+    one: Found, now: Revision | None, target: Revision, hpas: Sequence[Json], configs: Sequence[str]
+) -> list[str]:
+    """``configs``: what is known of the ConfigMaps and Secrets that the target's pods use, beside what they were."""
     return [
         *_both_ways(one, now, target),
         *_by_whom(one),
         *_numbers(one, hpas),
-        *_configuration(target, maps),
+        *(f"not taken back: {words}" for words in configs),
         *_manner(one),
         *_last_applied(one),
     ]
@@ -76,24 +55,6 @@ def _numbers(one: Found, hpas: Sequence[Json]) -> Iterator[str]:
         yield f"not taken back: the autoscaler {name}, which sets that number between {least} and {most}"
 
 
-def _configuration(target: Revision, maps: Sequence[Json]) -> Iterator[str]:
-    wanted, secrets = configuration(target.template)
-    there = {str(each["metadata"]["name"]): each for each in maps}
-    if missing := [name for name in wanted if name not in there]:
-        yield f"its pods ask for what is not there: ConfigMap {listed(missing, 6)}"
-    since = []
-    for name, each in there.items():
-        last = next((one for one in writers(each, ()) if one.at is not None), None)
-        if last is not None and last.at is not None and target.made_at is not None and last.at > target.made_at:
-            since.append(f"{name} (by {last.words})")
-    if since:
-        yield f"not taken back, and changed since that revision was made: ConfigMap {listed(since, 6)}"
-    same = [f"ConfigMap {name}" for name in there if not any(each.startswith(f"{name} ") for each in since)]
-    kept = [*same, *(f"Secret {name}" for name in secrets)]
-    if kept:
-        yield f"not taken back: {listed(kept, 8)}, which stay as they are now"
-
-
 def _manner(one: Found) -> Iterator[str]:
     spec = one.spec
     if one.kind == "Deployment" and (spec.get("strategy") or {}).get("type") == "Recreate":
@@ -121,4 +82,4 @@ def plight(one: Found, pods: Sequence[Json]) -> Iterator[str]:
     """What is the matter with it now: for somebody who goes back because of it."""
     found = troubles(one.object, pods)
     if found:
-        yield f"now: {listed([each.words for each in found], 3)}"
+        yield f"now: {summed(found)}"

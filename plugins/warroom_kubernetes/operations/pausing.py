@@ -10,14 +10,14 @@ from pydantic import BaseModel, JsonValue
 from warroom.api import BadInput, Context, Facts, WarroomError
 from warroom.model.call import CallResult
 from warroom.model.plan import Look, Preview, Risk
-from warroom_kubernetes import calls
-from warroom_kubernetes.asking import cluster
+from warroom_kubernetes.changes import calls
+from warroom_kubernetes.changes.patching import put, test, value_at
 from warroom_kubernetes.config import Config
+from warroom_kubernetes.objects.rollouts import on_delete, rollout
 from warroom_kubernetes.operations.args import WorkloadArgs
-from warroom_kubernetes.operations.scene import Found, find, listing, mapping, may, pin, pinned, tried, unseen
 from warroom_kubernetes.operations.setting import Setting, Settings, facts_of, preview_of
-from warroom_kubernetes.patching import put, test, value_at
-from warroom_kubernetes.rollouts import on_delete, rollout
+from warroom_kubernetes.operations.subject import Found, find, listing, mapping, may, pin, pinned, tried, unseen
+from warroom_kubernetes.reach.asking import cluster
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _HEAD = "/spec/template/metadata"
@@ -54,7 +54,8 @@ async def _paused(ctx: Context, args: WorkloadArgs, to: bool) -> Facts:
     async with cluster(ctx) as api:
         one = await find(ctx, api, args.workload)
         if one.kind != "Deployment":
-            raise BadInput(f"{one.title} can't be paused", "only a Deployment can", "leave this step out")
+            hint = f"stop-writes with workloads: [{one.key}] suspends it" if one.kind == "CronJob" else "leave it out"
+            raise BadInput(f"{one.title} can't be paused", "only the rollout of a Deployment can", hint)
         await may(api, one.at)
         was: JsonValue = True if one.spec.get("paused") else None
         words = ("pause", "resume") if to else ("resume", "pause")
@@ -87,7 +88,7 @@ class Restart:
             if value_at(one.object, f"{_HEAD}/annotations"):
                 ops.append(put(_NOTE, at))
             else:
-                ops = [ops[0], put(f"{_HEAD}/annotations", {RESTARTED: at})]
+                ops = [ops[0], test(f"{_HEAD}/annotations", None), put(f"{_HEAD}/annotations", {RESTARTED: at})]
             outcome = await tried(api, one.at, ops, f"to restart {one.title}")
             notes = ["the same template: what is wrong with the release itself stays wrong"]
             notes += (

@@ -10,18 +10,18 @@ from pydantic import BaseModel, Field
 from warroom.api import BadInput, Context, Facts, WarroomError
 from warroom.model.base import Duration
 from warroom.model.call import CallResult
-from warroom.model.plan import Look, Preview, Risk
+from warroom.model.plan import ALREADY, Look, Preview, Risk
 from warroom.model.units import listed
-from warroom_kubernetes import calls
-from warroom_kubernetes.asking import Cluster, NotThere, cluster
-from warroom_kubernetes.calls import At
+from warroom_kubernetes.changes import calls
+from warroom_kubernetes.changes.calls import At
 from warroom_kubernetes.config import Config, Name
-from warroom_kubernetes.finish import around
-from warroom_kubernetes.objects import is_ready
+from warroom_kubernetes.objects.fields import is_ready
+from warroom_kubernetes.objects.stuck import summed, troubles
 from warroom_kubernetes.operations.args import WorkloadArgs
-from warroom_kubernetes.operations.scene import Found, Json, find, listing, mapping, may, unseen
-from warroom_kubernetes.paths import path
-from warroom_kubernetes.stuck import summed, troubles
+from warroom_kubernetes.operations.subject import Found, Json, find, listing, mapping, may, unseen
+from warroom_kubernetes.reach.asking import Cluster, NotThere, cluster, server_now
+from warroom_kubernetes.reach.paths import path
+from warroom_kubernetes.workload.completion import around
 
 
 class DeletePodArgs(WorkloadArgs):
@@ -45,13 +45,15 @@ class DeletePod:
             where = path("v1", "pods", namespace=one.at.namespace, name=name)
             at = At(one.at.kubectl, one.at.namespace, "pod", name, where, uid)
             await may(api, at, "delete")
-        ill = summed(troubles(one.object, [pod], (), ctx.clock.now()))
+        ill = summed(troubles(one.object, [pod], (), server_now(ctx)))
         grace = (pod.get("spec") or {}).get("terminationGracePeriodSeconds", 30)
         notes = [
             ill or f"{name} is {'ready' if is_ready(pod) else 'not ready'}: nothing is seen to be the matter with it"
         ]
         notes.append(f"it has {grace} s to end, then it is killed; its controller makes another")
-        return {"at": at.told(), "owner": one.facts(), "again": one.kind == "StatefulSet", "notes": list(notes)}
+        # What is gone back to may be asked for already: as long as this pod stands it has not come to its end.
+        done = {ALREADY: False}
+        return {"at": at.told(), "owner": one.facts(), "again": one.kind == "StatefulSet", "notes": list(notes), **done}
 
     def preview(self, config: Config, args: DeletePodArgs, facts: Facts) -> Preview:
         at, owner = calls.at(mapping(facts["at"])), mapping(facts["owner"])

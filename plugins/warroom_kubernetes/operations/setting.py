@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,11 +12,11 @@ from pydantic import JsonValue
 from warroom.api import Context, Facts, WarroomError
 from warroom.model.call import ApiCall, CallResult
 from warroom.model.plan import Look, Preview
-from warroom_kubernetes import calls
-from warroom_kubernetes.asking import Cluster, NotThere, cluster
-from warroom_kubernetes.calls import At
-from warroom_kubernetes.operations.scene import listing, mapping, tried, unseen
-from warroom_kubernetes.patching import Op, put, remove, test, value_at
+from warroom_kubernetes.changes import calls
+from warroom_kubernetes.changes.calls import At
+from warroom_kubernetes.changes.patching import Op, put, remove, test, value_at
+from warroom_kubernetes.operations.subject import listing, mapping, tried, unseen
+from warroom_kubernetes.reach.asking import Cluster, NotThere, cluster
 
 EXPECTED_S = 2.0
 
@@ -26,6 +26,9 @@ class Setting:
     """``field`` is where in the object ``title`` it is, ``called`` what people call it; None: it is not there.
 
     ``more`` and ``more_back`` are changed with it. ``line`` and ``line_back`` where kubectl has one for the same.
+    ``later``: it is so only once an earlier step of the plan is done, and can't be tried before. ``moves``: between
+    which two numbers somebody may move it at any time, an autoscaler: any of them counts as the one of them that it
+    was, or becomes, and only 0 is held against.
     """
 
     at: At
@@ -38,13 +41,22 @@ class Setting:
     more_back: tuple[Op, ...] = ()
     line: str = ""
     line_back: str = ""
+    later: bool = False
+    moves: tuple[int, int] | None = None
 
     @property
     def ops(self) -> list[Op]:
-        return [*_guarded(self.at, self.field, self.was, self.becomes), *self.more]
+        return [*self._guarded(self.was, self.becomes), *self.more]
 
-    def back(self) -> list[Op]:
-        return [*_guarded(self.at, self.field, self.becomes, self.was), *self.more_back]
+    def back(self, becomes: JsonValue) -> list[Op]:
+        """From ``becomes``, with what the server has made of it."""
+        return [*self._guarded(becomes, self.was), *self.more_back]
+
+    def _guarded(self, was: JsonValue, becomes: JsonValue) -> list[Op]:
+        nothing = becomes is None and was is None
+        change = [] if nothing else [remove(self.field) if becomes is None else put(self.field, becomes)]
+        held = [] if self.moves is not None and was else [test(self.field, was)]
+        return [test("/metadata/uid", self.at.uid), *held, *change]
 
     def told(self) -> dict[str, JsonValue]:
         return {
@@ -55,15 +67,11 @@ class Setting:
             "was": self.was,
             "becomes": self.becomes,
             "ops": list(self.ops),
-            "back": list(self.back()),
+            "back": list(self.back(self.becomes)),
             "line": self.line,
             "line_back": self.line_back,
+            "moves": None if self.moves is None else list(self.moves),
         }
-
-
-def _guarded(at: At, field: str, was: JsonValue, becomes: JsonValue) -> list[Op]:
-    change = [] if becomes is None and was is None else [remove(field) if becomes is None else put(field, becomes)]
-    return [test("/metadata/uid", at.uid), test(field, was), *change]
 
 
 async def facts_of(api: Cluster, settings: Sequence[Setting], notes: Sequence[str], **more: JsonValue) -> Facts:
@@ -74,15 +82,12 @@ async def facts_of(api: Cluster, settings: Sequence[Setting], notes: Sequence[st
         one = each.told()
         if each.was == each.becomes:
             said.append(f"there is no change to make: {each.called} of {each.title} is {words(each.was)} already")
-        else:
+        elif not each.later:
             outcome = await tried(api, each.at, each.ops, f"to change {each.called} of {each.title}")
             if outcome.object is not None:
                 # The server adds its defaults, and what is to be taken back must be recognised.
                 settled = _settled(each, value_at(outcome.object, each.field))
-                one |= {
-                    "becomes": settled,
-                    "back": [*_guarded(each.at, each.field, settled, each.was), *each.more_back],
-                }
+                one |= {"becomes": settled, "back": list(each.back(settled))}
             said += [outcome.why] if outcome.why else []
         told.append(one)
     return {"settings": told, "notes": list(said), **more}
@@ -118,26 +123,55 @@ def preview_of(
     changing = [one for one in each if one["was"] != one["becomes"]]
     made = [_call(one, "ops", "line", "becomes") for one in changing]
     back = [_call(one, "back", "line_back", "was") for one in reversed(changing)]
-    why = no_inverse or ("" if back else "nothing is changed")
+    why = no_inverse or ("" if back else "it is so already")
     return Preview(
         calls=(*(made or [calls.look(calls.at(each[0]["at"]))]), *waits),
         inverse=None if why else tuple(back),
         no_inverse=why,
         pinned={
             **{f"{one['title']} in {one['at']['namespace']}": str(one["at"]["uid"]) for one in each},
-            **{pinned_name(one): one["was"] for one in each},
+            **{pinned_name(one): _pinned(one) for one in each},
         },
         changes=tuple(pinned_name(one) for one in changing),
         destroys=destroys,
         notes=tuple(str(note) for note in listing(facts["notes"])),
+        restores="",
+        stops=_names(one for one in changing if _runs(one, "was") and not _runs(one, "becomes")),
+        starts=_names(one for one in changing if _runs(one, "becomes") and not _runs(one, "was")),
         expected_s=EXPECTED_S * max(1, len(made)),
         timeout_s=sum(call.timeout_s for call in (*made, *waits)) + calls.PATCH_S + 30,
     )
 
 
+def _names(each: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(one["at"]["name"]) for one in each))
+
+
+def _runs(one: Mapping[str, Any], when: str) -> bool:
+    """Whether it has pods, or makes any, as its field was, or becomes; a field of another meaning stops nothing."""
+    if one["at"]["resource"] == "cronjob" and one["field"] == "/spec/suspend":
+        return not one[when]
+    return bool(one["field"] != "/spec/replicas" or one[when] != 0)
+
+
+def _pinned(one: Mapping[str, Any]) -> JsonValue:
+    """Of what an autoscaler moves, that it does so, and between which numbers."""
+    moves = listing(one["moves"])
+    return (
+        f"{moves[0]} to {moves[1]}, as an autoscaler sets it" if moves and one["was"] else cast(JsonValue, one["was"])
+    )
+
+
 def _call(one: Mapping[str, Any], ops: str, line: str, to: str) -> ApiCall:
-    brief = f"{pinned_name(one)} to {words(one[to])}, by one guarded patch"
+    brief = f"{_said(one, one[to])}, by one guarded patch"
     return calls.patch(calls.at(one["at"]), one[ops], str(one[line]), brief)
+
+
+def _said(one: Mapping[str, Any], to: JsonValue) -> str:
+    """What is suspended is a thing, no field of it."""
+    if str(one["field"]).endswith("/suspend"):
+        return f"suspend {one['title']}" if to is True else f"let {one['title']} go on"
+    return f"{pinned_name(one)} to {words(to)}"
 
 
 async def look_of(ctx: Context, facts: Facts) -> Look:
@@ -168,8 +202,14 @@ async def _look(api: Cluster, one: Mapping[str, Any]) -> tuple[set[str], str]:
     if thing["metadata"].get("uid") != one["at"]["uid"]:
         return set(), f"{one['title']} is another one now: it was deleted and made again"
     now = value_at(thing, str(one["field"]))
-    verdict = {name for name, value in (("done", one["becomes"]), ("not-begun", one["was"])) if now == value}
+    verdict = {name for name, key in (("done", "becomes"), ("not-begun", "was")) if _is(one, now, one[key])}
     return verdict, f"{one['called']} of {one['title']} is {words(now)}"
+
+
+def _is(one: Mapping[str, Any], now: Any, value: Any) -> bool:
+    moves = listing(one["moves"])
+    moved = bool(moves and value) and isinstance(now, int) and moves[0] <= now <= moves[1]
+    return bool(now == value or moved)
 
 
 class Settings:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
 from warroom.api import BadInput, Context, Facts, WarroomError
+from warroom.model.base import canonical
 from warroom.model.call import CallResult
 from warroom.model.plan import Look, Preview, Risk
-from warroom_kubernetes import calls
-from warroom_kubernetes.acting import acting
-from warroom_kubernetes.asking import Cluster, Forbidden, NotThere, cluster
-from warroom_kubernetes.controllers import controllers
+from warroom_kubernetes.changes import calls
+from warroom_kubernetes.changes.patching import Carries, Op, annotated, put, remove, replaced, template_hash, test
+from warroom_kubernetes.objects.controllers import controllers
+from warroom_kubernetes.objects.revisions import Json, Revision, ended
+from warroom_kubernetes.objects.rollouts import rollout
+from warroom_kubernetes.objects.templates import images_of, plain, same
 from warroom_kubernetes.operations.args import UndoArgs
 from warroom_kubernetes.operations.choosing import chosen
-from warroom_kubernetes.operations.leaving import configuration, notes, plight
-from warroom_kubernetes.operations.scene import (
+from warroom_kubernetes.operations.leaving import notes, plight
+from warroom_kubernetes.operations.scaling import stands_still
+from warroom_kubernetes.operations.subject import (
     Found,
     find,
     found_of,
@@ -32,15 +35,15 @@ from warroom_kubernetes.operations.scene import (
     tried,
     unseen,
 )
-from warroom_kubernetes.patching import Carries, Op, annotated, put, remove, replaced, template_hash, test
-from warroom_kubernetes.paths import path
-from warroom_kubernetes.reading import standing
-from warroom_kubernetes.revisions import Json, Revision
-from warroom_kubernetes.rollouts import rollout
-from warroom_kubernetes.templates import plain, same
+from warroom_kubernetes.reach.asking import Cluster, Forbidden, cluster
+from warroom_kubernetes.workload.configs import compared, looked, memory, references
+from warroom_kubernetes.workload.contenders import acting
+from warroom_kubernetes.workload.reading import Standing, around_it, itself, pods_of
 
 EXPECTED_S = 2.0
 AT = "/spec/template"
+MOST_CONFIGS = 40
+"""ConfigMaps and Secrets of one workload that are looked at."""
 
 
 class Undo:
@@ -51,20 +54,35 @@ class Undo:
 
     async def facts(self, ctx: Context, args: UndoArgs) -> Facts:
         async with cluster(ctx) as api:
-            at = await standing(ctx, api, args.workload)
+            # What is only told, or tried, is asked once where the same is looked at again a moment later: what the
+            # plan is held to is the object and its revisions, which are read each time, and the patch's own guard.
+            thing = await itself(ctx, api, args.workload)
+            at = await around_it(
+                ctx, api, thing, lambda: api.lately(("pods", thing.path, thing.identity), lambda: pods_of(api, thing))
+            )
             one = found_of(api, at)
             target = chosen(one, at.revisions, args)
-            hpas, maps, others, _ = await together(
-                _or_nothing(scaled_by(api, one)), _maps(api, one, target), _others(api, one), may(api, one.at)
+            same_look = ("undo", one.at.path, one.at.uid, one.object["metadata"].get("generation"), target.identity)
+            hpas, configs, others, _ = await api.lately(
+                same_look,
+                lambda: together(
+                    _or_nothing(scaled_by(api, one)),
+                    _configs(ctx, api, at, target),
+                    _others(api, one),
+                    may(api, one.at),
+                ),
             )
             already = same(target.template, one.template)
-            told = [*notes(one, at.current, target, hpas, maps), *others, *plight(one, at.pods)]
+            told = [*notes(one, at.current, target, hpas, configs), *others, *plight(one, at.pods)]
             facts = {**one.facts(), "target": target.identity, "number": target.number, "version": target.version}
+            facts |= stands_still(one)
             if already:
                 return {**facts, "already": True, "after": facts["template"], "notes": [_already(one, target)]}
             _not_paused(one, args)
             ops = _ops(ctx, one, target, args, bool(hpas))
-            test_run = await tried(api, one.at, ops, f"to change {one.title}")
+            test_run = await api.lately(
+                (*same_look, canonical(list(ops))), lambda: tried(api, one.at, ops, f"to change {one.title}")
+            )
         back, why = _back(ctx, one, test_run.object, args)
         tested = test_run.why or "it was tried on the server beforehand, which would accept it"
         after = template_hash(target.template if test_run.object is None else test_run.object["spec"]["template"])
@@ -74,8 +92,9 @@ class Undo:
             "after": after,
             "ops": list(ops),
             "back": list(back),
-            "brief": f"the template of revision {target.number} ({_images(target.template)}), by one guarded patch",
-            "brief_back": f"the template of now ({_images(one.template)}), by one guarded patch",
+            "restores": at.current.version if at.current is not None else images_of(one.template),
+            "brief": f"the template of revision {target.number} ({images_of(target.template)}), by one guarded patch",
+            "brief_back": f"the template of before ({images_of(one.template)}), by one guarded patch",
             "no_inverse": why,
             "notes": [*told, tested],
         }
@@ -86,9 +105,10 @@ class Undo:
         if facts["already"]:
             return Preview(
                 calls=(calls.look(at),),
-                no_inverse="nothing is changed",
+                no_inverse="it asks for that revision already",
                 pinned=pinned(facts, "template", "target"),
                 notes=told,
+                restores="",
                 timeout_s=calls.PATCH_S + 30,
             )
         line = at.line("rollout", "undo", at.slashed, f"--to-revision={facts['number']}")
@@ -101,6 +121,7 @@ class Undo:
             changes=(pin("template", facts), pin("target", facts)),
             destroys=("logs",),
             notes=told,
+            restores=str(facts["restores"]),
             expected_s=EXPECTED_S,
             timeout_s=calls.PATCH_S + 30,
         )
@@ -128,13 +149,9 @@ class Undo:
             how = rollout(one.object, zero=True).words
             return Look(verdict="done", seen=f"{one.title} {was}, {wanted} as the plan called it; {how}")
         if now == facts["template"]:
-            return Look(verdict="not-begun", seen=f"{one.title} still asks for what it did when the plan was made")
+            as_before = f"{one.title} asks for {images_of(one.template)}, as before this step"
+            return Look(verdict="not-begun", seen=as_before)
         return Look(verdict="partly", seen=f"{one.title} asks for a third template: somebody else has changed it")
-
-
-def _images(template: Mapping[str, Any]) -> str:
-    """As people call them: ``shop:v2``, without the registry and the folders before it."""
-    return ", ".join(str(each.get("image", "?")).rpartition("/")[2] for each in template["spec"]["containers"])
 
 
 async def _others(api: Cluster, one: Found) -> list[str]:
@@ -153,19 +170,14 @@ async def _or_nothing(asked: Any) -> list[Json]:
     return found
 
 
-async def _maps(api: Cluster, one: Found, target: Revision) -> list[Json]:
-    """The ConfigMaps that the target's pods use, those that are there and may be read."""
-    wanted, _ = configuration(target.template)
-
-    async def read(name: str) -> Json | None:
-        try:
-            return await api.get(path("v1", "configmaps", namespace=one.at.namespace, name=name))
-        except (NotThere, BadInput):
-            return None
-        except Forbidden:
-            return {"metadata": {"name": name}}
-
-    return [each for each in await asyncio.gather(*map(read, wanted[:20])) if each is not None]
+async def _configs(ctx: Context, api: Cluster, at: Standing, target: Revision) -> list[str]:
+    """Of the ConfigMaps and Secrets that the target's pods use: whether they are what they were when it ran."""
+    all_of_them = list(references(target.template).items())
+    needed = dict(all_of_them[:MOST_CONFIGS])
+    now = await looked(api, list(needed))
+    found = compared(needed, now, memory(ctx).of(at.uid, target.hash), ended(at.revisions, target))[0]
+    left = len(all_of_them) - len(needed)
+    return [*found, *([f"{left} more ConfigMaps and Secrets that it names were not looked at"] if left else [])]
 
 
 def _already(one: Found, target: Revision) -> str:
@@ -203,8 +215,7 @@ def _ops(ctx: Context, one: Found, target: Revision, args: UndoArgs, scaled: boo
             f"do it by hand: {one.at.line('rollout', 'undo', one.at.slashed, f'--to-revision={target.number}')}",
         ) from None
     if one.kind == "Deployment":
-        kept = {key: value for key, value in target.annotations.items() if not ctx.hidden({key: value})}
-        ops += annotated(one.object["metadata"].get("annotations"), kept)
+        ops += annotated(one.object["metadata"].get("annotations"), target.annotations, ctx.hidden)
     if args.resume and one.spec.get("paused"):
         ops += [test("/spec/paused", True), remove("/spec/paused")]
     return ops
@@ -221,8 +232,7 @@ def _back(ctx: Context, one: Found, after: Json | None, args: UndoArgs) -> tuple
     except Carries as carried:
         return [], f"a secret would stand in it: {carried.path}"
     if one.kind == "Deployment":
-        kept = {key: value for key, value in one.notes.items() if not ctx.hidden({key: value})}
-        ops += annotated(after["metadata"].get("annotations"), kept)
+        ops += annotated(after["metadata"].get("annotations"), one.notes, ctx.hidden)
     if args.resume and one.spec.get("paused"):
         paused: JsonValue = True
         ops += [test("/spec/paused", None), put("/spec/paused", paused)]

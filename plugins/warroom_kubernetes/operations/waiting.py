@@ -11,15 +11,23 @@ from warroom.api import Context, Facts, WarroomError
 from warroom.model.base import Duration
 from warroom.model.call import CallResult
 from warroom.model.plan import Look, Preview, Risk
-from warroom_kubernetes import calls
-from warroom_kubernetes.asking import Cluster, cluster
+from warroom.model.units import listed
+from warroom_kubernetes.changes import calls
 from warroom_kubernetes.config import Config
-from warroom_kubernetes.finish import Wanted, around, container_of, same_version, settled
+from warroom_kubernetes.objects.revisions import PREFIX
+from warroom_kubernetes.objects.stuck import summed, troubles
 from warroom_kubernetes.operations.args import Text, WorkloadArgs
-from warroom_kubernetes.operations.scene import find, mapping, pinned, unseen
-from warroom_kubernetes.revisions import PREFIX
-from warroom_kubernetes.said import said_by
-from warroom_kubernetes.stuck import summed, troubles
+from warroom_kubernetes.operations.subject import find, mapping, pinned, unseen
+from warroom_kubernetes.reach.asking import Cluster, cluster, server_now
+from warroom_kubernetes.workload.completion import (
+    Wanted,
+    around,
+    beside_the_deadline,
+    container_of,
+    settled,
+)
+from warroom_kubernetes.workload.reading import standing
+from warroom_kubernetes.workload.version import agrees, said_by, word_of
 
 EXPECTED_S = 90.0
 DIGEST = r"^(sha256:[0-9a-f]{64}|template:.{0,300})?$"
@@ -46,13 +54,15 @@ class Rollout:
     async def facts(self, ctx: Context, args: RolloutArgs) -> Facts:
         async with cluster(ctx) as api:
             one = await find(ctx, api, args.workload)
+            other = await _other_names(ctx, api, args.workload) if args.version else ""
         deadline = one.spec.get("progressDeadlineSeconds") if one.kind == "Deployment" else None
-        return {**one.facts(), "deadline_s": deadline}
+        version = "" if other else args.version
+        return {**one.facts(), "deadline_s": deadline, "version": version, "other_names": other}
 
     def preview(self, config: Config, args: RolloutArgs, facts: Facts) -> Preview:
         at = calls.at(mapping(facts["at"]))
         line = at.line("rollout", "status", at.slashed, f"--timeout={round(args.wait)}s")
-        notes = []
+        notes = [str(facts["other_names"])] if facts["other_names"] else []
         deadline = facts["deadline_s"]
         if isinstance(deadline, int) and deadline < args.wait:
             notes.append(f"the cluster itself gives up after {deadline} s without progress, which ends this too")
@@ -82,21 +92,34 @@ class Rollout:
                 seen = await around(api, declared, one.object, one.at.namespace)
                 how = settled(one.object, seen, _wanted(args, facts), container_of(config, args.workload))
                 if how.status == "done":
-                    return await _by_its_word(ctx, api, args, how.words)
+                    return await _by_its_word(ctx, api, args.workload, str(facts["version"]), how.words)
         except WarroomError as error:
             return unseen(error)
-        ill = summed(troubles(one.object, list(seen.pods), (), ctx.clock.now()))
+        ill = summed(beside_the_deadline(troubles(one.object, list(seen.pods), (), server_now(ctx))))
         return Look(verdict="partly", seen="; ".join(filter(None, [how.words, ill])))
 
 
-async def _by_its_word(ctx: Context, api: Cluster, args: RolloutArgs, words: str) -> Look:
+async def _other_names(ctx: Context, api: Cluster, key: str) -> str:
+    """Why what the app calls itself can't be held against a release's version; empty where it can, or is not known."""
     config: Config = ctx.config
-    told = await said_by(ctx, api, config.workloads[args.workload]) if args.version else None
-    if told is None:
+    told = await said_by(ctx, api, config.workloads[key])
+    if told is None or not (told.version or told.commit):
+        return ""
+    known = (await standing(ctx, api, key)).revisions
+    if any(agrees(told, each.version) for each in known):
+        return ""
+    names = listed([each.version for each in known], 3)
+    return f"{told.words}, which names none of {names}: its word is not waited for"
+
+
+async def _by_its_word(ctx: Context, api: Cluster, key: str, version: str, words: str) -> Look:
+    config: Config = ctx.config
+    word = await word_of(ctx, api, config.workloads[key], version)
+    if word is None:
         return Look(verdict="done", seen=words)
-    if told.version and same_version(told.version, args.version):
-        return Look(verdict="done", seen=f"{words}; {told.words}")
-    return Look(verdict="partly", seen=f"{words}; yet {told.words}, where {args.version} was meant")
+    if word.same:
+        return Look(verdict="done", seen=f"{words}; {word.words}")
+    return Look(verdict="cannot-tell" if word.same is None else "partly", seen=f"{words}; yet {word.words}")
 
 
 def _wanted(args: RolloutArgs, facts: Facts) -> Wanted:
@@ -108,7 +131,7 @@ def _wanted(args: RolloutArgs, facts: Facts) -> Wanted:
             "kind": facts["kind"],
             "digest": args.digest if args.digest.startswith("sha256:") else "",
             "template": args.digest.removeprefix(PREFIX) if args.digest.startswith(PREFIX) else "",
-            "version": args.version,
+            "version": facts["version"],
             "zero": args.zero,
         }
     )

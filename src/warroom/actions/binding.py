@@ -9,11 +9,13 @@ from typing import Any
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from warroom.errors import BadInput
-from warroom.model.call import ApiCall, Call, ProcessCall, Ref
+from warroom.model.call import ApiCall, Call, ProcessCall, Ref, SqlCall
 
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 NAME = re.compile(r"(?!-)[A-Za-z0-9._:/@+-]{1,200}")
 """A release's name that may stand in a command line which people paste: no option, and nothing that a shell reads."""
+CHOSEN = re.compile(r"(?!-)(?:[A-Za-z0-9._:/@+-]|(?<=[A-Za-z0-9])~){1,400}")
+"""As ``NAME``, of what a person chose: a path, or a database whose name has a ``~`` inside, where no shell reads it."""
 _CALLS: TypeAdapter[Call] = TypeAdapter(Call)
 
 
@@ -34,6 +36,12 @@ def fill_commands(commands: Sequence[str], names: Mapping[str, str | None]) -> t
     Quoting would not do: the runbook's author may have put quotes around the placeholder, or not.
     """
     for name in {found for line in commands for found in _PLACEHOLDER.findall(line)}:
+        if name.startswith("choice.") and not CHOSEN.fullmatch(value := _known(name, names)):
+            raise BadInput(
+                f"{name} can't stand in a command line",
+                f"{value!r} has more than letters, digits and ._:/@+~-, or begins with a dash",
+                "choose another one, or give this one a plainer name",
+            )
         of_a_release = name.startswith(("target.", "running."))
         if of_a_release and not NAME.fullmatch(value := _known(name, names)):
             raise BadInput(
@@ -59,9 +67,9 @@ def bind(call: Call, outputs: Mapping[str, Mapping[str, str]]) -> Call:
     """The same Call with every Ref replaced by the output it names.
 
     Raises BadInput where there is no such output, or where it does not fit: no address for a request, or a word of a
-    command that would be taken for an option. In an ApiCall nothing stands for something else.
+    command that would be taken for an option. In an ApiCall or a SqlCall nothing stands for something else.
     """
-    if isinstance(call, ApiCall):
+    if isinstance(call, ApiCall | SqlCall):
         return call
     if isinstance(call, ProcessCall):
         for part in call.argv:

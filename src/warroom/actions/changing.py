@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from pydantic import JsonValue
 
 from warroom import process
+from warroom.actions import handing
 from warroom.actions.commands import CommandLog
 from warroom.actions.doors import TEXT_LIMIT, HttpClient
+from warroom.actions.stores import Stores
 from warroom.api import Clock, SecretResolver
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
 from warroom.model.call import (
@@ -20,11 +23,14 @@ from warroom.model.call import (
     CallResult,
     HttpCall,
     ManualCall,
+    PgPass,
     Private,
     ProcessCall,
     Ref,
     Secret,
+    SqlCall,
     Until,
+    as_sent,
 )
 from warroom.redact import Redactor
 
@@ -49,8 +55,9 @@ class Changing:
         cleaner: Redactor,
         secret: SecretResolver,
         send: Send | None = None,
+        stores: Stores | None = None,
     ) -> None:
-        """Without ``send``, no ApiCall can be made."""
+        """Without ``send``, no ApiCall can be made; without ``stores``, no SqlCall."""
         self._calls = tuple(calls)
         self._next = 0
         self._http = http
@@ -59,6 +66,7 @@ class Changing:
         self._cleaner = cleaner
         self._secret = secret
         self._send = send
+        self._stores = stores
 
     async def execute(self, call: Call, on_line: process.OnLine | None = None) -> CallResult:
         """Executes the next Call, and refuses any other (DoorRefused).
@@ -92,13 +100,23 @@ class Changing:
             return await self._request(call) if call.until is None else await self._poll(call)
         if isinstance(call, ApiCall):
             return await self._api(call, on_line)
+        if isinstance(call, SqlCall):
+            return await self._sql(call)
         raise DoorRefused("a manual step can't be executed", "a person does it and says so", "")
 
     async def _process(self, call: ProcessCall, on_line: process.OnLine | None) -> CallResult:
         argv = [_bound(part) for part in call.argv]
-        env = {**os.environ, **{name: self._value(value) for name, value in call.env.items()}} if call.env else None
-        stdin = self._value(call.stdin).encode() if call.stdin is not None else None
-        done = await process.run(argv, timeout=call.timeout_s, cwd=call.cwd, env=env, stdin=stdin, on_line=on_line)
+        with contextlib.ExitStack() as stack:
+            given = stack.enter_context(handing.handed(call.env, self._value, self._secret))
+            fed = "".join(self._input(each) for each in call.inputs).encode() if call.inputs else None
+            file = stack.enter_context(handing.reading(call.stdin_file)) if call.stdin_file is not None else None
+            run: dict[str, Any] = {"timeout": call.timeout_s, "cwd": call.cwd, "env": given.env}
+            run |= {"pass_fds": given.fds, "on_line": on_line}
+            if file is not None and (call.stdin_from or fed):
+                first = call.stdin_from or ("cat",)
+                done = await process.piped(first, argv, stdin=file, before=fed or b"", **run)
+            else:
+                done = await process.run(argv, stdin=fed if file is None else file, **run)
         text = (done.stdout + done.stderr).decode("utf-8", "replace")[-TEXT_LIMIT:]
         return CallResult(status=done.returncode, text=text, seconds=done.duration)
 
@@ -115,7 +133,7 @@ class Changing:
         """Sent as it stands: nothing in it is resolved, and none of it may be a secret, which would be journaled."""
         if self._send is None:
             raise DoorRefused("this platform sends no such call", _first_line(call.line), "nothing was done")
-        if self._cleaner.holds_secret([call.path, dict(call.query), call.body, call.wanted, call.line]):
+        if self._cleaner.holds_secret(as_sent(call)):
             raise DoorRefused(
                 "a secret stands in what would be sent", _first_line(self._cleaner.clean(call.line)), "nothing was done"
             )
@@ -129,9 +147,21 @@ class Changing:
                 raise
             raise TimedOut(f"it was not answered in {call.timeout_s:g} s", _first_line(call.line)) from None
         seconds = result.seconds or self._clock.monotonic() - began
-        if len(json.dumps(result.data)) > DATA_LIMIT:
-            return result.model_copy(update={"data": None, "whole": False, "seconds": seconds})
-        return result.model_copy(update={"seconds": seconds})
+        return _kept(result.model_copy(update={"seconds": seconds}))
+
+    async def _sql(self, call: SqlCall) -> CallResult:
+        """As it stands, like a request to an API; what its statements gave may be all that a table holds."""
+        from warroom.actions import sql_changing
+
+        if self._stores is None:
+            raise DoorRefused("no database can be changed here", _first_line(call.paste()), "nothing was done")
+        if self._cleaner.holds_secret(as_sent(call)):
+            raise DoorRefused(
+                "a secret stands in a statement", _first_line(self._cleaner.clean(call.paste())), "nothing was done"
+            )
+        server = self._stores.sql.server(call.secret, self._secret(call.secret), call.database, call.through)
+        self._cleaner.register(server.address.password, call.secret)
+        return _kept(await sql_changing.execute(server, call, self._secret))
 
     async def _poll(self, call: HttpCall) -> CallResult:
         """A loop is one Call with a bound. An answer that can't be had is asked for again until the bound."""
@@ -152,10 +182,20 @@ class Changing:
                 raise _never(call.until, last, problem)
             await self._clock.sleep(min(call.until.every_s, ends - self._clock.monotonic()))
 
+    def _input(self, given: Private | PgPass) -> str:
+        return handing.pgpass(given, self._secret) if isinstance(given, PgPass) else self._value(given)
+
     def _value(self, value: Private) -> str:
         if isinstance(value, Secret):
             return value.prefix + self._secret(value.secret)
         return _bound(value)
+
+
+def _kept(result: CallResult) -> CallResult:
+    """Without its data where that is more than is kept."""
+    if len(json.dumps(result.data)) <= DATA_LIMIT:
+        return result
+    return result.model_copy(update={"data": None, "whole": False})
 
 
 def _bound(value: str | Ref) -> str:

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, JsonValue, TypeAdapter
 
 from warroom import process
-from warroom.actions import bodies
+from warroom.actions import bodies, handing
 from warroom.actions.commands import CommandLog
 from warroom.actions.missed import missed
 from warroom.actions.stores import Stores
-from warroom.api import Clock, Connection, Rows, SecretResolver
+from warroom.api import Address, Clock, Connection, Rows, SecretResolver, Snapshot
 from warroom.errors import DoorRefused, TimedOut, Unreachable, WarroomError
-from warroom.model.call import CallResult
+from warroom.files import opened
+from warroom.model.call import CallResult, PgPass
 from warroom.redact import Redactor
 
 if TYPE_CHECKING:
     import httpx
 
+    from warroom.actions.sql_reading import Server
+
 T = TypeVar("T")
 TEXT_LIMIT = 65536
 BODY_LIMIT = 8 * 1024 * 1024
+_SECRET_PARAMETERS = ("password", "sslpassword")
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue, config=ConfigDict(allow_inf_nan=False))
 
 
@@ -153,11 +159,40 @@ class Reading:
         self._hidden: set[str] = set()
 
     async def run(
-        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        env: Mapping[str, str | PgPass] | None = None,
+        cwd: Path | None = None,
+        stdin: str | PgPass | None = None,
+        stdin_file: Path | None = None,
+        stdin_held: bool = False,
+        stdout_file: Path | None = None,
+        on_line: process.OnLine | None = None,
     ) -> CallResult:
         at = self._clock.now()
-        whole = {**os.environ, **env} if env else None
-        done = await process.run(argv, timeout=timeout, env=whole, cwd=cwd, output_limit=BODY_LIMIT)
+        with contextlib.ExitStack() as stack:
+            given = stack.enter_context(handing.handed(env or {}, str, self._named))
+            feed: bytes | int | None = None
+            if stdin is not None:
+                feed = (handing.pgpass(stdin, self._named) if isinstance(stdin, PgPass) else stdin).encode()
+            if stdin_file is not None:
+                feed = stack.enter_context(handing.reading(stdin_file))
+            if stdin_held:
+                feed = stack.enter_context(handing.held(feed if isinstance(feed, bytes) else b""))
+            out = stack.enter_context(opened(stdout_file, os.O_WRONLY)) if stdout_file is not None else None
+            done = await process.run(
+                argv,
+                timeout=timeout,
+                env=given.env,
+                cwd=cwd,
+                stdin=feed,
+                stdout=out,
+                pass_fds=given.fds,
+                output_limit=BODY_LIMIT,
+                on_line=on_line,
+            )
         text = (done.stdout + done.stderr).decode("utf-8", "replace")[:TEXT_LIMIT]
         self._log.add(at, "read", self._cleaner.clean(shlex.join(argv)), done.returncode, done.duration)
         return CallResult(status=done.returncode, text=text, seconds=done.duration)
@@ -212,15 +247,48 @@ class Reading:
         parameters: Sequence[JsonValue] = (),
         names: Mapping[str, str] | None = None,
         at_most: int = 1000,
+        database: str | None = None,
+        through: Sequence[str] = (),
     ) -> Rows:
         from warroom.actions.sql_reading import composed
 
-        stores, url = self._store(secret)
-        self._hide(secret, stores.sql.address(secret, url).password)
+        stores, server = self._server(secret, database, through)
         query = composed(statement, names)
-        shown = " ".join(query.split()) + (f"  -- {json.dumps(list(parameters))}" if parameters else "")
-        line = f"psql {_pasted(secret)} -c {shlex.quote(shown)}"
-        return await self._logged(line, stores.sql.read(secret, url, query, parameters, timeout, at_most))
+        line = _psql(secret, query, parameters, database, through)
+        return await self._logged(line, stores.sql.read(server, query, parameters, timeout, at_most))
+
+    def address(self, secret: str) -> Address:
+        _, server = self._server(secret, None, ())
+        found = server.address
+        known = {name: value for name, value in found.conninfo.items() if name not in _SECRET_PARAMETERS}
+        return Address(found.where, known, found.schema, found.pooled, bool(found.password))
+
+    @asynccontextmanager
+    async def snapshot(
+        self, secret: str, *, timeout: float, database: str | None = None, through: Sequence[str] = ()
+    ) -> AsyncIterator[Snapshot]:
+        from warroom.actions import sql_snapshot
+
+        _, server = self._server(secret, database, through)
+
+        async def logged(query: str, work: Coroutine[Any, Any, Rows]) -> Rows:
+            return await self._logged(_psql(secret, query, (), database, through), work)
+
+        begin = " ".join(sql_snapshot.BEGIN.split())
+        at = self._clock.now()
+        async with sql_snapshot.held(server, timeout, logged) as found:
+            self._log.add(at, "read", self._cleaner.clean(_psql(secret, begin, (), database, through)), 0, None)
+            yield found
+
+    def _server(self, secret: str, database: str | None, through: Sequence[str]) -> tuple[Stores, Server]:
+        stores, url = self._store(secret)
+        server = stores.sql.server(secret, url, database, tuple(through))
+        self._hide(secret, server.address.password)
+        self._hide(secret, server.address.conninfo.get("sslpassword", ""))
+        return stores, server
+
+    def _named(self, secret: str) -> str:
+        return self._store(secret)[1]
 
     async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
         stores, url = self._store(secret)
@@ -274,6 +342,16 @@ async def _within(line: str, work: Coroutine[Any, Any, T], timeout: float) -> T:
         if not limit.expired():
             raise
         raise TimedOut(f"no answer in {timeout:g} s", line) from None
+
+
+def _psql(
+    secret: str, query: str, parameters: Sequence[JsonValue], database: str | None, through: Sequence[str]
+) -> str:
+    """A query as a person would ask it; what psql would not take stands in a comment."""
+    shown = " ".join(query.split()) + (f"  -- {json.dumps(list(parameters))}" if parameters else "")
+    line = f"psql {_pasted(secret)} -c {shlex.quote(shown)}"
+    line += f"  # in {shlex.quote(database)}" if database is not None else ""
+    return line + (f"  # over {shlex.join(through)}" if through else "")
 
 
 def _pasted(secret: str) -> str:

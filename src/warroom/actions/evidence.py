@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -31,6 +31,7 @@ FORMAT = 1
 LEAST_FREE = 64 * 1024 * 1024
 CHUNK = 1024 * 1024
 TEXT_CHUNK = 65_536
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Bundle:
     def __init__(self, root: Path, bundle_id: str, incident: str, clock: Clock, cleaner: Redactor) -> None:
         self.id = bundle_id
         self.path = root / bundle_id
-        self._incident = incident
+        self.incident = incident
         self._clock = clock
         self._cleaner = cleaner
         self._artifacts: list[Artifact] = []
@@ -60,9 +61,9 @@ class Bundle:
         private_folder(root)
         private_folder(self.path, must_be_new=True)
 
-    def for_collector(self, name: str, *, cleaned: bool = False) -> CollectorFolder:
+    def for_collector(self, name: str, *, cleaned: bool = False, say: Say | None = None) -> CollectorFolder:
         """``cleaned``: what it gives has passed the ingress already, as the spool's lines have."""
-        return CollectorFolder(self, name, self._clock, self._cleaner, cleaned=cleaned)
+        return CollectorFolder(self, name, self._clock, self._cleaner, cleaned=cleaned, say=say)
 
     def keep(self, artifact: Artifact) -> None:
         self._artifacts.append(artifact)
@@ -79,7 +80,7 @@ class Bundle:
         artifacts = tuple(sorted(self._artifacts, key=lambda artifact: artifact.name))
         manifest = {
             "format": FORMAT,
-            "incident": self._incident,
+            "incident": self.incident,
             "bundle": self.id,
             "sealed_at": self._clock.now().isoformat(),
             "files": [artifact.model_dump(mode="json") for artifact in artifacts],
@@ -98,10 +99,19 @@ class CollectorFolder:
     """``warroom.api.Folder``: one collector's corner of a bundle."""
 
     def __init__(
-        self, bundle: Bundle, collector: str, clock: Clock, cleaner: Redactor, *, cleaned: bool = False
+        self,
+        bundle: Bundle,
+        collector: str,
+        clock: Clock,
+        cleaner: Redactor,
+        *,
+        cleaned: bool = False,
+        say: Say | None = None,
     ) -> None:
         self._cleaned = cleaned
+        self._say = say
         self._bundle = bundle
+        self.incident = bundle.incident
         self._collector = collector
         self._clock = clock
         self._cleaner = cleaner
@@ -134,6 +144,10 @@ class CollectorFolder:
 
     def counts(self, rows: Mapping[str, int]) -> None:
         self._bundle.count(rows)
+
+    def say(self, words: str) -> None:
+        if self._say is not None and self._open:
+            self._say(self._cleaner.clean(words)[:200])
 
     def _place(self, name: str) -> Path:
         path = PurePosixPath(name)

@@ -13,22 +13,35 @@ from warroom.actions.binding import fill, fill_commands
 from warroom.actions.platform import ActivePlatform
 from warroom.errors import BadInput
 from warroom.model.call import Call, ManualCall
-from warroom.model.plan import Plan, Preview, Step
+from warroom.model.choice import Chosen
+from warroom.model.cutover import left_down, outage
+from warroom.model.plan import RECORDED, STOPPED, Plan, Preview, Step
 from warroom.model.release import Release
 from warroom.model.runbook import Procedure, Runbook, StepDecl
+from warroom.model.units import listed
 
 Purpose = Literal["rollback", "undo", "stop-writes", "resume-writes", "other"]
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What a plan is made in. ``fingerprints`` are those read just now, by platform."""
+    """What a plan is made in. ``fingerprints`` are those read just now, by platform. ``stopped``: writes stand stopped,
+    as far as the incident tells; a step whose facts say ``stopped: recorded`` has seen that warroom stopped them.
+    ``silent``: ``running`` is what ran last, and nothing is seen to run now. ``choices``: what a person chose for the
+    procedure, held to what there is."""
 
     incident: str
     runbook: Runbook
     running: Release | None
     target: Release | None
     fingerprints: Mapping[str, str]
+    stopped: bool = False
+    silent: bool = False
+    choices: Sequence[Chosen] = ()
+
+    @property
+    def runs_now(self) -> Release | None:
+        return None if self.silent else self.running
 
     def names(self) -> dict[str, str | None]:
         """The placeholders a runbook may use; one that is not known now is None."""
@@ -36,7 +49,7 @@ class Situation:
         for who, release in (("target", self.target), ("running", self.running)):
             for part in ("version", "commit", "digest"):
                 names[f"{who}.{part}"] = getattr(release, part) if release else None
-        return names
+        return names | {f"choice.{chosen.choice}": chosen.value for chosen in self.choices}
 
 
 async def make_plan(
@@ -52,15 +65,20 @@ async def make_plan(
     if procedure is None:
         known = ", ".join(situation.runbook.procedures) or "none"
         raise BadInput(f"there is no procedure {procedure_id}", f"the runbook has: {known}", "choose one of them")
+    made = {chosen.choice for chosen in situation.choices}
+    if missing := [choice.title for name, choice in procedure.choices.items() if name not in made]:
+        title = f"it asks for a choice first: {listed(missing)}"
+        raise BadInput(title, "only a person can make it", "prepare its plan, which asks")
     unknown = [step_id for step_id in (*include, *manual) if step_id not in procedure.steps]
     if unknown:
         known = ", ".join(procedure.steps)
         raise BadInput(f"{procedure.title} has no step {unknown[0]}", f"its steps are: {known}", "propose it again")
-    steps = [
-        await _step(situation, step_id, decl, platforms, by_hand=step_id in manual)
-        for step_id, decl in procedure.steps.items()
-        if not decl.if_needed or step_id in include
-    ]
+    taken = _taken(procedure, include, stopped=situation.stopped)
+    steps = await _steps(situation, taken, platforms, manual)
+    if still := {step.platform for step in steps if step.facts.get(STOPPED) == RECORDED}:
+        more = _taken(procedure, include, stopped=True)
+        taken = {n: s for n, s in more.items() if n in taken or (s.op or "").partition(".")[0] in still}
+        steps = await _steps(situation, taken, platforms, manual, steps)
     if not steps:
         raise BadInput(f"{procedure.title} has no step to run", "every step of it is optional", "include a step")
     return Plan(
@@ -71,12 +89,44 @@ async def make_plan(
         title=procedure.title,
         fingerprint=dict(situation.fingerprints),
         runbook_hash=situation.runbook.hash,
-        target=situation.target,
-        running=situation.running,
+        target=situation.target if _goes_to_it(procedure) else None,
+        running=situation.runs_now,
         steps=tuple(steps),
         expected_s=_expected(procedure, steps),
-        notes=tuple(f"{s.title}: {procedure.steps[s.id].why}" for s in steps if procedure.steps[s.id].why),
+        notes=_notes(procedure, steps),
+        choices=tuple(situation.choices),
     )
+
+
+async def _steps(
+    situation: Situation,
+    taken: Mapping[str, StepDecl],
+    platforms: Mapping[str, ActivePlatform],
+    manual: Sequence[str],
+    known: Sequence[Step] = (),
+) -> list[Step]:
+    """``known`` are those that were worked out a moment ago."""
+    made = {step.id: step for step in known}
+    for name, decl in taken.items():
+        if name not in made:
+            made[name] = await _step(situation, name, decl, platforms, by_hand=name in manual)
+    return [made[name] for name in taken]
+
+
+def _taken(procedure: Procedure, include: Sequence[str], *, stopped: bool) -> dict[str, StepDecl]:
+    own = {name: step for name, step in procedure.steps.items() if not step.if_needed or name in include}
+    if not stopped and not any(step.role == "stop-writes" for step in own.values()):
+        return {name: step for name, step in own.items() if not step.after_stop}
+    return own
+
+
+def _notes(procedure: Procedure, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Why, once for all steps that have the same reason."""
+    titles: dict[str, list[str]] = {}
+    for step in steps:
+        if why := procedure.steps[step.id].why:
+            titles.setdefault(why, []).append(step.title)
+    return tuple(f"{listed(those)}: {why}" for why, those in titles.items())
 
 
 async def _step(
@@ -141,7 +191,7 @@ def _manual_step(situation: Situation, step_id: str, decl: StepDecl) -> Step:
 def undo_plan(situation: Situation, done: Sequence[tuple[Step, tuple[Call, ...]]], title: str) -> Plan:
     """A plan of captured inverses, newest first. Raises BadInput when there is nothing to take back."""
     if not done:
-        raise BadInput("there is nothing to undo", "no step that ended has an inverse", "choose another target instead")
+        raise BadInput("there is nothing to undo", "no step that ended has an inverse", "choose another way on")
     steps = tuple(
         step.model_copy(
             update={
@@ -156,13 +206,22 @@ def undo_plan(situation: Situation, done: Sequence[tuple[Step, tuple[Call, ...]]
                         "pinned": {},
                         "destroys": (),
                         "notes": (),
+                        "restores": None,
+                        "stops": step.preview.starts,
+                        "starts": step.preview.stops,
+                        "writes": "",
+                        "unproven": "",
+                        "loses": (step.preview.back,) if step.preview.back else (),
+                        "leaves": (),
+                        "keeps": step.preview.ends,
+                        "ends": step.preview.keeps,
                     }
                 ),
             }
         )
         for step, inverse in reversed(done)
     )
-    return Plan(
+    plan = Plan(
         id=uuid.uuid4().hex[:12],
         incident=situation.incident,
         purpose="undo",
@@ -171,14 +230,28 @@ def undo_plan(situation: Situation, done: Sequence[tuple[Step, tuple[Call, ...]]
         fingerprint=dict(situation.fingerprints),
         runbook_hash=situation.runbook.hash,
         target=None,
-        running=situation.running,
+        running=situation.runs_now,
         steps=steps,
         expected_s=sum(step.preview.expected_s for step in steps),
     )
+    if not (down := outage(plan)):
+        return plan
+    words = "an outage" if left_down(step.preview for step in steps) else "an outage while it runs"
+    return plan.model_copy(update={"title": f"{title}: {words}", "notes": (down,)})
+
+
+def _goes_to_it(procedure: Procedure) -> bool:
+    """Stopping the writers and letting them go on leave the release as it is, as does what changes nothing that is in
+    use; unless a step names the target."""
+    if procedure.kind not in ("stop-writes", "resume-writes", "other"):
+        return True
+    return any("${target." in step.model_dump_json() for step in procedure.steps.values())
 
 
 def _purpose(procedure: Procedure) -> Purpose:
-    return "rollback" if procedure.kind == "database" else procedure.kind
+    if procedure.kind == "database":
+        return "other" if procedure.then is not None else "rollback"
+    return procedure.kind
 
 
 def _expected(procedure: Procedure, steps: Sequence[Step]) -> float:

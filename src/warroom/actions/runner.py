@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,6 +31,11 @@ from warroom.redact import Redactor
 log = logging.getLogger("warroom.actions")
 Outcome = Literal["done", "failed", "cancelled", "unknown"]
 SETTLED = ("done", "skipped", "claimed")
+_ERROR = re.compile(r"\b(?:error|fatal|panic)\b", re.IGNORECASE)
+_LAST = 8
+"""Lines at the end among which the one that names an error is looked for."""
+LOOK_S = 20.0
+"""Seconds in which a person must be told how a step stands."""
 
 
 @dataclass
@@ -191,7 +197,7 @@ class Runner:
             if aborted:
                 told = step.manual or look.verdict != "cannot-tell"  # else nobody can say what the Call still did
                 return Ended("cancelled" if told else "unknown", f"aborted; {look.seen}", look)
-            return _by_look(step, look, f"not ended within {step.preview.timeout_s:g} s")
+            return _by_look(look, f"not ended within {step.preview.timeout_s:g} s")
         finally:
             # Also when warroom itself ends: what was started is gone before anyone else may look, or start again.
             stop.cancel()
@@ -200,20 +206,19 @@ class Runner:
 
     async def _outcome(self, step: Step, work: asyncio.Task[Ended]) -> Ended:
         if work.cancelled():
-            return _by_look(step, await self.look(step), "the step cancelled itself")
+            return _by_look(await self.look(step), "the step cancelled itself")
         try:
             return work.result()
         except DoorRefused as error:
             return Ended("failed", self._ports.cleaner.clean(str(error)), await self.look(step))
         except (TimedOut, Unreachable, JournalFull, JournalReadOnly) as error:
-            return _by_look(step, await self.look(step), self._ports.cleaner.clean(str(error)))
+            return _by_look(await self.look(step), self._ports.cleaner.clean(str(error)))
         except WarroomError as error:
-            look = await self.look(step)
-            return Ended("failed", f"{self._ports.cleaner.clean(str(error))}; {look.seen}", look)
+            return Ended("failed", self._ports.cleaner.clean(str(error)), await self.look(step))
         except Exception as error:  # what a fault of ours or a plugin's left behind is looked at
             log.exception("step %s failed", step.id)
             why = self._ports.cleaner.clean(f"the step failed itself: {type(error).__name__}: {error}"[:400])
-            return _by_look(step, await self.look(step), why)
+            return _by_look(await self.look(step), why)
 
     async def _execute(self, step: Step, attempt: int, calls: tuple[Call, ...], watcher: _Progress) -> Ended:
         platform = self._ports.platforms[step.platform]
@@ -230,8 +235,8 @@ class Runner:
                     "failed", f"call {index + 1} answered {result.status}: {_why(call, result)}; {look.seen}", look
                 )
             results.append(result)
-        look = await self.look(step)
-        ended = _by_look(step, look, "every call came back as expected, yet it is not done")
+        look = await self.look(step, step.preview.check_s)
+        ended = _by_look(look, "every call came back as expected, yet it is not done")
         if ended.status == "done" and not step.undoes:
             ended.outputs = {**platform.operation(step.operation).outputs(results), **look.outputs}
         return ended
@@ -244,16 +249,17 @@ class Runner:
         if not step.platform:
             return Ended("claimed", words)
         look = await self.look(step)
-        proven = look.verdict == ("not-begun" if step.undoes else "done")
-        return Ended("done" if proven else "claimed", f"{words}; {look.seen}", look)
+        return Ended("done" if look.verdict == "done" else "claimed", f"{words}; {look.seen}", look)
 
-    async def look(self, step: Step) -> Look:
+    async def look(self, step: Step, timeout_s: float = LOOK_S) -> Look:
         """The operation's own read-only check; what it raises is "cannot tell"."""
-        return await look(step, self._ports.platforms, self._ports.cleaner)
+        return await look(step, self._ports.platforms, self._ports.cleaner, timeout_s)
 
 
-async def look(step: Step, platforms: Mapping[str, ActivePlatform], cleaner: Redactor, timeout_s: float = 20) -> Look:
-    """What ``check`` sees of ``step`` now. Read-only; also used after a crash."""
+async def look(
+    step: Step, platforms: Mapping[str, ActivePlatform], cleaner: Redactor, timeout_s: float = LOOK_S
+) -> Look:
+    """What ``check`` sees of ``step`` now, an undo as the undo that it is. Read-only; also used after a crash."""
     platform = platforms.get(step.platform)
     if platform is None:
         return Look(verdict="cannot-tell", seen="only a person can see whether this was done")
@@ -261,7 +267,8 @@ async def look(step: Step, platforms: Mapping[str, ActivePlatform], cleaner: Red
         operation = platform.operation(step.operation)
         args = operation.args.model_validate(step.args)
         async with asyncio.timeout(timeout_s):
-            return clean_fact(cleaner, await operation.check(platform.context, args, step.facts))
+            seen = clean_fact(cleaner, await operation.check(platform.context, args, step.facts))
+            return _turned(seen) if step.undoes else seen
     except TimeoutError:
         return Look(verdict="cannot-tell", seen=f"no answer within {timeout_s:g} s")
     except WarroomError as error:
@@ -270,9 +277,16 @@ async def look(step: Step, platforms: Mapping[str, ActivePlatform], cleaner: Red
         return Look(verdict="cannot-tell", seen=cleaner.clean(f"the plugin failed: {type(error).__name__}: {error}"))
 
 
-def _by_look(step: Step, seen: Look, otherwise: str) -> Ended:
-    wanted = "not-begun" if step.undoes else "done"
-    if seen.verdict == wanted:
+def _turned(seen: Look) -> Look:
+    """``check`` knows only what the operation does: where that is done the undo has not begun, and the other way round.
+    What is partly there is partly taken back."""
+    if seen.verdict == "done":
+        return seen.model_copy(update={"verdict": "not-begun"})
+    return seen.model_copy(update={"verdict": "done"}) if seen.verdict == "not-begun" else seen
+
+
+def _by_look(seen: Look, otherwise: str) -> Ended:
+    if seen.verdict == "done":
         return Ended("done", seen.seen, seen)
     if seen.verdict == "cannot-tell":
         return Ended("unknown", f"{otherwise}; {seen.seen}", seen)
@@ -280,9 +294,11 @@ def _by_look(step: Step, seen: Look, otherwise: str) -> Ended:
 
 
 def _why(call: Call, result: CallResult) -> str:
-    """A program says why it failed last, after what it did; a server says it first."""
+    """A program says why it failed last, after what it did, and perhaps then what it was at; a server says it first."""
     lines = [line for line in result.text.splitlines() if line.strip()]
-    return _brief(lines[-1] if lines and isinstance(call, ProcessCall) else result.text)
+    if not lines or not isinstance(call, ProcessCall):
+        return _brief(result.text)
+    return _brief(next((line for line in reversed(lines[-_LAST:]) if _ERROR.search(line)), lines[-1]))
 
 
 def _brief(text: str) -> str:

@@ -23,6 +23,7 @@ from warroom.model import event as ev
 from warroom.model.base import Fact, Instant, stored
 from warroom.model.event import Event
 from warroom.model.verification import Artifact
+from warroom.model.words import words
 
 FOLDER = "evidence"
 PACKED = "PACKED.json"
@@ -42,6 +43,8 @@ class Standing(Fact):
     size: int = 0
     kinds: tuple[str, ...] = ()
     missing: dict[str, str] = Field(default_factory=dict)
+    tried: dict[str, str] = Field(default_factory=dict)
+    """What came of trying whether it is of use, in words."""
     reason: str = ""
     problems: tuple[str, ...] = ()
 
@@ -64,6 +67,9 @@ def standings(incident: Path, events: Iterable[Event]) -> list[Standing]:
             sealed = {"seal": body.seal, "files": body.files, "size": body.size, "kinds": body.kinds}
             changes = {"status": "sealed", "sealed_at": event.at, **sealed}
             found[body.bundle] = found[body.bundle].model_copy(update=changes)
+        elif isinstance(body, ev.ProofEnded) and body.bundle in found:
+            tried = {**found[body.bundle].tried, body.collector: words(event)}
+            found[body.bundle] = found[body.bundle].model_copy(update={"tried": tried})
     folder = incident / FOLDER
     there = sorted(each.name for each in folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
     for name in there:

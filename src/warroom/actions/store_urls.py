@@ -6,7 +6,7 @@ No error here repeats any part of an address: a password may stand anywhere in o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -32,6 +32,25 @@ class PostgresAddress:
     @property
     def password(self) -> str:
         return self.conninfo.get("password", "")
+
+    def of(self, database: str) -> PostgresAddress:
+        """Another database of the same server. The schema is the application's, and means nothing there."""
+        return replace(self, conninfo={**self.conninfo, "dbname": database}, schema="")
+
+    def pgpass(self) -> str:
+        """A line of a password file that fits wherever a program connects to as this user.
+
+        Raises BadInput where the address has no password, or one that such a file can't hold.
+        """
+        user, password = self.conninfo.get("user", "*"), self.password
+        if not password or set(password + user) & set("\n\r\0"):
+            raise BadInput(
+                "the database's password can't be handed on",
+                "the address has none" if not password else "it has the end of a line in it",
+                "put it into the address" if not password else "change it",
+            )
+        escaped = [part.replace("\\", "\\\\").replace(":", "\\:") for part in (user, password)]
+        return ":".join(("*", "*", "*", *escaped)) + "\n"
 
     @property
     def where(self) -> str:

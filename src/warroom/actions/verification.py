@@ -16,11 +16,14 @@ from warroom.model.checks import CountsMatch, LogsClean, NoArgs, SignalWithin, T
 from warroom.model.release import Release
 from warroom.model.runbook import CheckDecl, Runbook, SignalDecl
 from warroom.model.signal import LogLine, TriggerReading
-from warroom.model.units import count_text, listed, value_text
+from warroom.model.units import count_text, listed, many, value_text
 from warroom.model.verification import CheckResult, Verdict
 from warroom.redact import Redactor
 
 CHECK_TIMEOUT = 90.0
+"""Seconds for one check, unless its probe's arguments say ``within`` which time it ends by itself."""
+GRACE = 30.0
+"""Seconds that it gets beyond that."""
 
 
 @dataclass
@@ -39,6 +42,8 @@ class Eyes:
     clock: Clock
     cleaner: Redactor
     signals: Mapping[str, SignalDecl] = field(default_factory=dict)
+    no_health: frozenset[str] = frozenset()
+    """Triggers whose quiet says nothing of how the service is."""
     failed_already: Callable[[], bool] = lambda: False
     """A required check has failed: the verdict stands, and nobody is kept waiting for the rest."""
 
@@ -52,11 +57,12 @@ class _Seen:
 
 async def check(check_id: str, decl: CheckDecl, eyes: Eyes) -> CheckResult:
     """One check. A fault of its own is inconclusive, with the reason: it proves neither way."""
+    longest = _longest(decl, eyes)
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT):
+        async with asyncio.timeout(longest):
             seen = await _run(check_id, decl, eyes)
     except TimeoutError:
-        seen = _Seen("inconclusive", f"no answer within {CHECK_TIMEOUT:g} s")
+        seen = _Seen("inconclusive", f"no answer within {longest:g} s")
     except ValidationError as error:
         first = error.errors()[0]
         seen = _Seen("inconclusive", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
@@ -87,6 +93,20 @@ def verdict(runbook: Runbook, results: Mapping[str, CheckResult]) -> tuple[Verdi
     if not required:
         return "inconclusive", "the runbook declares no check that has to pass"
     return "pass", f"all {len(required)} required checks passed"
+
+
+def _longest(decl: CheckDecl, eyes: Eyes) -> float:
+    """What is wrong with the arguments is said by the check itself."""
+    platform_id, _, name = decl.use.partition(".")
+    platform = eyes.platforms.get(platform_id)
+    probe = platform.plugin.probe(name) if platform is not None else None
+    if probe is None:
+        return CHECK_TIMEOUT
+    try:
+        within = getattr(probe.args.model_validate(dict(decl.with_)), "within", None)
+    except ValidationError:
+        return CHECK_TIMEOUT
+    return max(CHECK_TIMEOUT, within + GRACE) if isinstance(within, int | float) else CHECK_TIMEOUT
 
 
 async def _run(check_id: str, decl: CheckDecl, eyes: Eyes) -> _Seen:
@@ -210,10 +230,10 @@ async def _triggers_quiet(check_id: str, args: Mapping[str, JsonValue], eyes: Ey
         return _Seen("fail", "; ".join(f"{r.title}: {_number(r)}" for r in loud if r.status == "firing"))
     if loud:
         return _Seen("inconclusive", "; ".join(f"{r.title} is {r.status}: {_number(r)}" for r in loud))
-    measured = [r for r in readings.values() if r.status == "ok"]
+    measured = [r for r in readings.values() if r.status == "ok" and r.id not in eyes.no_health]
     if not measured:
         return _Seen("inconclusive", "not one trigger is measured")
-    return _Seen("pass", f"{len(measured)} measured triggers are quiet")
+    return _Seen("pass", f"{many(len(measured), 'measured trigger is', 'measured triggers are')} quiet")
 
 
 def _number(reading: TriggerReading) -> str:

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
 import warroom
-from warroom.cli.entry import run, settle, state_folder
-from warroom.cli.evidence import app as evidence_app
+from warroom.cli.backup import backup
+from warroom.cli.evidence import app as evidence
+from warroom.cli.journal import app as journal
+from warroom.cli.journal import folder_of
 from warroom.cli.looks import SlowLine, ThemeOption, looks
+from warroom.cli.loop import run
+from warroom.cli.options import RUNBOOK, File, Json, SettingsOption, StateOption, state_folder
+from warroom.cli.sitting import aside, needs_a_terminal, open_console, sit, unattended
 from warroom.errors import BadInput, WarroomError
-from warroom.model.units import many
-
-if TYPE_CHECKING:
-    from warroom.console.appearance import Appearance
-    from warroom.console.settings import Settings
-    from warroom.engine.engine import Engine
-    from warroom.journal.folder import StateFolder
-    from warroom.model.event import Actor
-    from warroom.model.runbook import Runbook
-
-RUNBOOK = Path("warroom.yaml")
 
 app = typer.Typer(
     name="warroom",
@@ -34,22 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=False,
 )
-journal_app = typer.Typer(help="Look at an incident's journal.", no_args_is_help=True)
 runbook_app = typer.Typer(help="What of the runbook warroom does.", no_args_is_help=True)
-app.add_typer(journal_app, name="journal")
+app.add_typer(journal, name="journal")
 app.add_typer(runbook_app, name="runbook")
-app.add_typer(evidence_app, name="evidence")
-
-File = Annotated[Path, typer.Option("--file", "-f", help="The runbook.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
-StateOption = Annotated[
-    Path | None, typer.Option("--state", help="The state folder.", envvar="WARROOM_STATE", show_default=False)
-]
-
-SettingsOption = Annotated[
-    Path | None,
-    typer.Option("--settings", help="The settings file.", envvar="WARROOM_SETTINGS", show_default=False),
-]
+app.add_typer(evidence, name="evidence")
+app.command()(backup)
 
 
 class Covering(StrEnum):
@@ -93,9 +74,9 @@ def console(
     from warroom.runbook import load
 
     runbook = load(file).runbook
-    _needs_a_terminal("add nothing, and run it in a terminal; `warroom check` looks at the runbook")
+    needs_a_terminal("add nothing, and run it in a terminal; `warroom check` looks at the runbook")
     look = looks(chosen, theme, slow_line)
-    _exit(run(_open_console, runbook, state_folder(state), chosen, look))
+    _exit(run(open_console, runbook, state_folder(state), chosen, look))
 
 
 def _none_before(context: typer.Context, command: str) -> None:
@@ -109,46 +90,6 @@ def _none_before(context: typer.Context, command: str) -> None:
                 f"there it is the console's own, and {command} would not hear it",
                 f"write it behind: warroom {command} {option} …, where `warroom {command} --help` lists it",
             )
-
-
-def _needs_a_terminal(otherwise: str) -> None:
-    """The console reads its keys from standard input and draws on standard error."""
-    for stream, name in ((sys.stdin, "standard input"), (sys.stderr, "standard error")):
-        if not stream.isatty():
-            raise WarroomError("The console needs a terminal", f"{name} is none", otherwise)
-
-
-async def _open_console(runbook: Runbook, folder: StateFolder, settings: Settings, look: Appearance) -> int:
-    """The engine and a console on it, in this process, until the person leaves."""
-    from warroom.engine.engine import Engine
-
-    async with Engine(runbook, folder) as engine:
-        return await _sit(settings, look, engine)
-
-
-async def _sit(settings: Settings, look: Appearance, engine: Engine) -> int:
-    """One person at a console on this engine. Who they are is the kernel's word."""
-    from warroom.cli.clipboard import copier
-    from warroom.console.app import WarroomConsole
-
-    console = WarroomConsole(engine.session(person()), settings=settings, look=look, copier=copier())
-    settle()
-    return await console.run_async(mouse=settings.mouse) or console.return_code or 0
-
-
-def person() -> Actor:
-    """Who sits here, by the kernel's user id; USER and SUDO_USER are only what somebody says."""
-    import os
-    import pwd
-
-    from warroom.model.event import Actor
-
-    uid = os.getuid()
-    try:
-        name = pwd.getpwuid(uid).pw_name
-    except KeyError:
-        name = f"uid-{uid}"
-    return Actor(name=name, uid=uid)
 
 
 def _exit(code: int) -> None:
@@ -189,43 +130,13 @@ def drill(
         raise WarroomError("--json is for a headless drill", "a console prints nothing", "add --headless --autopilot")
     folder = state_folder(state).drills.path
     if headless:
-        _headless(play, folder, as_json)
+        unattended(play, folder, as_json)
     from warroom.cli.settings import load_settings
 
     chosen = load_settings(settings)
-    _needs_a_terminal("for a drill without one add --headless --autopilot")
-    sit = partial(_sit, chosen, looks(chosen, theme, slow_line))
-    _exit(run(watch, folder, sit, _aside, autopilot=autopilot))
-
-
-def _aside(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _aloud(line: str) -> None:
-    print(line, flush=True)
-
-
-def _headless(play: Callable[..., Any], folder: Path, as_json: bool) -> NoReturn:
-    """With --json the story goes to standard error, and standard output has the one object alone."""
-    import json
-
-    say = _aside if as_json else _aloud
-    result = run(play, folder, say)
-    say(_ending(result))
-    if as_json:
-        print(json.dumps(result), flush=True)
-    raise typer.Exit(0 if result["verified"] == "pass" else 1)
-
-
-def _ending(result: dict[str, Any]) -> str:
-    words = {
-        "pass": f"recovered: {result['to']} runs in place of {result['from']}, and everything that was checked holds",
-        "fail": f"NOT recovered: rolled back to {result['to']}, and verification failed",
-        "inconclusive": "NOT proven: nobody can say from this that it is recovered",
-    }
-    report = f"; report: {result['report']}" if result["report"] else ""
-    return f"{words[result['verified']]}{report}"
+    needs_a_terminal("for a drill without one add --headless --autopilot")
+    seat = partial(sit, chosen, looks(chosen, theme, slow_line))
+    _exit(run(watch, folder, seat, aside, autopilot=autopilot))
 
 
 @app.command()
@@ -293,54 +204,6 @@ def status(
     _exit(code)
 
 
-@journal_app.command("show")
-def journal_show(incident: str, state: StateOption = None) -> None:
-    """The timeline, one line for each entry."""
-    from warroom.journal.export import read_events, show_lines
-
-    _print_all(show_lines(read_events(_folder(incident, state))[0]))
-
-
-@journal_app.command("export")
-def journal_export(incident: str, state: StateOption = None) -> None:
-    """Every entry as a line of JSON, also of a damaged journal as far as it can be read."""
-    from warroom.journal.export import export_lines
-
-    _print_all(export_lines(_folder(incident, state)))
-
-
-@journal_app.command("verify")
-def journal_verify(
-    incident: str,
-    as_json: Json = False,
-    published: Annotated[
-        Path | None, typer.Option("--published", help="A file with heads that were published.", show_default=False)
-    ] = None,
-    state: StateOption = None,
-) -> None:
-    """Hold the chain, the bytes and the head against each other. Exit 1 names the first bad entry."""
-    from warroom.journal.verify import verify
-
-    found = verify(_folder(incident, state), published)
-    if as_json:
-        print(found.model_dump_json())
-    elif found.ok:
-        print(f"{incident}: {many(found.entries, 'entry', 'entries')}, chain and head agree")
-    else:
-        where = f"entry {found.first_bad}" if found.first_bad is not None else "the journal"
-        print(f"{incident}: damaged: {where}: {found.reason}")
-    _exit(0 if found.ok else 1)
-
-
-def _folder(incident: str, state: Path | None) -> Path:
-    return state_folder(state).holding(incident).existing(incident)
-
-
-def _print_all(lines: Any) -> None:
-    for line in lines:
-        print(line)
-
-
 @runbook_app.command("coverage")
 def runbook_coverage(
     file: Annotated[Path | None, typer.Option("--file", "-f", help="A runbook instead of the default one.")] = None,
@@ -378,4 +241,4 @@ def report(incident: str, state: StateOption = None) -> None:
     from warroom.journal.export import read_events
     from warroom.report import post_mortem
 
-    print(post_mortem(read_events(_folder(incident, state))[0], now=datetime.now(UTC)))
+    print(post_mortem(read_events(folder_of(incident, state))[0], now=datetime.now(UTC)))

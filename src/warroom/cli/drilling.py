@@ -19,13 +19,16 @@ def choose(
     """Raises WarroomError where what was given belongs to another drill."""
     from warroom.drills.scenarios import scenario as known
 
-    known(scenario)
+    chosen = known(scenario)
     if on:
         return _on_cluster(on, file or Path("warroom.yaml"), image, kubeconfig, fault_in_target)
     if image or kubeconfig is not None:
         raise BadInput("--image and --kubeconfig are for a drill on a cluster", "no --on was given", "--on kubernetes")
     if file is not None:
         _drills_only(file)
+    if fault_in_target and chosen.backups:
+        why = "the database that is restored has the schema that its release knows"
+        raise BadInput(f"--fault-in-target is not for {scenario}", why, "leave it out")
     from warroom.drills.drill import attended, headless
 
     more: dict[str, Any] = {"fault_in_target": fault_in_target}
@@ -39,8 +42,11 @@ def _on_cluster(on: str, file: Path, image: str, kubeconfig: Path | None, fault_
         raise BadInput("--fault-in-target is for the lab", "", "leave it out")
     if not image or image.startswith("-") or any(c.isspace() or not c.isprintable() for c in image):
         raise BadInput("A drill on a cluster needs an image", "one that runs there", "--image registry/name:tag")
+    from warroom.drills.cluster import marked
     from warroom.drills.on_cluster import On, attended, headless
+    from warroom.runbook import load
 
+    marked(load(file).runbook, file, kubeconfig)  # that it may be practised on at all comes before how
     where = On(file, image, kubeconfig)
     return partial(headless, where), partial(attended, where)
 

@@ -1,28 +1,15 @@
-"""Into the program and out of it: errors in plain words, signals that end it in order, and where its log goes."""
+"""Into the program and out of it: errors in plain words, and where its log goes."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import io
 import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
+from warroom.cli.loop import Ended
 from warroom.errors import WarroomError
-
-if TYPE_CHECKING:
-    from warroom.journal.folder import StateFolder
-
-
-class Ended(BaseException):
-    """A signal asked us to end, and everything that had been started has been ended."""
-
-    def __init__(self, signum: int) -> None:
-        self.status = 128 + signum
 
 
 def main() -> NoReturn:
@@ -106,58 +93,3 @@ def _default_folder() -> Path:
     from warroom.journal.folder import StateFolder
 
     return StateFolder().path
-
-
-def state_folder(path: Path | None) -> StateFolder:
-    """The state folder of a command; warroom's own log goes there too."""
-    from warroom.engine import own_log
-    from warroom.journal.folder import StateFolder
-
-    folder = StateFolder(path)
-    own_log.begin(lambda: folder.path)
-    return folder
-
-
-def settle() -> None:
-    """For a program that stays up from here on: what it has loaded is never looked through again for garbage.
-
-    Such a look takes longer than a frame, on the thread that answers keys. What is new is looked through less often:
-    drawing makes many objects, and few of them need it.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
-def run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """An async function to its end, on a loop of its own.
-
-    SIGTERM and SIGHUP end it as Ctrl+C does: by cancelling it, so that whatever it started is ended in order. Raises
-    Ended after any of them.
-    """
-    came: list[int] = []
-
-    async def run() -> Any:
-        task = asyncio.current_task()
-        assert task is not None
-
-        def end(signum: int) -> None:
-            if not came:
-                task.cancel()
-            came.append(signum)
-
-        for signum in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(signum, end, signum)
-        return await work(*args, **options)
-
-    try:
-        done = asyncio.run(run())
-        if came:  # the console takes a cancelling for its end, and ends well
-            raise Ended(came[0])
-        return done
-    except KeyboardInterrupt:
-        raise Ended(signal.SIGINT) from None
-    except asyncio.CancelledError:
-        if came:
-            raise Ended(came[0]) from None
-        raise

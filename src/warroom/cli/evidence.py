@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from warroom.cli.entry import state_folder
+from warroom.cli.journal import folder_of
+from warroom.cli.options import Json, StateOption
 from warroom.model.units import many
 
 if TYPE_CHECKING:
     from warroom.actions.sealed import Standing
 
 app = typer.Typer(help="Look at an incident's evidence.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
-StateOption = Annotated[
-    Path | None, typer.Option("--state", help="The state folder.", envvar="WARROOM_STATE", show_default=False)
-]
 
 
 @app.command("list")
@@ -27,7 +23,7 @@ def evidence_list(incident: str, as_json: Json = False, state: StateOption = Non
     from warroom.actions.sealed import standings
     from warroom.journal.export import read_events
 
-    folder = state_folder(state).holding(incident).existing(incident)
+    folder = folder_of(incident, state)
     _show(incident, standings(folder, read_events(folder)[0]), as_json)
 
 
@@ -77,7 +73,7 @@ def _verified(incident: str, state: Path | None) -> tuple[Path, list[Standing], 
     from warroom.actions.sealed import verify
     from warroom.journal.export import read_events
 
-    folder = state_folder(state).holding(incident).existing(incident)
+    folder = folder_of(incident, state)
     events, reading = read_events(folder)
     return folder, verify(folder, events), reading.verified.reason
 
@@ -102,5 +98,6 @@ def _show(incident: str, found: list[Standing], as_json: bool, damaged: str = ""
             said += f"  {', '.join(standing.kinds)}"
         lines = [said + (f"  ({standing.reason})" if standing.reason else "")]
         lines += [f"  gave nothing: {name}: {why}" for name, why in standing.missing.items()]
+        lines += [f"  {words}" for words in standing.tried.values()]
         lines += [f"  WRONG: {problem}" for problem in standing.problems]
         print("\n".join(visible(line, keep="") for line in lines))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from warroom.console.looking import Looking
 from warroom.console.panes.checklist import ChecklistPane
-from warroom.console.screens import deciding, ending, planning, preparing, running
+from warroom.console.screens import deciding, ending, planning, preparing, run, running
 from warroom.console.screens.checks import ChecksScreen
 from warroom.console.screens.emergency import EmergencyScreen
 from warroom.console.screens.plan import PlanScreen
 from warroom.console.screens.target import TargetScreen
 from warroom.console.screens.ways import WaysScreen
 from warroom.console.screens.writing import MessageScreen, NoteScreen
+from warroom.model.cutover import as_it_stands
 from warroom.model.escalation import call_id, open_calls
 from warroom.model.intent import Acknowledge, CaptureEvidence, MarkItem, Undo, Verify, Veto, WriteReport
 
@@ -118,7 +119,8 @@ class Actions:
         what was stopped or taken back is done."""
         store = self.client.store
         plan, chosen = store.plan, store.state.target
-        aside = plan is not None and plan.status == "done" and plan.plan.purpose != "rollback"
+        done = plan is not None and plan.status == "done" and plan.plan.purpose != "rollback"
+        aside = done or as_it_stands(store.state) is not store.state
         goal = plan.plan.target if plan is not None else None
         past = goal is not None and chosen is not None and not goal.matches(chosen.release) and not store.run_going()
         if plan is None or plan.status == "voided" or aside or past:
@@ -137,7 +139,7 @@ class Actions:
         self.app.push_screen(PlanScreen(self.client, lambda: self.app.act("run"), self.procedure))
 
     def run(self) -> None:
-        self.app.push_screen(running.RunScreen(self.client))
+        self.app.push_screen(run.RunScreen(self.client))
 
     def abort(self) -> None:
         self.app.push_screen(running.AbortScreen(self.client))

@@ -12,11 +12,12 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.constants import MAX_FPS, TEXTUAL_ANIMATIONS
 from textual.driver import Driver
-from textual.events import Event, Key, Paste
+from textual.events import Event, Key, Paste, Resize
 from textual.filter import Monochrome, NoColor
 from textual.geometry import Size
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input, TextArea
 
 from warroom.console.actions import Actions
@@ -28,13 +29,14 @@ from warroom.console.frames import SLOW_S, Frames, Ready, pace
 from warroom.console.keymap import ACTIONS, BY_ID
 from warroom.console.main import MainScreen
 from warroom.console.mouse import switch
+from warroom.console.narrow import allow
 from warroom.console.picture import plain_svg
 from warroom.console.screens.base import Dialog
 from warroom.console.settings import Settings
 from warroom.console.steady import CONFIRMING, Steady
 from warroom.console.store import utc_now
 from warroom.console.styles import sheets
-from warroom.console.telling import Changes, of_itself, title
+from warroom.console.telling import Changes, failed, of_itself, title
 from warroom.console.terminal import Harmless, NoColours, outliving
 from warroom.console.text import clean, clean_lines
 from warroom.console.theme import THEMES
@@ -44,6 +46,9 @@ from warroom.model.intent import Attach, Intent
 from warroom.session import Events, Frame, Refused, Session
 
 _SVG_LIMIT = 2_000_000
+allow()
+CATCH_UP_S = 0.1
+"""How often it is looked whether a terminal that takes nothing takes something again."""
 
 
 class WarroomConsole(App[int]):
@@ -91,6 +96,11 @@ class WarroomConsole(App[int]):
             self.set_slow_line(True)
         self._wanted = ""
         self._ahead = Ahead()
+        self._catching_up: Timer | None = None
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The one screen itself: an empty one below it would be laid out again whenever this is."""
+        return self.main
 
     def get_driver_class(self) -> type[Driver]:
         return outliving(super().get_driver_class(), unicode=self.look.unicode)
@@ -111,6 +121,8 @@ class WarroomConsole(App[int]):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Only what differs from what the terminal shows is written, and nothing where nothing does."""
+        if self._behind():
+            return self._leave_out()
         if isinstance(screen, Dialog) and screen.is_mounted and renderable is not None and not self._batch_count:
             screen.seen = True
         if self._pace is not None and screen not in self._paced:
@@ -128,6 +140,22 @@ class WarroomConsole(App[int]):
             renderable = cast(RenderableType, Ready(text))  # an update is drawn by its render_segments alone
         super()._display(screen, renderable)
 
+    def _behind(self) -> bool:
+        """The terminal has not yet taken what it was given; others than a Unix terminal's driver can't tell."""
+        return bool(getattr(self._driver, "behind", False))
+
+    def _leave_out(self) -> None:
+        """Nothing waits for the terminal, least of all the engine. All is drawn anew once it takes something again."""
+        if self._catching_up is None:
+            self._catching_up = self.set_interval(CATCH_UP_S, self._catch_up)
+
+    def _catch_up(self) -> None:
+        if self._catching_up is not None and not self._behind():
+            self._catching_up.stop()
+            self._catching_up = None
+            self.forget_frames()
+            self.refresh()
+
     def _plain_colours(self) -> None:
         """NO_COLOR: Textual would go on with shades of grey; here no colour is written at all."""
         self.no_color = not self.look.colours
@@ -140,7 +168,6 @@ class WarroomConsole(App[int]):
             self.tell("Outside tmux or screen a lost line ends this console: better start it inside.", bad=True)
         keys = self.client.store.keys.by_action
         self.set_keymap({action.id: keys[action.id] for action in ACTIONS if keys[action.id] != action.key})
-        self.push_screen(self.main)
         self.run_worker(self._watch(), group="watch", exit_on_error=False)
         if self._tick_s > 0:
             self.set_interval(self._tick_s, self._tick)
@@ -186,8 +213,11 @@ class WarroomConsole(App[int]):
             self.call_after_refresh(self._plan_to_read)
         elif words := of_itself(body, actor):
             self.tell(words, bad=isinstance(body, AutomaticStopped))
-        elif isinstance(body, VerificationEnded) and body.verdict != "pass" and body.next:
-            self.call_after_refresh(self._next_screen, "ways")
+        elif isinstance(body, VerificationEnded) and body.verdict != "pass":
+            for words in failed(self.client.store):
+                self.client.store.told.add(self.client.store.now(), words, bad=True)
+            if body.next:
+                self.call_after_refresh(self._next_screen, "ways")
 
     def _plan_to_read(self) -> None:
         """Not one that runs already: it was read in the emergency lane."""
@@ -206,7 +236,10 @@ class WarroomConsole(App[int]):
             self._wanted = ""
             if not BY_ID[name].why_not(self.client.store):
                 self.steady.came()
-                self.actions.do(name)
+                if name == "plan":  # the one that was just prepared, an undo too
+                    self.actions.read_plan()
+                else:
+                    self.actions.do(name)
 
     def _attach_picture(self) -> None:
         svg = plain_svg(self.export_screenshot(title="warroom"))
@@ -226,6 +259,12 @@ class WarroomConsole(App[int]):
             set_title = getattr(self._driver, "set_title", None)
             if set_title is not None:
                 set_title(words)
+
+    def on_resize(self, event: Resize) -> None:
+        """A terminal that went to another size and back has lost what was drawn, though nothing seems changed."""
+        if event.size == self.size:
+            self.forget_frames()
+            self.screen.refresh(layout=True)
 
     def on_main_screen_shown(self, event: MainScreen.Shown) -> None:
         self.main.redraw({"state"})

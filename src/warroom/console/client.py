@@ -23,7 +23,7 @@ class Client:
 
     def __init__(self, session: Session, now: Callable[[], datetime] = utc_now, keys: Keys = DEFAULT_KEYS) -> None:
         self.session = session
-        self.store = Store(now, keys)
+        self.store = Store(keys, now)
         self.drafts: dict[str, str] = {}
         self._unanswered: list[tuple[Intent, str]] = []
 

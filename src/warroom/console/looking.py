@@ -11,6 +11,7 @@ from warroom.console.screens.commands import CommandsScreen
 from warroom.console.screens.incidents import IncidentsScreen
 from warroom.console.screens.timeline import TimelineScreen
 from warroom.console.screens.told import ToldScreen
+from warroom.console.settings import local_keys
 
 if TYPE_CHECKING:
     from warroom.console.app import WarroomConsole
@@ -50,7 +51,7 @@ class Looking(LogKeys):
         self.app.push_screen(IncidentsScreen(self.client))
 
     def help(self) -> None:
-        self.app.push_screen(helping.HelpScreen(self.client))
+        self.app.push_screen(helping.HelpScreen(self.client, local_keys()))
 
     def palette(self) -> None:
         self.app.action_command_palette()

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.events import Resize
+from textual.geometry import Size
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
@@ -33,6 +34,8 @@ WIDE = (110, 30)
 """From this size on, panes stand as in the picture; below, they stack."""
 COLUMNS = (180, 240)
 """From the first of these widths on, low screens have three columns, the log one of them; from the second, all."""
+TWO = 150
+"""Below this width the header has two lines."""
 TALL = 40
 LEAST = (60, 16)
 _AS_PICTURED = ("decide", "health", "metrics", "checklist", "log", "plan")
@@ -55,9 +58,11 @@ class MainScreen(Screen[None]):
         self.client = client
         self.zoomed: str | None = None
         self._silent = False
+        self._laid_out = Size(0, 0)
 
     def compose(self) -> ComposeResult:
         store = self.client.store
+        self.update_classes(self._shape(), update=False)  # no style is there yet that could be the wrong one
         yield Header(store, "header")
         yield NextLine(store, "next")
         every: dict[str, Pane | LogPane] = {
@@ -94,24 +99,33 @@ class MainScreen(Screen[None]):
         self.post_message(self.Shown())
 
     def on_resize(self, event: Resize) -> None:
-        self._lay_out()
+        """Textual tells the same size several times over."""
+        if event.size != self._laid_out:
+            self._laid_out = event.size
+            self._lay_out()
 
     def _lay_out(self) -> None:
+        shape = self._shape()
+        self.update_classes(shape)
+        if shape["-small"]:
+            self.query_one("#too-small", Static).update(line(_TOO_SMALL.format(*LEAST, *self.app.size)))
+        self._order(_IN_COLUMNS if shape["-columns"] else _AS_PICTURED)
+        self.call_after_refresh(self.redraw, None)
+
+    def _shape(self) -> dict[str, bool]:
+        """Which of the layouts' classes hold at this size: set together, styles are looked up once for all of them."""
         cells, rows = self.app.size
-        small = cells < LEAST[0] or rows < LEAST[1]
-        self.set_class(small, "-small")
-        if small:
-            self.query_one("#too-small", Static).update(line(_TOO_SMALL.format(*LEAST, cells, rows)))
         low = rows < WIDE[1]
         columns = _columns(cells, rows)
         stacked = not columns and (low or cells < WIDE[0])
-        self.set_class(columns, "-columns")
-        self.set_class(stacked, "-stacked")
-        self.set_class(stacked or low, "-flat")
-        self.set_class(stacked and rows >= TALL, "-tall")
-        self._order(_IN_COLUMNS if columns else _AS_PICTURED)
-        self.query_one(Header).set_class(cells < 150, "-two")
-        self.call_after_refresh(self.redraw, None)
+        return {
+            "-small": cells < LEAST[0] or rows < LEAST[1],
+            "-columns": columns,
+            "-stacked": stacked,
+            "-flat": stacked or low,
+            "-tall": stacked and rows >= TALL,
+            "-two": cells < TWO,
+        }
 
     def _order(self, names: tuple[str, ...]) -> None:
         """A grid is filled in the panes' order."""
@@ -133,8 +147,8 @@ class MainScreen(Screen[None]):
             return
         runbook = self.client.store.runbook
         if topics is None or "snapshot" in topics:
-            for kind in ("production", "staging", "drill"):
-                self.set_class(runbook is not None and runbook.environment.kind == kind, kind)
+            now = runbook.environment.kind if runbook is not None else ""
+            self.update_classes({kind: kind == now for kind in ("production", "staging", "drill")})
         changed = None if topics is None else set(topics)
         for pane in self.panes:
             if changed is None or pane.topics & changed:

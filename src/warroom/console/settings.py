@@ -115,8 +115,8 @@ def owners() -> tuple[tuple[type, str], ...]:
 
 def screens() -> tuple[tuple[type, str], ...]:
     """Screens and lists with keys of their own. No action acts while they are in front, so nothing can clash."""
-    from warroom.console.screens.base import Toggles
     from warroom.console.screens.commands import CommandsScreen
+    from warroom.console.screens.fields import Toggles
     from warroom.console.screens.helping import HelpScreen
     from warroom.console.screens.logs import JumpScreen
     from warroom.console.screens.plan import PlanScreen

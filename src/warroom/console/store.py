@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
-from warroom.console.keymap import DEFAULT_KEYS
 from warroom.console.keys import Keys
 from warroom.console.told import Telling
 from warroom.model.decision import TreeReading
 from warroom.model.event import Event
 from warroom.model.fold import fold
+from warroom.model.halted import Halt, halted
 from warroom.model.live import Busy, LiveValue, PlatformReading, Presence, RunningRelease, StepProgress
 from warroom.model.release import Release
 from warroom.model.runbook import Runbook
@@ -38,7 +38,7 @@ class Store:
     ``keys`` are the person's own; whatever shows a key asks ``key``.
     """
 
-    def __init__(self, now: Callable[[], datetime] = utc_now, keys: Keys = DEFAULT_KEYS) -> None:
+    def __init__(self, keys: Keys, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now
         self.keys = keys
         self.told = Telling()
@@ -168,6 +168,10 @@ class Store:
         if self.state.incident is not None and self.state.tree is not None:
             return self.state.tree
         return next((value for value in self._live.values() if isinstance(value, TreeReading)), self.state.tree)
+
+    def halt(self) -> Halt | None:
+        """Writes stand stopped by warroom, as far as the incident tells."""
+        return halted(self.runbook, self.state) if self.runbook is not None else None
 
     def firing(self) -> list[TriggerReading]:
         return [t for t in self.triggers() if t.status == "firing"]

@@ -58,6 +58,13 @@ def of_itself(body: Body, actor: Actor) -> str:
             return ""
 
 
+def failed(store: Store) -> list[str]:
+    """What each check that failed has found: that first, then the rule."""
+    checked = store.state.verification
+    results = checked.results.values() if checked is not None else ()
+    return [f"FAIL: {result.words} ({result.title})" for result in results if result.verdict == "fail"]
+
+
 class Changes:
     """Says once of each change that a person may have to look up for it. What stood at the start is no change."""
 

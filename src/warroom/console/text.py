@@ -85,14 +85,21 @@ def spread(left: Content, end: Content, cells: int) -> Content:
     return Content.assemble(left, " " * (cells - left.cell_length - end.cell_length), end)
 
 
-def wrapped(text: str, cells: int, style: str = "", first: str = "", rest: str | None = None) -> list[Content]:
-    """Word-wrapped lines; ``first`` stands before the first, ``rest`` (else as many blanks) before the others."""
+def wrapped(
+    text: str, cells: int, style: str = "", first: str = "", rest: str | None = None, *, most: int | None = None
+) -> list[Content]:
+    """Word-wrapped lines; ``first`` stands before the first, ``rest`` (else as many blanks) before the others.
+
+    Where ``most`` is given, only that many of them: the others are not even looked for.
+    """
     rest = " " * cell_len(first) if rest is None else rest
     lines: list[Content] = []
     for paragraph in clean_lines(text):
         words_of_it = paragraph.lstrip(" ")
         indent = " " * min(len(paragraph) - len(words_of_it), 16)  # of a file that is shown: it means something there
         for words in _wrap(words_of_it, max(8, cells - cell_len(first) - len(indent))):
+            if most is not None and len(lines) >= most:
+                return lines
             lines.append(Content.assemble((rest if lines else first, "$text-muted"), (indent + words, style)))
     return lines
 
@@ -101,11 +108,10 @@ def _wrap(text: str, cells: int) -> Iterable[str]:
     now = ""
     for part in text.split(" "):
         word = part
-        while cell_len(word) > cells:
+        while (head := _fitting(word, cells)) != word:
             if now:
                 yield now
                 now = ""
-            head = set_cell_size(word, cells)
             head = head.rstrip() or word[0]
             yield head
             word = word[len(head) :]
@@ -115,6 +121,15 @@ def _wrap(text: str, cells: int) -> Iterable[str]:
         else:
             now = f"{now} {word}" if now else word
     yield now
+
+
+def _fitting(word: str, cells: int) -> str:
+    """As much of its beginning as fits. The rest is not measured: that took seconds where a word was a megabyte."""
+    size = cells
+    while size < len(word) and cell_len(word[:size]) <= cells:
+        size *= 2
+    piece = word[:size]
+    return piece if cell_len(piece) <= cells else set_cell_size(piece, cells)
 
 
 def block(lines: Iterable[Content]) -> Content:

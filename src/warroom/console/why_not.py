@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from warroom.model.cutover import spent
 from warroom.model.escalation import open_calls
+from warroom.model.replaced import replaced
 
 if TYPE_CHECKING:
     from warroom.console.store import Store
@@ -152,7 +153,9 @@ def can_find_ways(store: Store) -> str:
     plan, verification, watch = store.plan, store.state.verification, store.state.watch
     if plan is not None and plan.status in ("failed", "cancelled", "unknown", "voided"):
         return ""
-    if (watch is not None and watch.quiet is False) or spent(store.state):
+    if (watch is not None and watch.quiet is False) or spent(store.state) or store.halt() is not None:
+        return ""
+    if store.runbook is not None and replaced(store.runbook, store.state):
         return ""
     if verification is None or verification.verdict is None:
         return f"Nothing has been verified yet: {store.key('verify')} verifies."

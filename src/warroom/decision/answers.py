@@ -60,13 +60,16 @@ def known(runbook: Runbook, triggers: Mapping[str, TriggerReading]) -> Known:
             firing.append(reading)
         elif reading.status == "pending":
             pending.append(reading)
+        elif not trigger.of_health:
+            continue
         elif reading.status == "unknown":
             if measured(runbook, trigger_id):
                 unknown.append(reading)
             else:
                 unmeasured.append(trigger.title)
     firing.sort(key=lambda r: (r.severity != "critical", r.status != "firing"))
-    return Known(tuple(firing), tuple(pending), tuple(unknown), tuple(unmeasured), len(runbook.triggers))
+    total = sum(trigger.of_health for trigger in runbook.triggers.values())
+    return Known(tuple(firing), tuple(pending), tuple(unknown), tuple(unmeasured), total)
 
 
 def answer(question: Question, facts: Known, trend: Trend, waited: float, wait: float) -> Said:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from warroom.decision.answers import known
+from warroom.decision.standing import back_to_failed, only_copies, runs_already, stands_still, well_again
 from warroom.model.checklist import settled
-from warroom.model.cutover import fired_needing_reason, puts_back
+from warroom.model.cutover import fired_needing_reason, outage, puts_back
 from warroom.model.event import Actor
 from warroom.model.live import Guard
 from warroom.model.plan import Plan, Step
@@ -32,9 +33,15 @@ def guards(runbook: Runbook, state: State, *, fingerprints: Mapping[str, str | N
             *_evidence(runbook, state, state.plan.plan, state.plan.steps),
             *_earlier(state),
             *_put_back(runbook, state, state.plan.plan),
+            *_outage(state.plan.plan),
+            *back_to_failed(state, state.plan.plan),
+            *_writes(state.plan.plan, state.plan.steps),
+            *_unproven(state.plan.plan, state.plan.steps),
+            *only_copies(state, state.plan.plan),
         ]
         if state.plan.plan.purpose == "rollback":
-            found += [*_decision(state), *_told(runbook, state), *_target(state, state.plan.plan)]
+            found += [*_decision(state), *_told(runbook, state), *_target(runbook, state, state.plan.plan)]
+            found += stands_still(runbook, state, state.plan.plan)
         found += _sight(runbook, state)
     return tuple(sorted(found, key=lambda guard: not guard.hard))
 
@@ -65,8 +72,8 @@ def emergency_guards(
         for guard in _put_back(runbook, state, plan)
     ]
     if plan.purpose == "rollback":
-        found += [*_decision(state), *_told(runbook, state), *_target(state, plan), *_cause(runbook, state)]
-        found += _schema(plan, diff)
+        found += [*_decision(state), *_told(runbook, state), *_target(runbook, state, plan), *_cause(runbook, state)]
+        found += [*_schema(plan, diff), *stands_still(runbook, state, plan), *well_again(runbook, state, plan)]
     found += [*_sight(runbook, state), *_alone(runbook, others)]
     kept = [g if g.id in NEVER or _differs(g) else g.model_copy(update={"hard": False}) for g in found]
     return tuple(sorted(kept, key=lambda guard: not guard.hard))
@@ -222,6 +229,28 @@ def _put_back(runbook: Runbook, state: State, plan: Plan) -> Iterator[Guard]:
         yield _soft("put-back", f"{listed(titles)} fired in this incident: {what} needs a reason")
 
 
+def _outage(plan: Plan) -> Iterator[Guard]:
+    """A procedure that stops what serves says so in its title; an undo that does says it here, and is asked for it."""
+    if words := outage(plan):
+        yield _soft("outage", words)
+
+
+def _writes(plan: Plan, steps: Mapping[str, StepState]) -> Iterator[Guard]:
+    """What is written to something that is about to be left goes with it, unless a step before it stops that."""
+    for step in plan.steps:
+        if step.role == "stop-writes":
+            return
+        if step.preview.writes and steps[step.id].status not in ("done", "skipped", "claimed"):
+            yield _soft(f"writes-{step.id}", f"“{step.title}” while writes go on: {step.preview.writes}")
+
+
+def _unproven(plan: Plan, steps: Mapping[str, StepState]) -> Iterator[Guard]:
+    """Nobody has shown that what comes is what it should be: it may be used all the same, by somebody's reason."""
+    for step in plan.steps:
+        if step.preview.unproven and steps[step.id].status not in ("done", "skipped", "claimed"):
+            yield _soft(f"unproven-{step.id}", f"“{step.title}” with what is unproven: {step.preview.unproven}")
+
+
 def _decision(state: State) -> Iterator[Guard]:
     if state.decision is None:
         yield _soft("decision", "Nobody has decided to roll back: decide")
@@ -243,7 +272,7 @@ def _told(runbook: Runbook, state: State) -> Iterator[Guard]:
         )
 
 
-def _target(state: State, plan: Plan) -> Iterator[Guard]:
+def _target(runbook: Runbook, state: State, plan: Plan) -> Iterator[Guard]:
     target = plan.target
     if target is None:
         return
@@ -252,7 +281,7 @@ def _target(state: State, plan: Plan) -> Iterator[Guard]:
     elif target.verdict == "bad":
         why = f" ({target.note})" if target.note else ""
         yield _soft("target-bad", f"{target.name} ran badly{why}: choose another target")
-    if state.running is not None and target.matches(state.running):
+    if runs_already(runbook, state, plan):
         yield _soft("target-running", f"{target.name} is what runs now: choose another target")
     if state.target is not None and not target.matches(state.target.release):
         yield _soft("target-changed", f"The plan goes to {target.name}, the target is {state.target.release.name} now")

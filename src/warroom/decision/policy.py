@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from warroom.model.automation import AutomaticRollback
-from warroom.model.base import Fact, Instant, span_text
+from warroom.model.base import Fact, Instant, passed_text
 from warroom.model.plan import Plan
 from warroom.model.release import Release
 from warroom.model.runbook import Runbook
@@ -52,7 +52,7 @@ def against(
     for other in earlier:
         ago = (now - other.last).total_seconds()
         if ago < policy.rest:
-            return f"{other.id} was worked on {span_text(int(max(0.0, ago)))} ago: not twice in a row without a person"
+            return f"{other.id} was worked on {passed_text(ago)} ago: not twice in a row without a person"
     return _moving(state, running, deploying) or _advice(state)
 
 

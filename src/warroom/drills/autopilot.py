@@ -15,7 +15,10 @@ from warroom.errors import Refusal
 from warroom.model import intent as it
 from warroom.model.event import Actor, Event
 from warroom.model.fold import fold
+from warroom.model.leading import leads_to
 from warroom.model.live import (
+    ChoicesPage,
+    ChoicesQuery,
     EmergencyPage,
     EmergencyQuery,
     GuardsPage,
@@ -30,6 +33,7 @@ from warroom.model.live import (
 from warroom.model.next import NextAction, next_action
 from warroom.model.runbook import Proof, Runbook
 from warroom.model.state import State
+from warroom.model.units import many
 from warroom.session import Accepted, Events, Session, Snapshot
 
 AUTOPILOT = Actor(name="autopilot", kind="autopilot")
@@ -37,11 +41,22 @@ AUTOPILOT = Actor(name="autopilot", kind="autopilot")
 WHY = "a drill on autopilot: there is nobody to tell or to ask"
 
 
-class Autopilot:
-    """``stopped_because`` says why it went no further: recovery is not proven, and only a person should choose."""
+async def _nobody_counts() -> str:
+    return ""
 
-    def __init__(self, session: Session, say: Callable[[str], None]) -> None:
+
+class Autopilot:
+    """``stopped_because`` says why it went no further: recovery is not proven, and only a person should choose.
+
+    ``rows`` says what became of the data, empty where nobody counts it.
+    """
+
+    def __init__(
+        self, session: Session, say: Callable[[str], None], rows: Callable[[], Awaitable[str]] | None = None
+    ) -> None:
         self._session = session
+        self._rows = rows or _nobody_counts
+        self._noted = False
         self._say = say
         self._state = State()
         self._runbook: Runbook | None = None
@@ -134,7 +149,7 @@ class Autopilot:
             "choose-way": self._way,
             "notify-completed": lambda action: self._notify("completed", "completion-sent"),
             "schedule-post-mortem": lambda action: self._waive("post-mortem-scheduled"),
-            "report": lambda action: self._do(it.WriteReport()),
+            "report": self._report,
             "close": self._close,
         }
 
@@ -195,12 +210,30 @@ class Autopilot:
         await self._do(it.ChooseTarget(text=release.commit or release.version, reason=page.reason))
 
     async def _propose(self, action: NextAction) -> None:
+        procedure = leads_to(self._book, self._state).procedure or self._rollback()
+        if not procedure:
+            self.stopped_because = "the runbook has no rollback procedure whose platforms are there"
+            return
+        choices: dict[str, str] = {}
+        if self._book.procedures[procedure].choices:
+            page = await self._session.query(ChoicesQuery(procedure=procedure))
+            assert isinstance(page, ChoicesPage)
+            for each in page.choices:
+                option = next((option for option in each.options if option.verdict == "good"), None)
+                if option is None:
+                    self.stopped_because = f"{each.title}: {each.problem or 'nothing there is good'}"
+                    return
+                because = f": {option.words}" if option.words else ""
+                self._say(f"{each.title}, of {many(len(each.options), 'one')}: {option.title}{because}")
+                choices[each.choice] = option.value
+        await self._do(it.ProposePlan(procedure=procedure, choices=choices))
+
+    def _rollback(self) -> str:
         for procedure_id, procedure in self._book.procedures.items():
             usable = procedure.needs and all(need in self._book.platforms for need in procedure.needs)
             if procedure.kind == "rollback" and usable:
-                await self._do(it.ProposePlan(procedure=procedure_id))
-                return
-        self.stopped_because = "the runbook has no rollback procedure whose platforms are there"
+                return procedure_id
+        return ""
 
     async def _run(self, action: NextAction) -> None:
         page = await self._session.query(GuardsQuery())
@@ -230,6 +263,13 @@ class Autopilot:
             await self._do(it.Verify())
             return
         self.stopped_because = f"{action.sentence}; {action.why}"
+
+    async def _report(self, action: NextAction) -> None:
+        """Whoever plays the drill has counted what became of the rows: that belongs into the report."""
+        if not self._noted and (words := await self._rows()):
+            self._noted = True
+            await self._do(it.AddNote(text=words, about="impact"))
+        await self._do(it.WriteReport())
 
     async def _close(self, action: NextAction) -> None:
         await self._do(it.CloseIncident(outcome="recovered"))

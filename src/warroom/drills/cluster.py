@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,7 +39,13 @@ LOOK_S = 0.5
 NO_SUCH_TAG = "warroom-drill-no-such-release"
 NOT_PULLED = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 LABEL = "warroom.dev/drill"
+MANAGER = "warroom-drill"
+"""Who makes what is drilled on: another than warroom, whose own writes of a template count as a rollback."""
 APPS = "/apis/apps/v1/namespaces"
+
+
+LONGEST = 300
+"""Characters of what a pod says."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,10 @@ def marked(runbook: Runbook, file: Path, kubeconfig: Path | None = None) -> tupl
     return Marked(environment.name or environment.kind, kept, fingerprint), whole
 
 
+async def _no_why() -> str:
+    return ""
+
+
 class Ground:
     """The drill's namespace and its one Deployment, in a cluster that was found to be the one that is meant."""
 
@@ -92,6 +102,8 @@ class Ground:
         self.namespace = namespace
         self.image = image
         self._uid = ""
+        self._unanswered = False
+        """The namespace was asked for, and no answer has come: it may be there."""
 
     @property
     def where(self) -> str:
@@ -102,11 +114,12 @@ class Ground:
         labels = {LABEL: "true"}
         metadata: dict[str, JsonValue] = {"name": self.namespace, "labels": dict(labels)}
         body: JsonValue = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        self._unanswered = True
         made = await self._send("POST", "/api/v1/namespaces", body, "create", "namespace", self.namespace)
         self._uid = str(_at(made.data, "metadata", "uid") or "")
         create = ("create", "deployment", NAME, f"--image={self.image}", f"--replicas={REPLICAS}", "-n", self.namespace)
         await self._send("POST", f"{APPS}/{self.namespace}/deployments", _deployment(self.image), *create)
-        await self._until(lambda ready: ready >= REPLICAS, UP_S, f"{self.image} did not come up")
+        await self._until_up()
 
     async def begin(self) -> datetime:
         """The release that does not exist is rolled out; it began when the last pod that served was gone."""
@@ -126,12 +139,32 @@ class Ground:
         await self._until_not_pulled(broken)
         return begun
 
+    async def _until_up(self) -> None:
+        """An image that can't be pulled ends it at once: whoever practises has named another than was meant."""
+
+        async def waiting() -> str:
+            for state in await self._states_of(self.image):
+                told = _at(state, "waiting") or {}
+                reason, message = str(told.get("reason") or ""), str(told.get("message") or "")
+                said = ": ".join(filter(None, (reason, message)))[:LONGEST]
+                if reason in NOT_PULLED:
+                    hint = "name one with --image that its nodes can pull"
+                    raise WarroomError(f"{self.image} can't be pulled in the {self.where}", said, hint)
+                if said:
+                    return said
+            return ""
+
+        await self._until(lambda ready: ready >= REPLICAS, UP_S, f"{self.image} did not come up", waiting)
+
+    async def _states_of(self, image: str) -> list[dict[str, JsonValue]]:
+        where = f"/api/v1/namespaces/{self.namespace}/pods"
+        pods = await self._send("GET", where, None, "get", "pods", "-n", self.namespace)
+        return [state for pod in _at(pods.data, "items") or () for state in _states(pod, image)]
+
     async def _until_not_pulled(self, broken: str) -> None:
         """A release that comes up after all is no fault: nobody would ever be called to it."""
-        where = f"/api/v1/namespaces/{self.namespace}/pods"
         for _ in range(round(DOWN_S / LOOK_S)):
-            pods = await self._send("GET", where, None, "get", "pods", "-n", self.namespace)
-            states = [state for pod in _at(pods.data, "items") or () for state in _states(pod, broken)]
+            states = await self._states_of(broken)
             if any(_at(state, "waiting", "reason") in NOT_PULLED for state in states):
                 return
             if any("running" in state for state in states):
@@ -141,32 +174,45 @@ class Ground:
 
     async def remove(self) -> None:
         """The namespace that was made here, and no other of its name."""
+        hint = f"kubectl delete namespace {self.namespace}"
+        if self._unanswered:
+            raise WarroomError(f"The drill's {self.where} may be left behind", "its making was never answered", hint)
         if self._uid:
             body: JsonValue = {"preconditions": {"uid": self._uid}}
             where = f"/api/v1/namespaces/{self.namespace}"
             try:
                 await self._send("DELETE", where, body, "delete", "namespace", self.namespace)
             except WarroomError as error:
-                hint = f"kubectl delete namespace {self.namespace}"
                 raise WarroomError(f"The drill's {self.where} is left behind", str(error), hint) from error
 
-    async def _until(self, happened: Any, at_most: float, otherwise: str) -> None:
-        where, ready = f"{APPS}/{self.namespace}/deployments/{NAME}", 0
+    async def _until(
+        self,
+        happened: Callable[[int], bool],
+        at_most: float,
+        otherwise: str,
+        why: Callable[[], Awaitable[str]] = _no_why,
+    ) -> None:
+        """Raises WarroomError after ``at_most`` seconds, with what ``why`` last said; it may raise earlier."""
+        where, ready, said = f"{APPS}/{self.namespace}/deployments/{NAME}", 0, ""
         for _ in range(round(at_most / LOOK_S)):
             seen = await self._send("GET", where, None, "get", "deployment", NAME, "-n", self.namespace)
             ready = int(_at(seen.data, "status", "availableReplicas") or 0)
             if happened(ready):
                 return
+            said = await why()
             await asyncio.sleep(LOOK_S)
-        raise WarroomError(otherwise, f"{ready} of {REPLICAS} pods are ready after {at_most:g} s", self.where)
+        counted = f"{ready} of {REPLICAS} pods are ready after {at_most:g} s"
+        raise WarroomError(otherwise, f"{counted}: {said}" if said else counted, self.where)
 
     async def _send(self, method: str, where: str, body: JsonValue, *words: str, **more: Any) -> CallResult:
         """Raises WarroomError with the API's words where it says no."""
-        call = ApiCall.model_validate(
-            {"method": method, "path": where, "body": body, "line": shlex.join(("kubectl", *words)), **more}
-        )
+        asked: dict[str, Any] = {"method": method, "path": where, "body": body, **more}
+        if method in ("POST", "PATCH"):
+            asked["query"] = {"fieldManager": MANAGER}
+        call = ApiCall.model_validate({**asked, "line": shlex.join(("kubectl", *words))})
         assert self.plugin.sender is not None
         result = await self.plugin.sender.send(self.context, call, lambda text: None)
+        self._unanswered = False
         if result.status not in call.expect:
             said = str(_at(result.data, "message") or result.text)[:300]
             raise WarroomError(f"The cluster refuses what the drill needs: {call.line}", said, self.where)

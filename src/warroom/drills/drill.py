@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from warroom.drills.autopilot import AUTOPILOT, Autopilot
 from warroom.drills.lab import LabHandle, running_lab
 from warroom.drills.lab.layout import remove_tree
 from warroom.drills.result import result, verified
-from warroom.drills.scenarios import Scenario, scenario
+from warroom.drills.scenarios import LAB, Scenario, scenario
 from warroom.engine.core import ENGINE, Options
 from warroom.engine.engine import Engine
 from warroom.errors import WarroomError
@@ -40,6 +40,10 @@ BASE_URL = "@BASE_URL@"
 PASSWORD = "@PASSWORD@"
 DATABASE_URL = "@DATABASE_URL@"
 REDIS_URL = "@REDIS_URL@"
+LAB_DUMPS = "@LAB_DUMPS@"
+DATABASE_DUMPS = "@DATABASE_DUMPS@"
+BACKUPS = "@BACKUPS@"
+TOOLS = "@TOOLS@"
 LONGEST = 600.0
 QUIET = 6.0
 """Seconds of ordinary traffic before the fault begins, so that a person sees what well looks like."""
@@ -55,7 +59,8 @@ Say = Callable[[str], None]
 class Drill:
     """A drill that is set up. ``fault_at`` is None until users can meet the fault.
 
-    ``begin`` brings the fault about and returns since when they could. ``where`` says what of it can be looked at.
+    ``begin`` brings the fault about and returns since when they could; ``later`` goes on after it. ``where`` says what
+    of it can be looked at.
     """
 
     name: str
@@ -64,6 +69,7 @@ class Drill:
     quiet: float
     begin: Callable[[], Awaitable[datetime]]
     where: str
+    later: Callable[[], Awaitable[None]] | None = None
     fault_at: datetime | None = None
 
     async def while_it_lasts(self, work: Coroutine[Any, Any, T]) -> T:
@@ -90,8 +96,24 @@ class Drill:
         await asyncio.sleep(self.quiet)
         try:
             self.fault_at = await self.begin()
-        except WarroomError as error:
+            if self.later is not None:
+                await self.later()
+        except (WarroomError, TimeoutError) as error:
             raise WarroomError("The fault could not be brought about", f"{self.name}: {error}", self.where) from error
+
+    async def rows(self) -> Mapping[str, Mapping[str, int]] | None:
+        """What has become of the rows that are known of, by table; None where nobody counts them."""
+        return None
+
+    async def rows_told(self) -> str:
+        """The same in a sentence for the report; empty where nobody counts them."""
+        rows = await self.rows()
+        if rows is None:
+            return ""
+        told = [f"{table} {each['kept']:,} kept, {each['lost']:,} lost" for table, each in rows.items()]
+        return (
+            f"Rows, as the drill counts those it began with and those that users were told are saved: {'; '.join(told)}"
+        )
 
     async def _ends(self) -> None:
         """Raises WarroomError once there is nothing to practise on any more."""
@@ -102,6 +124,13 @@ class Drill:
 class LabDrill(Drill):
     lab: LabHandle
 
+    async def rows(self) -> Mapping[str, Mapping[str, int]] | None:
+        try:
+            return await self.lab.ask("GET", "/rows")
+        except WarroomError as error:
+            log.error("the rows can't be counted: %s", error)
+            return None
+
     async def _ends(self) -> None:
         began = process.start_time(self.lab.pid)
         while process.alive(self.lab.pid, began):  # noqa: ASYNC110 - nothing tells of this but looking
@@ -111,16 +140,23 @@ class LabDrill(Drill):
 
 def drill_runbook(chosen: Scenario, lab: LabHandle, folder: Path) -> Runbook:
     """The scenario's runbook with this lab's addresses, written beside the journals so that it can be read."""
+    from warroom.drills.lab.postgres import binaries
+
     password = folder / "test-account"
     write_private(password, TEST_PASSWORD.encode())
-    filled = {
+    backups = {"folders": [str(lab.state_dir / "backups")], "names": ["ai_saas_*"]}
+    filled: dict[str, object] = {
+        LAB_DUMPS: not chosen.backups,
+        DATABASE_DUMPS: chosen.backups,
+        BACKUPS: backups if chosen.backups else None,
+        TOOLS: str(binaries()),
         LAB_FILE: str(lab.state_dir / "lab.json"),
         BASE_URL: lab.base_url,
         PASSWORD: f"file:{password}",
         DATABASE_URL: f"file:{lab.state_dir / 'database-url'}",
         REDIS_URL: f"file:{lab.state_dir / 'redis-url'}",
     }
-    text = chosen.runbook.read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (LAB, chosen.runbook))
     for mark, value in filled.items():
         text = text.replace(mark, json.dumps(value))
     path = folder / "drill.yaml"
@@ -149,10 +185,11 @@ async def playing(
         _place_for_a_lab(folder.path / "lab")
         say("starting the lab: PostgreSQL, Redis, the app and its users")
         options = {"fresh": True, "fault_in_target": fault_in_target, "revert_fault": revert_fault}
+        lab_of = partial(running_lab, folder.path / "lab", fault=chosen.fault, **options)
         left: Path | None = None
         failed = False
         try:
-            async with running_lab(folder.path / "lab", **options) as lab:
+            async with lab_of() as lab:
                 say(f"the lab serves {lab.base_url}")
                 runbook = drill_runbook(chosen, lab, folder.path)
                 drill: LabDrill | None = None
@@ -164,6 +201,7 @@ async def playing(
                         runbook=runbook,
                         quiet=quiet,
                         begin=partial(chosen.begin, lab),
+                        later=partial(chosen.later, lab) if chosen.later is not None else None,
                         where=f"its logs are in {lab.state_dir / 'logs'}",
                         lab=lab,
                     )
@@ -231,7 +269,7 @@ async def attended(
 async def sitting(drill: Drill, sit: Callable[[Engine], Awaitable[int]], autopilot: bool) -> int:
     if not autopilot:
         return await sit(drill.engine)
-    pilot = Autopilot(drill.engine.session(AUTOPILOT), lambda line: None)
+    pilot = Autopilot(drill.engine.session(AUTOPILOT), lambda line: None, drill.rows_told)
     flight = asyncio.create_task(pilot.fly(), name="autopilot")
     try:
         return await sit(drill.engine)
@@ -249,7 +287,7 @@ async def headless(name: str, root: Path, say: Say, *, fault_in_target: bool = F
 
 
 async def flying(drill: Drill, say: Say) -> dict[str, Any]:
-    pilot = Autopilot(drill.engine.session(AUTOPILOT), say)
+    pilot = Autopilot(drill.engine.session(AUTOPILOT), say, drill.rows_told)
     try:
         async with asyncio.timeout(LONGEST):
             await pilot.fly()
@@ -262,7 +300,8 @@ async def flying(drill: Drill, say: Say) -> dict[str, Any]:
         await _give_up(drill, say)
     core = drill.engine.core
     events = await asyncio.to_thread(core.journal.events) if core.journal else []
-    return result(drill.name, core.state, events, drill.fault_at, core.journal.folder if core.journal else None)
+    folder = core.journal.folder if core.journal else None
+    return result(drill.name, core.state, events, drill.fault_at, folder, await drill.rows())
 
 
 async def _give_up(drill: Drill, say: Say) -> None:

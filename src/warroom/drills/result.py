@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,19 @@ JOURNAL = "journal.db"
 
 
 def result(
-    scenario: str, state: State, events: Sequence[Event], fault_at: datetime | None, folder: Path | None
+    scenario: str,
+    state: State,
+    events: Sequence[Event],
+    fault_at: datetime | None,
+    folder: Path | None,
+    rows: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """Always the same keys; None for what there was not.
 
     ``verified`` is "pass", "fail" or "inconclusive", which it is too when it was never verified. ``timings`` are
     seconds since the fault began, which is when users could first meet it; ``verified`` among them is the moment of
-    the pass. ``journal``, ``evidence`` and ``report`` are absolute paths.
+    the pass. ``kept`` and ``lost`` are rows by table, of those that were there when the drill began or that users had
+    the app's word for since. ``journal``, ``evidence`` and ``report`` are absolute paths.
     """
     verdict = verified(state)
     times = timings(events, fault_at)
@@ -35,6 +41,8 @@ def result(
         "rolled_back": "procedure-executed" in state.proofs,
         "verified": verdict,
         "timings": times if verdict == "pass" else {**times, "verified": None},
+        "kept": None if rows is None else {table: each["kept"] for table, each in rows.items()},
+        "lost": None if rows is None else {table: each["lost"] for table, each in rows.items()},
         "journal": str(folder / JOURNAL) if folder else None,
         "evidence": state.sealed[-1].path if state.sealed else None,
         "report": state.report,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
+from warroom.actions.choosing import chosen
 from warroom.actions.pinned import plan_moved
 from warroom.actions.planner import Situation, make_plan, undo_plan
 from warroom.actions.runner import SETTLED, Ports, Runner, look
@@ -13,7 +15,7 @@ from warroom.decision.guards import guards
 from warroom.engine.core import Core
 from warroom.errors import JournalFull, JournalReadOnly, Refusal
 from warroom.model.call import Call
-from warroom.model.cutover import ran_before, runs, stop_writes_first, stops_before
+from warroom.model.cutover import brings_back, runs, stop_writes_first, stops_before
 from warroom.model.event import (
     AbortAsked,
     Actor,
@@ -27,7 +29,9 @@ from warroom.model.event import (
     StepIntended,
     StepResolved,
 )
+from warroom.model.halted import halted
 from warroom.model.intent import AbortRun, ApprovePlan, ClaimStep, ProposePlan, ResolveStep, RunPlan, Undo
+from warroom.model.kept import stuck
 from warroom.model.live import GuardsPage
 from warroom.model.plan import Plan, Step
 from warroom.model.state import PlanState, StepState
@@ -38,12 +42,21 @@ class Acting:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._runner: Runner | None = None
+        self._starting = False
+        self.begun = 0
+        """How many runs there have been: one may begin and end between two looks at ``running``."""
         self.last_word: Callable[[Actor], str] = lambda actor: ""
         """Why this actor must not begin a run, asked in the very moment before it is begun; empty to let it."""
 
     @property
     def running(self) -> bool:
-        return self._runner is not None
+        """Until its end is published, not until its task has ended: who sees the end may go on at once."""
+        if self._starting:
+            return True
+        runner, plan = self._runner, self._core.state.plan
+        if runner is None or plan is None or plan.hash != runner.hash:
+            return False
+        return plan.began_at is not None and plan.ended_at is None
 
     async def propose(self, actor: Actor, intent: ProposePlan) -> str:
         core = self._core
@@ -54,6 +67,9 @@ class Acting:
             if procedure is not None and procedure.kind == "rollback" and situation.target is None:
                 raise Refusal("No target is chosen", "", "choose one first", helps="choose-target")
             stops = stops_before(procedure) if procedure and stop_writes_first(core.runbook, core.state) else ()
+            if procedure is not None and (procedure.choices or intent.choices):
+                made = await chosen(procedure, intent.choices, core.platforms, core.redactor)
+                situation = replace(situation, choices=made)
             plan = await make_plan(
                 situation,
                 intent.procedure,
@@ -65,7 +81,7 @@ class Acting:
 
     async def _proposed(self, actor: Actor, plan: Plan) -> str:
         await self._core.record(PlanProposed(plan=plan, hash=plan.hash), actor=actor)
-        return f"{plan.title}: {many(len(plan.steps), 'step')}"
+        return f"{plan.name}: {many(len(plan.steps), 'step')}"
 
     async def situation(self) -> Situation:
         core = self._core
@@ -73,12 +89,14 @@ class Acting:
             incident=core.state.incident.id if core.state.incident else "",
             runbook=core.runbook,
             running=core.running,
+            silent=core.silent,
             target=core.state.target.release if core.state.target else None,
             fingerprints=await core.fingerprints(),
+            stopped=halted(core.runbook, core.state) is not None,
         )
 
     def not_while_running(self) -> None:
-        if self._runner is not None:
+        if self._runner is not None and self.running:
             raise Refusal(
                 f"{self._runner.plan.title} is running",
                 "one plan at a time",
@@ -122,11 +140,9 @@ class Acting:
         plan = core.state.plan
         ids = {step.platform for step in plan.plan.steps if step.platform} if plan else set()
         seen = {platform_id: await core.fingerprint(platform_id) for platform_id in sorted(ids)}
-        found = guards(core.runbook, core.state, fingerprints=seen, me=actor)
-        return GuardsPage(guards=found, name_to_type="" if core.runbook.environment.kind == "drill" else self._name())
-
-    def _name(self) -> str:
-        return self._core.runbook.service
+        found = guards(core.runbook, core.state_now, fingerprints=seen, me=actor)
+        name = (plan.plan.confirm if plan else "") or core.runbook.service
+        return GuardsPage(guards=found, name_to_type="" if core.runbook.environment.kind == "drill" else name)
 
     async def run(self, actor: Actor, intent: RunPlan) -> str:
         """Every guard again, here: what a screen showed does not count. INTENDED is durable before the first effect."""
@@ -138,7 +154,7 @@ class Acting:
         if hard:
             raise Refusal(hard[0].words, *(("", f"and {len(hard) - 1} more") if len(hard) > 1 else ()))
         if page.name_to_type and intent.confirm != page.name_to_type:
-            raise Refusal("The service's name was not typed as it stands", "", f"type {page.name_to_type}")
+            raise Refusal("The name was not typed as it stands", "", f"type {page.name_to_type}")
         soft = [guard for guard in page.guards if guard.id not in intent.waive]
         if soft:
             raise Refusal(soft[0].words, f"{len(soft)} to settle or waive", "settle it, or waive it with a reason")
@@ -148,7 +164,7 @@ class Acting:
         waived = tuple(f"{guard.id}: {guard.words} (waived: {intent.reason})" for guard in page.guards)
         approved = () if actor.name in plan.approvals else (PlanApproved(hash=plan.hash),)
         await self.start(actor, plan.plan, plan.steps, (*approved, RunStarted(hash=plan.hash, waived=waived)))
-        return f"running {plan.plan.title}"
+        return f"running {plan.plan.name}"
 
     async def start(
         self,
@@ -163,11 +179,15 @@ class Acting:
         if why := self.last_word(actor):
             raise Refusal("It does not begin", why, "")
         self._runner = runner = Runner(plan, plan.hash, steps, self._ports())
+        self._starting = True
+        self.begun += 1
         try:
             await self._core.record(*bodies, actor=actor)
         except BaseException:
             self._runner = None
             raise
+        finally:
+            self._starting = False
         self._core.spawn("run", self._run(runner, first))
 
     def _ports(self) -> Ports:
@@ -189,8 +209,9 @@ class Acting:
             with self._core.busy(runner.plan.title):
                 await runner.run()
         finally:
-            self._runner = None
-            self._core.hub.forget("progress/")
+            if self._runner is runner:
+                self._runner = None
+                self._core.hub.forget("progress/")
 
     async def abort(self, actor: Actor, intent: AbortRun) -> str:
         if self._runner is None or self._runner.hash != intent.hash:
@@ -207,7 +228,8 @@ class Acting:
             raise Refusal("That step is not waiting for anyone", "", "look at the plan again")
         if not self._runner.claim(intent.step, self._core.redactor.clean(intent.output)):
             raise Refusal("That step is not waiting for anyone", "", "look at the plan again")
-        return "claimed"
+        title = next((step.title for step in plan.plan.steps if step.id == intent.step), intent.step)
+        return f"claimed as done: {title}"
 
     async def resolve(self, actor: Actor, intent: ResolveStep) -> str:
         """A person's word on a step that is unknown or failed. Nothing runs by this alone."""
@@ -228,7 +250,9 @@ class Acting:
             return f"{intent.step}: {intent.choice}; run the plan to go on"
         with self._core.turn.giving_way():
             situation = await self.situation()
-        undo = undo_plan(situation, self._captured(plan, only=intent.step), f"Undo {intent.step}")
+        captured = self._captured(plan, only=intent.step)
+        self._not_stuck([step for step, _ in captured])
+        undo = undo_plan(situation, captured, f"Undo {intent.step}")
         await self._core.record(resolved, PlanProposed(plan=undo, hash=undo.hash), actor=actor)
         return "the undo is prepared; look at it, then run it"
 
@@ -242,8 +266,16 @@ class Acting:
             raise Refusal("That run is not known any more", "", "look at the ways on again")
         with self._core.turn.giving_way():
             situation = await self.situation()
-        before = f": back to {ran_before(self._core.state, run)}" if run.plan.purpose == "rollback" else ""
-        return await self._proposed(actor, undo_plan(situation, self._captured(run), f"Undo {run.plan.title}{before}"))
+        captured = self._captured(run)
+        self._not_stuck([step for step, _ in captured] or ([] if intent.run else _last_with_a_way_back(begun)))
+        before = brings_back(self._core.state, run, [s for s, _ in captured]) if run.plan.purpose == "rollback" else ""
+        title = f"Undo {run.plan.name}{f': back to {before}' if before else ''}"
+        return await self._proposed(actor, undo_plan(situation, captured, title))
+
+    def _not_stuck(self, steps: Sequence[Step]) -> None:
+        """Raises Refusal where what one of them kept for its way back is there no more."""
+        if (found := stuck(runs(self._core.state), steps)) is not None:
+            raise Refusal(f"“{found.step.title}” can't be taken back", found.why, "choose another way on")
 
     def _captured(self, run: PlanState, only: str = "") -> list[tuple[Step, tuple[Call, ...]]]:
         """Steps of the run whose inverse was captured when they were intended, in order; from the journal itself."""
@@ -282,3 +314,12 @@ class Acting:
         seconds = max(0.0, (core.clock.now() - plan.began_at).total_seconds())
         outcome = RunEnded(hash=plan.hash, outcome="unknown", detail=f"warroom ended {where}", seconds=seconds)
         await core.record(*ended, outcome)
+
+
+def _last_with_a_way_back(begun: Sequence[PlanState]) -> list[Step]:
+    """What somebody means who asks for an undo after a run that has none."""
+    for run in reversed(begun):
+        found = [s for s in run.plan.steps if s.preview.inverse is not None and run.steps[s.id].status in SETTLED]
+        if found:
+            return found
+    return []

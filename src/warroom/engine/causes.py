@@ -6,23 +6,29 @@ import asyncio
 import json
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from warroom.actions.evidence import CollectorFolder
 from warroom.engine.core import Core
 from warroom.engine.sensing import Sensing
+from warroom.model.live import ReleasesPage
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.signal import LogLine
-
-if TYPE_CHECKING:
-    from warroom.engine.preparing import Preparing
 
 KIND = "causes"
 MOST_KINDS = 200
 _SETTINGS = (".env", ".ini", ".toml", ".yaml", ".yml", ".conf", ".cfg", ".properties")
 
 
-async def keep(core: Core, sensing: Sensing, preparing: Preparing, folder: CollectorFolder) -> None:
+class Releases(Protocol):
+    """Who knows the releases there are, and what lies between them."""
+
+    async def releases(self) -> ReleasesPage: ...
+
+    async def diff(self, to: Release) -> ReleaseDiff | None: ...
+
+
+async def keep(core: Core, sensing: Sensing, known: Releases, folder: CollectorFolder) -> None:
     """``changes.json`` and ``errors.json``. What can't be told is null there, with the reason."""
     from warroom.signals.kinds import error_kinds
 
@@ -39,7 +45,7 @@ async def keep(core: Core, sensing: Sensing, preparing: Preparing, folder: Colle
         "kinds_left_out": max(0, len(errors.kinds) - MOST_KINDS),
     }
     await folder.write("errors.json", json.dumps(document, indent=1, ensure_ascii=False).encode(), kind=KIND)
-    changes = await _changes(core, preparing)
+    changes = await _changes(core, known)
     await folder.write("changes.json", json.dumps(changes, indent=1, ensure_ascii=False).encode(), kind=KIND)
 
 
@@ -51,9 +57,9 @@ def deployed_at(core: Core) -> datetime | None:
     return core.state.changes[-1].at if core.state.changes else None
 
 
-async def _changes(core: Core, preparing: Preparing) -> dict[str, Any]:
-    running, target = core.running, await _target(core, preparing)
-    diff = await preparing.diff(target) if target is not None and running is not None else None
+async def _changes(core: Core, known: Releases) -> dict[str, Any]:
+    running, target = core.running, await _target(core, known)
+    diff = await known.diff(target) if target is not None and running is not None else None
     return {
         "running": running.model_dump(mode="json") if running is not None else None,
         "target": target.model_dump(mode="json") if target is not None else None,
@@ -62,10 +68,10 @@ async def _changes(core: Core, preparing: Preparing) -> dict[str, Any]:
     }
 
 
-async def _target(core: Core, preparing: Preparing) -> Release | None:
+async def _target(core: Core, known: Releases) -> Release | None:
     if core.state.target is not None:
         return core.state.target.release
-    page = await preparing.releases()
+    page = await known.releases()
     return page.releases[page.best] if page.best is not None else None
 
 

@@ -42,25 +42,32 @@ class Closing:
         self._sensing = sensing
         self._preparing = preparing
         self._ways = Ways(core, preparing)
-        self._verifying = False
+        self._starting = False
+        self._task: asyncio.Task[None] | None = None
 
     async def verify(self, actor: Actor, intent: Verify) -> str:
         core = self._core
-        if self._verifying:
+        if self._checking():
             raise Refusal("Verification is going on already", "", "")
         if core.state.plan is not None and core.state.plan.status == "running":
             raise Refusal(f"{core.state.plan.plan.title} is running", "", "verify when it has ended")
         checks = tuple(core.runbook.verification)
         if not checks:
             raise Refusal("The runbook declares no check", "", "add a verification section")
-        self._verifying = True
+        self._starting = True
         try:
             await core.record(VerificationStarted(checks=checks), actor=actor)
-        except BaseException:
-            self._verifying = False
-            raise
-        core.spawn("verification", self._verify(self._eyes()))
-        return many(len(checks), "check")
+            self._task = core.spawn("verification", self._verify(self._eyes()))
+        finally:
+            self._starting = False
+        return f"verifying: {many(len(checks), 'check')}"
+
+    def _checking(self) -> bool:
+        """Until the verdict is published, not until its task has ended: who sees a verdict may act on it."""
+        if self._starting:
+            return True
+        checked = self._core.state.verification
+        return self._task is not None and not self._task.done() and (checked is None or checked.verdict is None)
 
     def _eyes(self) -> Eyes:
         """Looks back to the end of the last run, or, where nothing ran, only from now on."""
@@ -81,6 +88,7 @@ class Closing:
             clock=core.clock,
             cleaner=core.redactor,
             signals=core.runbook.signals,
+            no_health=frozenset(name for name, each in core.runbook.triggers.items() if not each.of_health),
         )
 
     async def _running(self) -> Release | None:
@@ -102,7 +110,7 @@ class Closing:
         await core.record(CheckAnswered(check=intent.check, verdict=intent.verdict, words=words), actor=actor)
         checked = core.state.verification
         running = core.state.plan is not None and core.state.plan.status == "running"
-        if checked is None or checked.verdict in (None, "pass") or self._verifying or running or self._unanswered():
+        if checked is None or checked.verdict in (None, "pass") or self._checking() or running or self._unanswered():
             return "recorded"
         await self.verify(actor, Verify())
         return "recorded; looking at all of it again"
@@ -149,27 +157,26 @@ class Closing:
                 if _run_began(core) != began:
                     result, words = "inconclusive", "a plan was run while it was checked"
                 ways = () if result == "pass" else await self._ways.on(again=result == "inconclusive")
-                await core.record(VerificationEnded(verdict=result, words=words, next=ways))
-            if result == "pass":
-                await self._start_watch()
+                ended_now = VerificationEnded(verdict=result, words=words, next=ways)
+                if result != "pass":
+                    await core.record(ended_now)
+                    return
+                window = core.runbook.window("watch", core.runbook.watch)
+                until = core.clock.now() + timedelta(seconds=window)
+                # One entry's moment: nothing comes between the proof and the watch over it.
+                await core.record(
+                    ended_now, WatchStarted(until=until, production_s=core.runbook.watch, window_s=window)
+                )
+            core.spawn("watch", self.watch(window))
         except Exception as error:  # nobody may be left waiting for an end that does not come
             words = str(error) if isinstance(error, WarroomError) else f"{type(error).__name__}: {error}"
             words = core.redactor.clean(f"the verification failed itself: {words}"[:400])
             if core.state.verification is not None and core.state.verification.verdict is None:
                 await core.record(VerificationEnded(verdict="inconclusive", words=words, next=(AGAIN,)))
             raise
-        finally:
-            self._verifying = False
 
     async def ways(self) -> WaysPage:
         return await self._ways.page()
-
-    async def _start_watch(self) -> None:
-        core = self._core
-        window = core.runbook.window("watch", core.runbook.watch)
-        until = core.clock.now() + timedelta(seconds=window)
-        await core.record(WatchStarted(until=until, production_s=core.runbook.watch, window_s=window))
-        core.spawn("watch", self.watch(window))
 
     async def watch(self, remaining: float) -> None:
         """Until the window is over or a trigger fires. A release change under it is a finding as well.
@@ -236,7 +243,7 @@ class Closing:
         core, state = self._core, self._core.state
         if state.plan is not None and state.plan.status == "running":
             raise Refusal(f"{state.plan.plan.title} is running", "", "wait for it, or abort it", helps="abort-run")
-        if self._verifying:
+        if self._checking():
             raise Refusal("Recovery is being checked", "", "close when that has ended")
         if self._preparing.capturing:
             raise Refusal("Evidence is being captured", "", "close when it is sealed")

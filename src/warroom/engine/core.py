@@ -30,6 +30,7 @@ from warroom.journal.folder import StateFolder
 from warroom.journal.publishing import Publisher
 from warroom.journal.store import Journal
 from warroom.journal.writer import Disk
+from warroom.model.acted import Acted, acted
 from warroom.model.call import Call
 from warroom.model.event import Actor, Body, Event
 from warroom.model.fold import fold
@@ -96,6 +97,9 @@ class Core:
         self.publisher: Publisher | None = None
         self.marks = Marks(clock)
         self.running: Release | None = None
+        """What was last seen to run."""
+        self.silent = False
+        """Whoever said it says now that nothing does, or that it can't be told."""
         self.hub = Hub(clock, self._snapshot)
         self.platforms: dict[str, ActivePlatform] = {}
         self.broken: dict[str, WarroomError] = {}
@@ -106,6 +110,7 @@ class Core:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._troubled: set[str] = set()
         self._busy: list[str] = []
+        self._doing: dict[str, str] = {}
         self._take_up(load(runbook))
 
     def _take_up(self, loaded: Mapping[str, LoadedPlatform]) -> None:
@@ -124,8 +129,24 @@ class Core:
                 environment=self.runbook.environment.kind,
                 hide=partial(self.redactor.register_settings, of=platform_id),
                 hidden=self.redactor.holds_secret,
+                acted=partial(self._acted, platform_id),
+                deployed=self._deployed,
+                evidence=partial(self._evidence, platform_id),
             )
             self.platforms[platform_id] = ActivePlatform(platform_id, platform.plugin, context)
+
+    def _acted(self, platform_id: str) -> Sequence[Acted]:
+        return acted(self.state, platform_id)
+
+    def _evidence(self, platform_id: str, collector: str) -> Path | None:
+        name = f"{platform_id}.{collector}"
+        found = next((one for one in reversed(self.state.sealed) if name in one.collected), None)
+        return Path(found.path) / name if found is not None and found.path else None
+
+    def _deployed(self) -> datetime | None:
+        incident = self.state.incident
+        ran = incident.running if incident is not None else self.running
+        return ran.deployed_at if ran is not None else None
 
     def _snapshot(self, name: str) -> Snapshot:
         return Snapshot(
@@ -136,6 +157,11 @@ class Core:
             state=self.state,
             runbook=self.runbook,
         )
+
+    @property
+    def state_now(self) -> State:
+        """With nothing that runs where nothing is seen to: the journal has what ran last."""
+        return self.state.model_copy(update={"running": None}) if self.silent else self.state
 
     @property
     def incident_folder(self) -> Path:
@@ -200,7 +226,7 @@ class Core:
             raise
         if journal.low_on_room:
             self.trouble("journal", "its disk is full: only what has already happened is recorded, nothing is begun")
-        else:
+        elif not journal.read_only:  # as an entry may have made it that was asked for after this one
             self.well("journal")
         return events
 
@@ -268,12 +294,21 @@ class Core:
     def busy(self, words: str) -> Iterator[None]:
         """What the engine is doing now, for every console to see."""
         self._busy.append(words)
-        self.hub.set("busy", Busy(words=tuple(self._busy)))
+        self._tell_busy()
         try:
             yield
         finally:
             self._busy.remove(words)
-            self.hub.set("busy", Busy(words=tuple(self._busy)))
+            self._tell_busy()
+
+    def doing(self, who: str, words: str) -> None:
+        """What ``who`` is at now, within something that takes its time; empty once that is over."""
+        self._doing = {**self._doing, who: words} if words else {k: v for k, v in self._doing.items() if k != who}
+        self._tell_busy()
+
+    def _tell_busy(self) -> None:
+        told = [f"{who}: {words}" for who, words in self._doing.items()]
+        self.hub.set("busy", Busy(words=(*self._busy, *told)))
 
     async def fingerprint(self, platform_id: str) -> str | None:
         """A platform's identity, read now; None when it has none or can't be read (its row says why)."""
@@ -306,6 +341,7 @@ class Core:
             cleaner=self.redactor,
             secret=platform.context.secret,
             send=_send(platform),
+            stores=self.stores,
         )
 
 

@@ -27,11 +27,11 @@ from warroom.engine.sensing import Sensing
 from warroom.errors import Refusal, WarroomError
 from warroom.model.cutover import stop_writes_first, stops_before
 from warroom.model.event import Actor, Body, Decided, PlanApproved, PlanProposed, RunStarted, TargetChosen, WheelTaken
+from warroom.model.halted import halted
 from warroom.model.intent import CaptureEvidence, RunEmergency
 from warroom.model.live import EmergencyPage, EmergencyQuery, Guard
 from warroom.model.plan import Plan
 from warroom.model.release import Release, ReleaseDiff
-from warroom.model.runbook import Procedure
 from warroom.model.state import PlanState, State, StepState
 from warroom.model.units import listed
 from warroom.plugins import isolated
@@ -74,9 +74,9 @@ class Emergency:
     @property
     def _state(self) -> State:
         """The open incident's; without one only what runs is known."""
-        state = self._core.state
+        state = self._core.state_now
         if state.incident is None or state.incident.closed is not None:
-            return State(running=self._core.running)
+            return State(running=None if self._core.silent else self._core.running)
         return state
 
     async def page(self, actor: Actor, query: EmergencyQuery) -> EmergencyPage:
@@ -84,7 +84,7 @@ class Emergency:
         core = self._core
         page = EmergencyPage(
             purpose=query.purpose,
-            running=core.running,
+            running=None if core.silent else core.running,
             name_to_type="" if core.runbook.environment.kind == "drill" else core.runbook.service,
             opens=self._state.incident is None,
             stop_writes_first=query.purpose == "rollback" and self._stop_first(),
@@ -97,8 +97,10 @@ class Emergency:
             incident=incident.id if incident else await asyncio.to_thread(core.folder.new_incident_id),
             runbook=core.runbook,
             running=core.running,
+            silent=core.silent,
             target=aim.release,
             fingerprints=fingerprints,
+            stopped=halted(core.runbook, self._state) is not None,
         )
         (plan, problem), aim, diff, rows = await asyncio.gather(
             self._plan(situation, query), self._seen(aim), self._between(aim), self._not_ready()
@@ -200,7 +202,8 @@ class Emergency:
         return None, f"{'; '.join(reasons)}{way}"
 
     def _candidates(self, query: EmergencyQuery, target: Release | None) -> list[str]:
-        """The one asked for; else the last plan's own, those with operations, and those done by hand, in that order.
+        """The one asked for; else those with operations, the last plan's own first. By hand only where there are none,
+        or where the platforms of those can't be reached: the rest of the runbook is for services that run elsewhere.
 
         One that failed comes last for the release it failed with alone: that release may have been what was wrong.
         """
@@ -220,8 +223,10 @@ class Emergency:
         }
         mine = last.plan.procedure if last is not None else ""
 
-        def order(name: str) -> tuple[bool, bool, bool]:
-            return (name in failed, not _has_operation(runbook.procedures[name]), name != mine)
+        def order(name: str) -> tuple[bool, bool, bool, bool]:
+            # Whatever needs a choice is never worked out here. Last, it says so where there is nothing else.
+            procedure = runbook.procedures[name]
+            return (bool(procedure.choices), not procedure.runs_itself, name in failed, name != mine)
 
         return sorted(usable, key=order)
 
@@ -282,7 +287,7 @@ class Emergency:
                     hard=False,
                 )
                 for row in rows
-                if row.status in how
+                if row.status in how and row.needed
             ]
 
         asked = {p.id: (p.plugin.readiness, p.context) for p in core.platforms.values() if p.plugin.readiness}
@@ -385,7 +390,3 @@ class Emergency:
 def _to(tried: Release | None, target: Release | None) -> bool:
     """Whether both go to one release. Where either has none, nothing tells them apart."""
     return tried is None or target is None or tried.matches(target)
-
-
-def _has_operation(procedure: Procedure) -> bool:
-    return any(step.op for step in procedure.steps.values())

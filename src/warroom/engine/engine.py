@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -18,7 +18,9 @@ from warroom.engine.emergency import Emergency
 from warroom.engine.opening import resume
 from warroom.engine.policy import Policy
 from warroom.engine.preparing import Preparing
+from warroom.engine.proving import Proving
 from warroom.engine.queries import Queries
+from warroom.engine.relooking import Relooking
 from warroom.engine.sensing import Sensing
 from warroom.engine.talking import Talking
 from warroom.errors import Refusal, WarroomError
@@ -86,6 +88,8 @@ class Engine:
         self._sensing = Sensing(core)
         preparing = Preparing(core, self.sensing)
         acting = Acting(core)
+        proving = Proving(core, acting)
+        preparing.sealed = proving.begin
         talking = Talking(core)
         closing = Closing(core, self.sensing, preparing)
         deciding = Deciding(core, self.sensing)
@@ -96,10 +100,11 @@ class Engine:
         self._desk.add(it.Veto, policy.veto)
         self._queries = Queries(core, self.sensing, preparing, acting, emergency, talking, closing)
         if resumed and core.journal is not None and not core.journal.read_only:
-            await self._recover(acting, closing, talking, preparing)
+            await self._recover(acting.recover, preparing.recover, proving.recover, closing.resume, talking.resume)
         self.sensing.start()
         core.spawn("escalation clock", talking.clock())
         core.spawn("automatic rollback", policy.clock())
+        core.spawn("looking again", Relooking(core, acting).clock())
 
     async def __aexit__(self, *exc: object) -> None:
         """A run that is going on is left UNKNOWN in the journal by being interrupted; the next start looks."""
@@ -120,9 +125,9 @@ class Engine:
             stack.push_async_callback(core.end_tasks)
             core.hub.close()
 
-    async def _recover(self, acting: Acting, closing: Closing, talking: Talking, preparing: Preparing) -> None:
+    async def _recover(self, *parts: Callable[[], Awaitable[None]]) -> None:
         """What was cut off is said in the journal. One that has no room for it is no reason not to look at the rest."""
-        for again in (acting.recover, preparing.recover, closing.resume, talking.resume):
+        for again in parts:
             try:
                 await again()
             except WarroomError as error:

@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import json
 import platform as host
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import warroom
@@ -64,6 +66,8 @@ class Preparing:
         self._bundle: Bundle | None = None
         self._picture: asyncio.Future[Attach] | None = None
         self._ends: dict[str, asyncio.Event] = {}
+        self.sealed: Callable[[str, Path, Sequence[str]], None] = lambda bundle, path, names: None
+        """Told of each bundle that was sealed, its folder, and who gave something to it."""
 
     def capturing_of(self, kinds: frozenset[str]) -> list[asyncio.Event]:
         """One event for each source of the present capture that may give one of ``kinds``, set when it has ended."""
@@ -73,7 +77,7 @@ class Preparing:
 
     async def capture(self, actor: Actor, intent: CaptureEvidence) -> str:
         core = self._core
-        if self._bundle is not None:
+        if self.capturing:
             raise Refusal("Evidence is being captured already", "", "it goes on beside everything else")
         number = len(core.state.sealed) + 1
         while (core.incident_folder / "evidence" / f"evidence-{number}").exists():
@@ -112,13 +116,14 @@ class Preparing:
         missing: dict[str, str] = {}
 
         async def one(name: str) -> None:
-            folder = bundle.for_collector(name, cleaned=name in CLEANED)
+            folder = bundle.for_collector(name, cleaned=name in CLEANED, say=lambda words: core.doing(name, words))
             try:
                 await self._collect(name, folder, collectors)
             except (WarroomError, OSError) as error:
                 missing[name] = core.redactor.clean(str(error))
             finally:
                 folder.close()
+                core.doing(name, "")
                 self._ends[name].set()
             if name in missing:
                 await core.record(EvidenceMissing(bundle=bundle.id, collector=name, reason=missing[name]))
@@ -133,18 +138,24 @@ class Preparing:
                     raise faults[0]
                 sealed = await asyncio.to_thread(bundle.seal, missing, self._versions())
                 await core.record(_sealed(bundle.id, sealed))
+                self.sealed(bundle.id, bundle.path, [name for name in names if bundle.of(name)])
         except Exception as error:  # a bundle without a seal is no evidence, and nobody waits for it any longer
             words = str(error) if isinstance(error, WarroomError) else f"{type(error).__name__}: {error}"
             await core.record(EvidenceUnsealed(bundle=bundle.id, reason=core.redactor.clean(words)[:400]))
             raise
         finally:
-            self._bundle = None
-            self._picture = None
-            self._ends = {}
+            if self._bundle is bundle:
+                self._bundle = None
+                self._picture = None
+                self._ends = {}
 
     @property
     def capturing(self) -> bool:
-        return self._bundle is not None
+        """Until its seal is published, not until its task has ended: who sees the seal may go on at once."""
+        if self._bundle is None:
+            return False
+        now = self._core.state.evidence
+        return now is None or now.bundle != self._bundle.id or now.status == "collecting"
 
     async def recover(self) -> None:
         """A capture that was cut off is not gone on with, and nothing of it is offered: it can be asked for again."""
@@ -157,7 +168,7 @@ class Preparing:
         if name in collectors:
             platform_id, collector = collectors[name]
             context = self._core.platforms[platform_id].context
-            return await self._in_time(name, collector.collect(context, folder), collector.timeout_s)
+            return await self._in_time(name, partial(collector.collect, context, folder), collector.timeout_s)
         own = {
             "logs": self._logs,
             "samples": self._samples,
@@ -166,14 +177,17 @@ class Preparing:
             "causes": lambda folder: causes.keep(self._core, self._sensing, self, folder),
             "console": self._console,
         }
-        return await self._in_time(name, own[name](folder), OWN_TIMEOUT)
+        return await self._in_time(name, partial(own[name], folder), OWN_TIMEOUT)
 
-    async def _in_time(self, name: str, work: Coroutine[Any, Any, None], timeout: float) -> None:
-        """Also for one that takes no notice of being cancelled: the others' evidence does not wait for it."""
+    async def _in_time(self, name: str, work: Callable[[], Coroutine[Any, Any, None]], timeout: float) -> None:
+        """Also for one that takes no notice of being cancelled: the others' evidence does not wait for it.
+
+        The work is made by its task: one that is cancelled before it begins would leave it behind, never awaited.
+        """
 
         async def ended() -> WarroomError | OSError | None:
             try:
-                await isolated(name, work, timeout=timeout)
+                await isolated(name, work(), timeout=timeout)
             except (WarroomError, OSError) as error:
                 return error
             return None

@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+from warroom.actions.choosing import best, choices
 from warroom.actions.evidence import MANIFEST
 from warroom.engine.acting import Acting
 from warroom.engine.closing import Closing
@@ -70,6 +71,8 @@ class Queries:
                 return await self._history.incidents(query)
             case live.DraftQuery():
                 return self._draft(query)
+            case live.ChoicesQuery():
+                return await self._choices(query)
 
     async def _samples(self, query: live.SamplesQuery) -> live.SamplesPage:
         samples = await self._sensing.store.samples(query.signal, query.seconds)
@@ -80,6 +83,15 @@ class Queries:
         before = sum(self._core.redactor.counts.values())
         text = self._core.redactor.clean(query.text)
         return live.DraftPage(text=text, hidden=sum(self._core.redactor.counts.values()) - before)
+
+    async def _choices(self, query: live.ChoicesQuery) -> live.ChoicesPage:
+        core = self._core
+        procedure = core.runbook.procedures.get(query.procedure)
+        if procedure is None:
+            known = ", ".join(core.runbook.procedures) or "none"
+            raise Refusal(f"There is no procedure {query.procedure}", f"the runbook has: {known}", "")
+        found = best(await choices(procedure, core.platforms, core.redactor))
+        return live.ChoicesPage(procedure=query.procedure, choices=found)
 
     async def _diff(self, query: live.DiffQuery) -> live.DiffPage:
         page = await self._preparing.releases()

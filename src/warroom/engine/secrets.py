@@ -1,8 +1,12 @@
-"""Secrets by name: ``env:NAME`` or ``file:PATH``. A value is registered for redaction before anyone sees it."""
+"""Secrets by name: ``env:NAME``, ``file:PATH``, or ``made:NAME`` for one that is made up here and kept in memory only.
+
+A value is registered for redaction before anyone sees it.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +48,7 @@ class Secrets:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
+        self._made: dict[str, str] = {}
 
     def __call__(self, name: str) -> str:
         kind, _, where = name.partition(":")
@@ -53,6 +58,8 @@ class Secrets:
                 raise BadInput(f"the secret {name} is not set", f"no environment variable {where}", f"export {where}")
         elif kind == "file":
             value = _from_file(name, Path(where))
+        elif kind == "made":
+            value = self._made.setdefault(where, secrets.token_urlsafe(32))
         else:
             raise BadInput(f"{name!r} is no secret's name", "env:NAME or file:PATH was expected", "correct the runbook")
         self._redactor.register(value, name)

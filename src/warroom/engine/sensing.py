@@ -54,6 +54,8 @@ class Sensing:
         self.readings: dict[str, TriggerReading] = {}
         self._away: set[str] = set()
         self._seen_at: float | None = None
+        self._says: dict[str, bool] = {}
+        """Of each platform that has said what runs, whether it says so now."""
         self._unopened = ""
         self._open_at = float("-inf")
         self._opening: asyncio.Task[None] | None = None
@@ -151,11 +153,17 @@ class Sensing:
         except WarroomError:
             return
         if seen is not None:
+            self._says[platform.id] = True
             await self._release(platform.id, clean_fact(self._core.redactor, seen))
+        elif self._says.get(platform.id):
+            self._says[platform.id] = False
+            if not any(self._says.values()):
+                self._core.silent = True
+                self._core.hub.set("running", RunningRelease(release=None))
 
     async def _release(self, platform_id: str, now: Release) -> None:
         core, was = self._core, self._core.running
-        core.running = now
+        core.running, core.silent = now, False
         rolled = self._rolled_back_to(now)
         if was is None and self._recalled is not None:
             await asyncio.wait((self._recalled,))
@@ -250,10 +258,15 @@ class Sensing:
             await core.record(*self._changes(tree))
             return
         firing = [r for r in self.readings.values() if r.status == "firing"]
-        if firing and core.options.open_on_firing and self._news(firing, before):
+        if firing and self._opens_by_itself() and self._news(firing, before):
             self._unopened = firing[0].title
         if self._unopened and self._opening is None and core.clock.monotonic() >= self._open_at:
             self._opening = core.spawn("opening an incident", self._open_by_itself(self._unopened))
+
+    def _opens_by_itself(self) -> bool:
+        """A drill is one incident: what fires once that was closed opens no other."""
+        options = self._core.options
+        return options.open_on_firing and (options.scenario is None or self._core.state.incident is None)
 
     async def _open_by_itself(self, title: str) -> None:
         """In turn with what people ask for: two incidents at once would be one too many. Tried until one is open."""

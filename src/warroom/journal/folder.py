@@ -21,7 +21,7 @@ from warroom.journal.reading import read
 from warroom.model import event as ev
 from warroom.model.event import Event
 from warroom.model.pages import IncidentSummary
-from warroom.model.signal import Severity
+from warroom.model.severity import severity_of
 
 INCIDENTS = "incidents"
 DRILLS = "drills"
@@ -183,20 +183,15 @@ def _number(incident_id: str) -> int:
 
 def _told(events: list[Event]) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    severities: set[Severity] = set()
     for event in events:
         match event.body:
             case ev.IncidentOpened() as opened:
                 told |= {"title": opened.title, "opened_at": event.at, "scenario": opened.scenario}
                 told |= {"service": opened.runbook.service}
                 told |= {"environment": opened.runbook.environment.name or opened.runbook.environment.kind}
-                severities |= {opened.severity} if opened.severity else set()
-            case ev.TriggerChanged(reading=reading) if reading.status == "firing":
-                severities.add(reading.severity)
             case ev.IncidentClosed() as closed:
                 told |= {"closed": closed.outcome, "closed_at": event.at}
-    worst = "critical" if "critical" in severities else "warning" if severities else None
-    return told | {"severity": worst}
+    return told | {"severity": severity_of(events)}
 
 
 def _default() -> Path:

@@ -41,6 +41,7 @@ def _utc(value: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A moment, always in UTC."""
 
+DAY = 86400
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
 
 
@@ -99,6 +100,15 @@ def clock_text(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, secs = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
+
+
+def passed_text(seconds: float) -> str:
+    """How old, or how long ago, to the second; over a day to the minute: ``1 d 15 h 27 m``. Never less than nothing."""
+    whole = max(0, round(seconds))
+    if whole <= DAY:
+        return span_text(whole)
+    days, rest = divmod(whole, DAY)
+    return " ".join([f"{days} d", *([span_text(rest // 60 * 60)] if rest >= 60 else [])])
 
 
 def span_text(seconds: float) -> str:

@@ -6,6 +6,7 @@ People are shown these, and the runner executes exactly these.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import Annotated, Literal
 
@@ -19,6 +20,25 @@ class Secret(Fact):
 
     secret: str
     prefix: str = ""
+
+
+class PgPass(Fact):
+    """A line of a PostgreSQL password file, made inside the door from the address that a secret names.
+
+    With ``user`` and ``password`` (a secret's name) it is of that role on the same server. As an environment variable's
+    value it is the path of a private file with that line, gone with the program; on a program's standard input it is
+    the line itself.
+    """
+
+    pgpass: str
+    user: str | None = None
+    password: str | None = None
+
+    @model_validator(mode="after")
+    def _of_one_role(self) -> PgPass:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        return self
 
 
 class Ref(Fact):
@@ -47,7 +67,9 @@ BodyValue = Annotated[JsonValue | Ref, BeforeValidator(_tagged)]
 """A field of a request's body: JSON, or a Ref. A Ref stands at the top level only."""
 
 
-def drawn(value: Private) -> str:
+def drawn(value: Private | PgPass) -> str:
+    if isinstance(value, PgPass):
+        return f"‹password file: {value.password or value.pgpass}›"
     if isinstance(value, Secret):
         return f"{value.prefix}‹secret: {value.secret}›"
     if isinstance(value, Ref):
@@ -68,25 +90,59 @@ class Until(Fact):
 
 
 class ProcessCall(Fact):
-    """A program and its arguments; never a shell string. Secrets stand in ``env`` and ``stdin``, never in ``argv``."""
+    """A program and its arguments; never a shell string. Secrets stand in ``env`` and ``stdin``, never in ``argv``.
+
+    ``stdin_file`` is a file that the program reads as its standard input, after ``stdin``. With ``stdin_from``, the
+    words of another program, that one reads the file, and its output is what this one reads: this one sees an end only
+    once that one has ended well, and is ended before where it has not. Where ``env`` has one of PostgreSQL's variables
+    (PGHOST, PGUSER …), none of them is taken from warroom's own environment.
+    """
 
     kind: Literal["process"] = "process"
     argv: tuple[Text, ...] = Field(min_length=1)
     cwd: str | None = None
-    env: dict[Name, Private] = Field(default_factory=dict)
-    stdin: Private | None = None
+    env: dict[Name, Private | PgPass] = Field(default_factory=dict)
+    stdin: Private | PgPass | tuple[Private | PgPass, ...] | None = None
+    stdin_file: str | None = None
+    stdin_from: tuple[str, ...] = Field(default=(), exclude_if=lambda words: not words)
     timeout_s: float = Field(default=60, gt=0)
     expect: tuple[int, ...] = (0,)
 
+    @model_validator(mode="after")
+    def _a_whole_path(self) -> ProcessCall:
+        if self.stdin_file is not None and not self.stdin_file.startswith("/"):
+            raise ValueError("stdin_file: an absolute path was expected")
+        if self.stdin_from and self.stdin_file is None:
+            raise ValueError("stdin_from reads stdin_file, and none is named")
+        return self
+
+    @property
+    def inputs(self) -> tuple[Private | PgPass, ...]:
+        """What stands in ``stdin``, one after the other."""
+        if self.stdin is None:
+            return ()
+        return self.stdin if isinstance(self.stdin, tuple) else (self.stdin,)
+
     def paste(self) -> str:
         env = [f"{name}={shlex.quote(drawn(value))}" for name, value in self.env.items()]
-        program, *rest = (shlex.quote(drawn(part)) for part in self.argv)
-        if "=" in program and not program.startswith("'"):
-            program = f"'{program}'"  # or a shell would take it for an assignment
-        line = " ".join([*env, program, *rest])
-        if self.stdin is not None:
-            line = f"printf %s {shlex.quote(drawn(self.stdin))} | {line}"
+        line = " ".join([*env, _command(self.argv)])
+        before = f"printf %s {' '.join(shlex.quote(drawn(each)) for each in self.inputs)}" if self.inputs else ""
+        file = shlex.quote(self.stdin_file) if self.stdin_file is not None else ""
+        if file and (self.stdin_from or before):
+            fed = f"{_command(self.stdin_from or ('cat',))} < {file}"
+            line = f"{{ {before}; {fed}; }} | {line}" if before else f"{fed} | {line}"
+        elif file:
+            line = f"{line} < {file}"
+        elif before:
+            line = f"{before} | {line}"
         return f"(cd {shlex.quote(self.cwd)} && {line})" if self.cwd else line
+
+
+def _command(argv: tuple[Text, ...]) -> str:
+    program, *rest = (shlex.quote(drawn(part)) for part in argv)
+    if "=" in program and not program.startswith("'"):
+        program = f"'{program}'"  # or a shell would take it for an assignment
+    return " ".join([program, *rest])
 
 
 class HttpCall(Fact):
@@ -124,12 +180,14 @@ class HttpCall(Fact):
         return line
 
 
+_QUOTE = "'\"'\"'"
+_WORD = re.compile(rf"[\w@%+=:,./-]+|'[^']*(?:{_QUOTE}[^']*)*'", re.ASCII)
+"""As ``shlex.join`` writes one. ``shlex.split`` reads them all, but takes seconds for a line of a megabyte."""
+
+
 def _one_command(line: str) -> str:
     """Words of one command, each quoted as ``shlex.join`` does: nothing in a name is more than a word to a shell."""
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        words = []
+    words = [word[1:-1].replace(_QUOTE, "'") if word[0] == "'" else word for word in _WORD.findall(line)]
     if not words or shlex.join(words) != line:
         raise ValueError("one command of quoted words was expected, as shlex.join writes it")
     return line
@@ -182,6 +240,89 @@ class ApiCall(Fact):
         return self.line
 
 
+Statement = Annotated[str, Field(min_length=1, max_length=100_000, pattern=r"^[^\x00\\][^\x00]*$")]
+"""What the server is sent, as it stands. Psql would take one that begins with a backslash for its own."""
+
+
+class RolePassword(Fact):
+    """Gives a role the password that a secret holds. The server is sent its hash, made here, as psql does it.
+
+    ``made:NAME`` is a password that warroom makes up, and that nobody ever sees.
+    """
+
+    role: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
+    password: str
+
+
+class SqlCall(Fact):
+    """Statements on one connection to a PostgreSQL server, one after the other, exactly as they stand.
+
+    ``secret`` names the address; ``database`` is another one of the same server. ``through`` are the words of a program
+    that carries the connection. ``together``: all of them in one transaction. ``meanwhile`` is repeated on a second
+    connection while they are executed, such as what ends the sessions that would hold them up.
+
+    No secret may stand in a statement. Status 0: all were done, ``data`` has what they gave; 1: the server refused one,
+    and ``data`` says which and with what code. After a refusal nothing of what belongs together was done.
+
+    ``brief`` says in a few words what it does.
+    """
+
+    kind: Literal["sql"] = "sql"
+    secret: Annotated[str, Field(pattern=r"^[a-z]+:[^\x00-\x1f]+$")]
+    database: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00]+$")] | None = None
+    through: tuple[str, ...] = ()
+    statements: tuple[Statement | RolePassword, ...] = Field(min_length=1, max_length=1000)
+    together: bool = True
+    meanwhile: Statement | None = None
+    expect: tuple[int, ...] = (0,)
+    timeout_s: float = Field(default=30, gt=0)
+    brief: Annotated[str, Field(max_length=200)] = ""
+
+    def paste(self) -> str:
+        """As psql is told. Prisma's own options in an address would be refused by it, so they are cut off."""
+        each = tuple(_password(one) if isinstance(one, RolePassword) else one for one in self.statements)
+        commands = ("BEGIN", *each, "COMMIT") if self.together else each
+        if self.database is not None:
+            commands = (_connect(self.database), *commands)
+        words = " ".join(f"-c {shlex.quote(command)}" for command in commands)
+        line = f"psql -X -v ON_ERROR_STOP=1 -d {address_word(self.secret)} {words}"
+        line += f"  # over {shlex.join(self.through)}" if self.through else ""
+        if self.meanwhile is not None:
+            line += f"  # meanwhile, again and again: {' '.join(self.meanwhile.split())}"
+        return line
+
+
+def _connect(database: str) -> str:
+    """Psql's own command that goes to another database of the server: a name, in an address, in psql's quotes."""
+    address = "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"\\connect -reuse-previous=on {_psql_word(address)}"
+
+
+def _password(of: RolePassword) -> str:
+    """Psql asks for it."""
+    return f"\\password {_psql_word(of.role)}"
+
+
+def _psql_word(text: str) -> str:
+    """Psql takes double quotes for those around a name, and four of them for one that is meant."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''").replace('"', '""""') + "'"
+
+
+def as_sent(call: ApiCall | SqlCall) -> JsonValue:
+    """All of it that goes to the other side as it stands, and that no secret may stand in."""
+    if isinstance(call, ApiCall):
+        return [call.path, dict(call.query), call.body, call.wanted, call.line]
+    return [*(one for one in call.statements if isinstance(one, str)), call.meanwhile, call.database, *call.through]
+
+
+def address_word(secret: str) -> str:
+    """The address that a secret names as a shell gets it, without what follows a question mark in it."""
+    kind, _, where = secret.partition(":")
+    if kind == "env" and where.isidentifier() and where.isascii():
+        return f'"${{{where}%%\\?*}}"'
+    return f'"$(cut -d? -f1 {shlex.quote(where)})"' if kind == "file" else "'‹secret›'"
+
+
 class ManualCall(Fact):
     """What a person does elsewhere: a sentence, and command lines to paste where there are any."""
 
@@ -194,7 +335,7 @@ class ManualCall(Fact):
         return "\n".join([*(f"# {line}" for line in self.text.splitlines() or [""]), *self.commands])
 
 
-Call = Annotated[ProcessCall | HttpCall | ApiCall | ManualCall, Field(discriminator="kind")]
+Call = Annotated[ProcessCall | HttpCall | ApiCall | SqlCall | ManualCall, Field(discriminator="kind")]
 
 
 class CallResult(Fact):

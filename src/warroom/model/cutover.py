@@ -5,12 +5,17 @@ A cut-over is a step of the role "application" in a plan whose purpose is a roll
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
-from warroom.model.plan import Plan, Step
+from warroom.model.event import NextWay
+from warroom.model.kept import stuck
+from warroom.model.plan import Plan, Preview, Step
+from warroom.model.release import Release
 from warroom.model.runbook import Procedure, Runbook
 from warroom.model.signal import TriggerReading
 from warroom.model.state import PlanState, State
+from warroom.model.units import listed
 
 ROLES = ("application", "stop-writes")
 """Taking back a step of one of these lets what ran before run again."""
@@ -43,8 +48,10 @@ def failed_cut_over(run: PlanState | None) -> Step | None:
 
 
 def taken_back(state: State) -> bool:
-    """The last thing done to the application was to put back what ran before."""
-    touched = [run for run in runs(state) if run.plan.purpose in ("rollback", "undo")]
+    """The last thing done to the application was to put back what ran before. What was only made beside, and is taken
+    away again, was never part of it."""
+    undone = (run for run in runs(state) if run.plan.purpose in ("rollback", "undo"))
+    touched = [run for run in undone if run.plan.purpose == "rollback" or _touches(run)]
     return bool(touched) and touched[-1].plan.purpose == "undo" and touched[-1].status == "done"
 
 
@@ -55,14 +62,55 @@ def spent(state: State) -> str:
         return ""
     name = target.release.name
     if taken_back(state):
-        return f"{ran_before(state, last)} was put back, in place of {name}"
-    if (step := failed_cut_over(last)) is not None:
+        return f"{brings_back(state, last) or 'what ran before'} was put back, in place of {name}"
+    if (step := failed_cut_over(last)) is not None and not superseded(state, last):
         now = last.steps[step.id]
         seen = (now.look.seen if now.look is not None else now.detail).removeprefix("FAIL: ")
         return f"FAIL: {name} did not come up ({step.title}){f': {seen}' if seen else ''}"
-    if last.status != "running" and any(release.matches(target.release) for release in state.failed_targets):
+    if last.status != "running" and found_bad(state, last):
         return f"FAIL: {name} runs and is not recovered"
     return ""
+
+
+def superseded(state: State, run: PlanState) -> bool:
+    """How ``run`` ended is no longer how it stands: the application was let go on since, or recovery was verified."""
+    if run.ended_at is None:
+        return False
+    checked = state.verification
+    passed = checked is not None and checked.verdict == "pass" and checked.began_at >= run.ended_at
+    return passed or _went_on_since(state, run.ended_at)
+
+
+def _went_on_since(state: State, at: datetime) -> bool:
+    done = [run for run in runs(state) if run.plan.purpose == "resume-writes" and run.status == "done"]
+    return any(run.began_at is not None and run.began_at >= at for run in done)
+
+
+def offers(ways: Iterable[NextWay], release: Release) -> bool:
+    """One of them goes to that release: what did not pass was no word on it."""
+    return any(way.release is not None and way.release.matches(release) for way in ways)
+
+
+def found_bad(state: State, run: PlanState) -> bool:
+    """The newest word on recovery since ``run`` is that there is none."""
+    checked = state.verification
+    if checked is None or checked.verdict != "fail" or checked.ended_at is None or run.began_at is None:
+        return False
+    if run.plan.target is not None and offers(checked.next, run.plan.target):
+        return False
+    return checked.ended_at >= run.began_at and not _went_on_since(state, checked.ended_at)
+
+
+def as_it_stands(state: State) -> State:
+    """Without an undo that somebody has only looked at: who wants it runs it, and for all others nothing has changed.
+    One that a person's word on a step asked for is what comes next."""
+    plan, ended = state.plan, state.ended_runs
+    if plan is None or plan.plan.purpose != "undo" or plan.began_at is not None or plan.status == "approved":
+        return state
+    last = ended[-1] if ended else None
+    if last is not None and any(step.resolved == "undo" for step in last.steps.values()):
+        return state
+    return state.model_copy(update={"plan": last, "ended_runs": ended[:-1]})
 
 
 def ran_before(state: State, run: PlanState) -> str:
@@ -75,6 +123,55 @@ def ran_before(state: State, run: PlanState) -> str:
         return earlier[-1].plan.target.name
     began_on = state.incident.running if state.incident is not None else None
     return began_on.name if began_on is not None and not earlier else "what ran before"
+
+
+def brings_back(state: State, run: PlanState, steps: Sequence[Step] | None = None) -> str:
+    """What taking ``run`` back lets run again, by what its steps captured (``steps``: only those); empty where they
+    leave the release as it is. Where no operation says what it captured, it is what was seen to run when it began."""
+    touched = run.plan.steps if steps is None else steps
+    told = [
+        step.preview.restores
+        for step in touched
+        if step.role == "application"
+        and step.preview.inverse is not None
+        and run.steps[step.id].status not in _UNTOUCHED
+    ]
+    if names := list(dict.fromkeys(name for name in told if name)):
+        return listed(names)
+    return ran_before(state, run) if None in told else ""
+
+
+def left_down(previews: Iterable[Preview]) -> list[str]:
+    """What runs before the first of them and stands still after the last, by name."""
+    down: list[str] = []
+    for one in previews:
+        down = [name for name in down if name not in one.starts]
+        down += [name for name in one.stops if name not in down]
+    return down
+
+
+def takes_down(run: PlanState) -> list[str]:
+    """What taking ``run`` back stops, and leaves so."""
+    touched = [s.preview for s in run.plan.steps if s.preview.inverse and run.steps[s.id].status not in _UNTOUCHED]
+    return left_down(one.model_copy(update={"stops": one.starts, "starts": one.stops}) for one in reversed(touched))
+
+
+def outage(plan: Plan) -> str:
+    """What an undo takes out of service, in a sentence; empty where it takes nothing."""
+    if plan.purpose != "undo":
+        return ""
+    if down := left_down(step.preview for step in plan.steps):
+        one = len(down) == 1
+        end = (
+            "stops, and nothing of it answers until it is"
+            if one
+            else "stop, and nothing of them answers until they are"
+        )
+        return f"An outage: {listed(down)} {end} started again"
+    if on_the_way := list(dict.fromkeys(name for step in plan.steps for name in step.preview.stops)):
+        end = "stops first, and is" if len(on_the_way) == 1 else "stop first, and are"
+        return f"An outage while it runs: {listed(on_the_way)} {end} started again by its last steps"
+    return ""
 
 
 def stop_writes_first(runbook: Runbook, state: State, triggers: Mapping[str, TriggerReading] | None = None) -> bool:
@@ -106,24 +203,21 @@ def stops_before(procedure: Procedure) -> tuple[str, ...]:
     return tuple(found)
 
 
-def stopped(state: State) -> bool:
-    """Writes were stopped, and nothing has been done to the application since."""
-    done = [run for run in runs(state) if run.plan.purpose == "stop-writes" or _touches(run)]
-    return bool(done) and done[-1].plan.purpose == "stop-writes" and done[-1].status == "done"
-
-
 def to_put_back(state: State) -> PlanState | None:
-    """The last rollback, where it touched the application and can be taken back, and was not taken back already."""
-    touched = [run for run in runs(state) if run.plan.purpose in ("rollback", "undo") and _touches(run)]
+    """The last rollback, where it touched the application or its database, and can still be taken back: what it kept
+    for that is there."""
+    begun = runs(state)
+    touched = [run for run in begun if run.plan.purpose in ("rollback", "undo") and _touches(run)]
     if not touched or touched[-1].plan.purpose != "rollback" or touched[-1].status == "running":
         return None
     run = touched[-1]
-    back = (s for s in run.plan.steps if s.role == "application" and s.preview.inverse is not None)
-    return run if any(run.steps[step.id].status not in _UNTOUCHED for step in back) else None
+    done = [s for s in run.plan.steps if s.preview.inverse is not None and run.steps[s.id].status not in _UNTOUCHED]
+    back = any(step.role in ("application", "database") for step in done)
+    return run if back and stuck(begun, done) is None else None
 
 
 def _touches(run: PlanState) -> bool:
-    mine = [step for step in run.plan.steps if step.role in ROLES]
+    mine = [step for step in run.plan.steps if step.role in (*ROLES, "database")]
     return any(run.steps[step.id].status not in _UNTOUCHED for step in mine if step.id in run.steps)
 
 
@@ -131,6 +225,8 @@ def puts_back(state: State, plan: Plan) -> str:
     """What the plan would let run again although the incident began on it, in words; empty when it doesn't."""
     before = state.incident.running if state.incident is not None else None
     if plan.purpose == "undo":
+        if any(s.undoes and s.role == "database" for s in plan.steps):
+            return "putting back the database of before"
         return "putting back what ran before" if any(s.undoes and s.role in ROLES for s in plan.steps) else ""
     if plan.purpose == "rollback" and plan.target is not None and before is not None and plan.target.matches(before):
         return f"going to {before.name}, on which it began,"

@@ -36,6 +36,7 @@ from warroom.model.event_acting import (
     WatchStarted,
 )
 from warroom.model.event_automatic import AutomaticAnnounced, AutomaticStopped, AutomaticVetoed
+from warroom.model.event_proving import ProofEnded, ProofStarted
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.runbook import Runbook
 from warroom.model.signal import Severity, TriggerReading
@@ -75,6 +76,8 @@ __all__ = [
     "PlanApproved",
     "PlanProposed",
     "PlanVoided",
+    "ProofEnded",
+    "ProofStarted",
     "Raw",
     "ReleaseChanged",
     "ReportWritten",
@@ -285,6 +288,8 @@ Body = Annotated[
     | EvidenceMissing
     | EvidenceSealed
     | EvidenceUnsealed
+    | ProofStarted
+    | ProofEnded
     | Attached
     | TargetChosen
     | AutomaticAnnounced

@@ -125,7 +125,7 @@ class NextWay(Fact):
     ``put-back`` takes a run back, so that what ran before it runs again; ``run`` is the hash of that run's plan.
     """
 
-    kind: Literal["older-release", "procedure", "stop-writes", "put-back", "escalate", "verify-again"]
+    kind: Literal["older-release", "procedure", "stop-writes", "put-back", "escalate", "verify-again", "close"]
     title: str
     release: Release | None = None
     procedure: str | None = None

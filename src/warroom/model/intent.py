@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from warroom.model.base import Fact
+from warroom.model.base import Fact, Id
+from warroom.model.choice import LONGEST_VALUE
 from warroom.model.decision import Advice
 
 Reason = Annotated[str, Field(max_length=4000)]
@@ -89,12 +90,16 @@ class ChooseTarget(Fact):
 
 
 class ProposePlan(Fact):
-    """``include`` names optional ("if needed") steps to take along."""
+    """``include`` names optional ("if needed") steps to take along.
+
+    ``choices`` holds, for each choice of the procedure, the ``value`` of the option that the person took.
+    """
 
     type: Literal["propose-plan"] = "propose-plan"
     procedure: str
     include: tuple[str, ...] = ()
     manual: tuple[str, ...] = ()
+    choices: dict[Id, Annotated[str, Field(max_length=LONGEST_VALUE)]] = Field(default_factory=dict, max_length=20)
 
 
 class ApprovePlan(Fact):

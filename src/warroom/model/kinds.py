@@ -47,6 +47,8 @@ _KINDS: dict[TimelineKind, tuple[type[object], ...]] = {
         ev.EvidenceMissing,
         ev.EvidenceSealed,
         ev.EvidenceUnsealed,
+        ev.ProofStarted,
+        ev.ProofEnded,
         ev.Attached,
     ),
 }

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from warroom.model.base import Fact, Instant
+from warroom.model.choice import ChoiceList as ChoiceList
+from warroom.model.choice import ChoicesPage as ChoicesPage
+from warroom.model.choice import ChoicesQuery as ChoicesQuery
 from warroom.model.decision import TreeReading
 from warroom.model.event import Event
 from warroom.model.pages import DraftPage as DraftPage
@@ -276,7 +279,8 @@ Query = Annotated[
     | EmergencyQuery
     | WaysQuery
     | IncidentsQuery
-    | DraftQuery,
+    | DraftQuery
+    | ChoicesQuery,
     Field(discriminator="ask"),
 ]
 
@@ -293,6 +297,7 @@ Page = Annotated[
     | EmergencyPage
     | WaysPage
     | IncidentsPage
-    | DraftPage,
+    | DraftPage
+    | ChoicesPage,
     Field(discriminator="kind"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from warroom.model.base import Fact, Instant
@@ -12,6 +13,8 @@ class Release(Fact):
 
     ``verdict`` is what is known of how it ran: ``good`` (served without a trigger firing), ``bad``
     (rolled away from, or a trigger fired on it), ``unknown`` otherwise.
+
+    ``beside``: while others run as well, how much of it is ready and what is of them, in a few words.
     """
 
     version: str
@@ -22,6 +25,7 @@ class Release(Fact):
     deployed_by: str = ""
     verdict: Literal["good", "bad", "unknown"] = "unknown"
     note: str = ""
+    beside: str = ""
 
     @property
     def name(self) -> str:
@@ -54,3 +58,10 @@ class ReleaseDiff(Fact):
     migrations: tuple[str, ...] = ()
     config_keys: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+
+
+def ran_then(seen: Release | None, known: Release | None, at: datetime) -> bool:
+    """Whether ``seen``, noticed only now, ran at that time already in place of what was known: by when it came."""
+    if seen is None or seen.deployed_at is None or seen.deployed_at > at:
+        return False
+    return known is None or known.deployed_at is None or known.deployed_at < seen.deployed_at

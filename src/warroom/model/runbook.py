@@ -114,6 +114,7 @@ class Trigger(Fact):
 
     ``stop_writes_first``: while it fires, stopping writes is the first advice and the first step of a rollback.
     ``put_back_needs_reason``: in an incident in which it fired, what ran before is not put back without a reason.
+    ``of_health``: false where its quiet says nothing of how the service is, so that no question is answered by it.
     """
 
     title: str
@@ -122,6 +123,7 @@ class Trigger(Fact):
     conditions: dict[Id, Condition] = Field(min_length=1)
     stop_writes_first: bool = False
     put_back_needs_reason: bool = False
+    of_health: bool = True
 
 
 class FromFiring(Fact):
@@ -212,9 +214,10 @@ class ManualStep(Fact):
 class StepDecl(Fact):
     """Either an operation ``op: platform.operation`` with arguments, or ``manual``. Never both.
 
-    Arguments may hold ``${target.version}``, ``${target.commit}``, ``${target.digest}``, ``${running.…}`` and
-    ``${incident}``.
-    ``why`` says in a line why this differs from the commands people know.
+    Arguments may hold ``${target.version}``, ``${target.commit}``, ``${target.digest}``, ``${running.…}``,
+    ``${incident}``, and ``${choice.NAME}`` for each choice of its procedure.
+    ``why`` says in a line why this differs from the commands people know. ``if_needed`` ones are taken along where a
+    person says so; ``after_stop`` ones where writes are stopped, by this plan or before it.
     """
 
     title: str
@@ -223,19 +226,45 @@ class StepDecl(Fact):
     manual: ManualStep | None = None
     role: Role = "other"
     if_needed: bool = False
+    after_stop: bool = False
     why: str = ""
     timeout: Duration | None = None
 
 
+class ChoiceDecl(Fact):
+    """What a person chooses before the plan is made, from the list that ``use: platform.chooser`` gives.
+
+    A step's arguments have it as ``${choice.NAME}``. ``none`` says what to do where there is nothing to choose from.
+    """
+
+    title: str = Field(min_length=1, max_length=200)
+    use: str = Field(pattern=r"^[a-z][a-z0-9_-]*\.[a-z][a-z0-9_-]*$")
+    none: str = ""
+
+
 class Procedure(Fact):
-    """An ordered list of steps. ``needs`` names the platforms it must have."""
+    """An ordered list of steps. ``needs`` names the platforms it must have, ``choices`` what a person has to choose.
+
+    ``first_for`` are conditions: while one of these decides a trigger that fired, this is what is prepared first.
+    ``then`` is the procedure that follows once this one is done; until that is done too, nothing is rolled back.
+    One of the kind ``other`` changes nothing that is in use: it is no rollback, and nothing is verified after it.
+    One with choices is neither in the emergency lane nor run by itself: both take nobody's time to choose.
+    """
 
     title: str
     use_when: str
-    kind: Literal["rollback", "database", "stop-writes", "resume-writes"] = "rollback"
+    kind: Literal["rollback", "database", "stop-writes", "resume-writes", "other"] = "rollback"
     needs: tuple[Id, ...] = ()
+    first_for: tuple[Id, ...] = ()
+    then: Id | None = None
     expected: tuple[Expected, ...] = ()
+    choices: dict[Id, ChoiceDecl] = Field(default_factory=dict)
     steps: dict[Id, StepDecl] = Field(min_length=1)
+
+    @property
+    def runs_itself(self) -> bool:
+        """Warroom does some of it; else a person does all of it by hand."""
+        return any(step.op for step in self.steps.values())
 
 
 class CheckDecl(Fact):

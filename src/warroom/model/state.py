@@ -9,7 +9,7 @@ from pydantic import Field
 from warroom.model.base import Fact, Instant
 from warroom.model.decision import Decision, TreeReading
 from warroom.model.event import NextWay
-from warroom.model.plan import Look, Plan, StepStatus
+from warroom.model.plan import Look, Plan, Step, StepStatus
 from warroom.model.release import Release, ReleaseDiff
 from warroom.model.runbook import Proof
 from warroom.model.signal import Severity, TriggerReading
@@ -24,7 +24,7 @@ BY_HAND = "by hand"
 
 
 class Incident(Fact):
-    """``running`` is what ran when it was opened."""
+    """``running`` is what ran when it was opened, also where that was noticed a little later."""
 
     id: str
     title: str
@@ -67,7 +67,17 @@ class Note(Fact):
     at: Instant
 
 
+class Tried(Fact):
+    """Whether what one collector gave is of use. ``verdict`` None: that is being tried."""
+
+    verdict: Verdict | None
+    words: str
+    at: Instant
+
+
 class Evidence(Fact):
+    """``tried``: by collector, such as a dump that was restored beside."""
+
     status: Literal["collecting", "sealed", "unsealed"]
     bundle: str
     collectors: tuple[str, ...]
@@ -79,7 +89,22 @@ class Evidence(Fact):
     seal: str = ""
     kinds: tuple[str, ...] = ()
     counts: dict[str, int] = Field(default_factory=dict)
+    tried: dict[str, Tried] = Field(default_factory=dict)
     at: Instant
+
+    @property
+    def proof(self) -> str:
+        """At a glance: ``dump proven``; what is worst of several. Empty where there is nothing to prove."""
+        if "dump" not in self.kinds and not self.tried:
+            return ""
+        verdicts = {each.verdict for each in self.tried.values()}
+        worst: tuple[tuple[Verdict | None, str], ...] = (
+            ("fail", "dump of no use"),
+            ("inconclusive", "dump not proven"),
+            (None, "dump being tried"),
+            ("pass", "dump proven"),
+        )
+        return next((words for verdict, words in worst if verdict in verdicts), "dump not proven")
 
 
 class Target(Fact):
@@ -125,6 +150,11 @@ class PlanState(Fact):
         return tuple(
             s for s, state in self.steps.items() if state.status in ("unknown", "intended") and not state.resolved
         )
+
+    def ahead(self) -> tuple[Step, ...]:
+        """The steps that a run of it would still make."""
+        waiting = {s for s, state in self.steps.items() if state.status == "planned" or state.resolved == "again"}
+        return tuple(step for step in self.plan.steps if step.id in waiting)
 
 
 class Verification(Fact):

@@ -190,6 +190,17 @@ def _(body: ev.EvidenceUnsealed) -> str:
     return f"evidence {body.bundle} was not sealed{_because(body.reason)}"
 
 
+@_says(ev.ProofStarted)
+def _(body: ev.ProofStarted) -> str:
+    return f"{body.collector} of {_bundle(body.bundle)} is tried: {body.words}"
+
+
+@_says(ev.ProofEnded)
+def _(body: ev.ProofEnded) -> str:
+    told = {"pass": "is proven", "fail": "is of no use", "inconclusive": "is not proven"}[body.verdict]
+    return f"{body.collector} of {_bundle(body.bundle)} {told}{_because(body.words)}"
+
+
 def _bundle(name: str) -> str:
     return name if name.startswith("evidence") else f"evidence {name}"
 
@@ -230,7 +241,10 @@ def _(body: ev.AutomaticStopped) -> str:
 @_says(ev.PlanProposed)
 def _(body: ev.PlanProposed) -> str:
     steps = f"{len(body.plan.steps)} step{'' if len(body.plan.steps) == 1 else 's'}"
-    return f"proposed plan {_short(body.hash)}: {body.plan.title}, {steps}, {body.plan.risk}"
+    doubts = "".join(
+        f"; {chosen.words} is {chosen.called}: {chosen.doubt}" for chosen in body.plan.choices if chosen.doubt
+    )
+    return f"proposed plan {_short(body.hash)}: {body.plan.name}, {steps}, {body.plan.risk}{doubts}"
 
 
 @_says(ev.PlanApproved)

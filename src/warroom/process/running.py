@@ -42,7 +42,9 @@ async def run(
     timeout: float,
     cwd: str | Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes | int | None = None,
+    stdout: int | None = None,
+    pass_fds: Sequence[int] = (),
     output_limit: int = OUTPUT_LIMIT,
     on_line: OnLine | None = None,
     grace: float = STOP_GRACE,
@@ -51,8 +53,10 @@ async def run(
     """Run a program to its end and return what it did, whatever its exit status.
 
     ``timeout`` and ``grace`` are in seconds. ``env`` is the whole environment (see `environment`), None means this
-    process's own. ``stdin`` is written and closed; None means an empty one. ``on_line`` is given every line as it
-    comes, also past ``output_limit`` (bytes kept of each stream); what it raises ends the program and is raised here.
+    process's own. ``stdin`` is written and closed; None means an empty one. ``stdin`` or ``stdout`` as a number is a
+    descriptor that the program itself reads or writes; ``pass_fds`` are others that it keeps. ``on_line`` is given
+    every line as it comes, also past ``output_limit`` (bytes kept of each stream); what it raises ends the program and
+    is raised here.
 
     Past the timeout, or when the caller is cancelled, the program and all of its group get SIGTERM and, ``grace``
     seconds later, SIGKILL, before this returns. Programs it left in the background on an ordinary end stay.
@@ -65,17 +69,18 @@ async def run(
         words,
         cwd=cwd,
         env=env,
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL if stdin is None else stdin if isinstance(stdin, int) else subprocess.PIPE,
+        stdout=subprocess.PIPE if stdout is None else stdout,
         stderr=subprocess.PIPE,
         guarded=dies_with_parent,
+        pass_fds=pass_fds,
     )
     started = guardian.start_ticks(popen.pid)
     out, err = Sink("stdout", output_limit, on_line), Sink("stderr", output_limit, on_line)
     deadline = asyncio.timeout(timeout)
     try:
         async with deadline:
-            whole = await _converse(popen, stdin, out, err)
+            whole = await _converse(popen, stdin if isinstance(stdin, bytes) else None, out, err)
     except BaseException as error:
         await end_group(popen, started, grace, signal.SIGTERM)
         if isinstance(error, TimeoutError) and deadline.expired():

@@ -24,8 +24,9 @@ _ORDINARY_WORDS = """
     disabled enabled required optional function username hostname
 """
 _ORDINARY = frozenset(_ORDINARY_WORDS.split())
-_USERINFO = re.compile(r"[A-Za-z][\w+.-]*://([^\s/?#@\"'<>]*(?:/[^\s?#@\"'<>]*)?)@")
-_PAIR = re.compile(r"(?:^|[\s;&?,])([\w .-]{2,40}?)\s*=\s*('[^'\n]*'|\"[^\"\n]*\"|[^\s;&'\"]+)")
+# Each begins with what is seldom there and has bounds: a value of a megabyte is looked through once.
+_USERINFO = re.compile(r"(?<=[\w+.-])://([^\s/?#@\"'<>]{0,1024}(?:/[^\s?#@\"'<>]{0,512})?)@")
+_PAIR = re.compile(r"(?:^|[\s;&?,])([\w .-]{2,40}?)\s{0,8}=\s{0,8}('[^'\n]{0,4096}'|\"[^\"\n]{0,4096}\"|[^\s;&'\"]+)")
 
 
 def worth_hiding(value: str) -> bool:

@@ -31,8 +31,12 @@ def worth_trying(text: str) -> list[Pattern]:
     """The patterns that may find something in ``text``, in their order."""
     data = text.encode("utf-8", "replace")
     lower = data.lower()
-    near = [patterns for near, patterns in _NEAR.items() if next(_places(near, data, lower), None) is not None]
-    wanted = {id(pattern) for patterns in near for pattern in patterns}
+    wanted = {
+        id(pattern)
+        for rarest, near, patterns in _LOOKS
+        if rarest in lower and next(_places(near, data, lower), None) is not None
+        for pattern in patterns
+    }
     return [pattern for pattern in PATTERNS if id(pattern) in wanted] if wanted else []
 
 
@@ -41,7 +45,9 @@ def suspects(data: bytes) -> dict[int, list[Pattern]]:
     lower = data.lower()
     found: dict[int, list[Pattern]] = {}
     lines = Lines(data)
-    for near, patterns in _NEAR.items():
+    for rarest, near, patterns in _LOOKS:
+        if rarest not in lower:
+            continue
         last = -1
         for place in _places(near, data, lower):
             line = lines.at(place)
@@ -69,17 +75,16 @@ _SELDOM = b"$jqzxkvwbgpy"
 
 
 def _rarest(near: Near) -> bytes:
-    """A character that must be there: one alone is looked for many times as fast as several."""
+    """What must be there: one seldom character, looked for many times as fast as several, or the literal itself."""
     literal = near.literal if isinstance(near, Word) else near if isinstance(near, bytes) else b""
-    return next((bytes([code]) for code in _SELDOM if code in literal), b"")
+    return next((bytes([code]) for code in _SELDOM if code in literal), literal)
 
 
-_RAREST = {near: _rarest(near) for near in _NEAR}
+_LOOKS = tuple((_rarest(near), near, patterns) for near, patterns in _NEAR.items())
+"""Each with what is asked for before anything else: a short text has hardly any of it."""
 
 
 def _places(near: Near, data: bytes, lower: bytes) -> Iterator[int]:
-    if _RAREST[near] not in lower:
-        return
     if isinstance(near, Word):
         at = lower.find(near.literal)
         while at >= 0:

@@ -13,13 +13,16 @@ from warroom.model.event import (
     EvidenceSealed,
     IncidentClosed,
     NoteAdded,
+    ProofEnded,
     TriggerChanged,
 )
 from warroom.model.runbook import Section
+from warroom.model.severity import severity_of
 from warroom.model.signal import TriggerReading
 from warroom.model.units import value_text
 from warroom.model.words import words
 from warroom.report.markdown import code, escaped, sparkline, table
+from warroom.report.rows import rows
 from warroom.report.sections import SECTIONS
 from warroom.report.story import UNKNOWN, Story, body_of
 
@@ -47,11 +50,12 @@ def post_mortem(events: Sequence[Event], *, now: datetime) -> str:
         lines += ["", f"## {escaped(section.title)}", ""]
         lines += write(story, section) if write else _to_fill_in(section)
     for title, body in (
+        ("Rows", rows(story)),
         ("Readings", _readings(story)),
         ("Verification", _verification(story)),
         ("Evidence", _evidence(story)),
     ):
-        lines += ["", f"## {title}", "", *body]
+        lines += ["", f"## {title}", "", *body] if body else []
     return "\n".join([*lines, *_sources(story), ""])
 
 
@@ -75,13 +79,14 @@ def _head(story: Story) -> list[str]:
     if opened is None or runbook is None:
         return [*lines, f"Incident: {UNKNOWN}"]
     environment = runbook.environment.kind
+    began_on, _ = story.began_on()
     name = f", {escaped(runbook.environment.name)}" if runbook.environment.name else ""
     lines += [
         f"- Incident: {code(opened.incident)} {story.cite(story.opening)}",
         f"- Service: {escaped(runbook.service)} ({environment}{name})",
-        f"- Severity: {opened.severity or UNKNOWN}",
+        f"- Severity: {severity_of(story.events) or UNKNOWN}",
         f"- Outcome: {_outcome(story)}",
-        f"- From: {escaped(opened.running.name) if opened.running else UNKNOWN}",
+        f"- From: {escaped(began_on.name) if began_on else UNKNOWN}",
         f"- To: {escaped(story.run_target() or UNKNOWN)}",
         f"- Post-mortem: {_scheduled(story)}",
         f"- Written: {story.now:%Y-%m-%d %H:%M} UTC from {len(story.events):,} journal entries",
@@ -149,35 +154,37 @@ def _verification(story: Story) -> list[str]:
     last = {body_of(event, CheckEnded).result.id: event for event in story.all(CheckEnded)}
     if not last:
         return [f"{UNKNOWN}: no check ran."]
-    rows = []
+    found = []
     for event in last.values():
         result = body_of(event, CheckEnded).result
-        rows.append([escaped(result.title), result.verdict.upper(), escaped(result.words), story.cite(event)])
-    return table(("Check", "Verdict", "What was seen", "Entry"), rows)
+        found.append([escaped(result.title), result.verdict.upper(), escaped(result.words), story.cite(event)])
+    return table(("Check", "Verdict", "What was seen", "Entry"), found)
 
 
 def _evidence(story: Story) -> list[str]:
     lines = []
     for event in story.all(EvidenceSealed):
         body = body_of(event, EvidenceSealed)
-        files = f"{body.files} file{'' if body.files == 1 else 's'}"
+        many = f"{body.files} file{'' if body.files == 1 else 's'}"
         lines.append(
-            f"- Bundle {code(body.bundle)}: {files}, {body.size:,} bytes, manifest {code(body.seal)}, "
+            f"- Bundle {code(body.bundle)}: {many}, {body.size:,} bytes, manifest {code(body.seal)}, "
             f"in {code(body.path)} {story.cite(event)}"
         )
-    rows = [
+    for event in story.all(ProofEnded):
+        lines.append(f"- {escaped(words(event))} {story.cite(event)}")
+    files = [
         [code(a.name), escaped(a.collector), f"{a.size:,}", code(a.sha256), story.cite(event)]
         for event in story.all(EvidenceCollected)
         for a in body_of(event, EvidenceCollected).artifacts
     ]
     for event in story.all(Attached):
         attached = body_of(event, Attached)
-        rows.append([code(attached.name), "attached", f"{attached.size:,}", code(attached.sha256), story.cite(event)])
-    if not rows:
+        files.append([code(attached.name), "attached", f"{attached.size:,}", code(attached.sha256), story.cite(event)])
+    if not files:
         return lines or ["No evidence was captured."]
-    lines += ["", *table(("File", "From", "Bytes", "SHA-256", "Entry"), rows[:MOST_FILES])]
-    if len(rows) > MOST_FILES:
-        lines += ["", f"… {len(rows) - MOST_FILES} more files, all of them in the manifest."]
+    lines += ["", *table(("File", "From", "Bytes", "SHA-256", "Entry"), files[:MOST_FILES])]
+    if len(files) > MOST_FILES:
+        lines += ["", f"… {len(files) - MOST_FILES} more files, all of them in the manifest."]
     return lines
 
 
@@ -188,7 +195,7 @@ def _sources(story: Story) -> Iterator[str]:
     for event in cited:
         who = escaped(event.actor.name)
         at = f"{event.at:%Y-%m-%d %H:%M:%S} UTC"
-        yield f'- <a id="entry-{event.seq}"></a>entry {event.seq} · {at} · {who} · {escaped(words(event))}'
+        yield f'- <a id="entry-{event.seq}"></a>entry {event.seq} · {at} · {who} · {escaped(story.words(event))}'
     yield ""
     for event in cited:
         yield f"[#{event.seq}]: #entry-{event.seq}"

@@ -21,6 +21,7 @@ from warroom.model.event import (
 from warroom.model.runbook import Section
 from warroom.model.signal import TriggerReading
 from warroom.model.units import downtime_s
+from warroom.report.left import left_behind
 from warroom.report.markdown import escaped
 from warroom.report.story import UNKNOWN, Story, body_of, length
 from warroom.report.timeline import timeline
@@ -34,7 +35,8 @@ def what_happened(story: Story, section: Section) -> Lines:
     opened = story.opened
     if opened is None:
         return [f"{UNKNOWN}: the journal has no entry that opens an incident."]
-    running = escaped(opened.running.name) if opened.running else "an unknown release"
+    began_on, _ = story.began_on()
+    running = escaped(began_on.name) if began_on else "an unknown release"
     lines = [f"{escaped(opened.title)}, while {running} was running. {story.cite(story.opening)}", ""]
     for reading, event in fired(story):
         detail = reading.words or reading.condition
@@ -46,7 +48,7 @@ def what_happened(story: Story, section: Section) -> Lines:
         who = escaped(decided.actor.name)
         lines.append(f"- {who} decided: {body.choice}, {how}{_colon(body.reason)} {story.cite(decided)}")
     lines.append(f"- {_what_was_done(story)}")
-    return lines
+    return lines + left_behind(story)
 
 
 def _what_was_done(story: Story) -> str:
@@ -59,8 +61,11 @@ def _what_was_done(story: Story) -> str:
     if done is None:
         return "No rollback was completed" + ("." if last is None else verified)
     plan = story.plans[body_of(done, RunEnded).hash]
-    to = escaped(story.run_target() or UNKNOWN)
-    return f"Rolled back to {to} by {escaped(plan.title)} {story.cite(done)}{verified}"
+    target = story.run_target()
+    if target is None and any(step.role == "database" for step in plan.steps):
+        return f"Done, with the release as it was: {escaped(plan.name)} {story.cite(done)}{verified}"
+    to = escaped(target or UNKNOWN)
+    return f"Rolled back to {to} by {escaped(plan.name)} {story.cite(done)}{verified}"
 
 
 def fired(story: Story) -> list[tuple[TriggerReading, Event]]:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from warroom.model.action import do
 from warroom.model.base import Fact, Instant
 from warroom.model.checklist import done_count, lines
 from warroom.model.escalation import who_decides
 from warroom.model.event import Event, IncidentOpened, TriggerChanged
 from warroom.model.fold import fold
+from warroom.model.halted import halted
 from warroom.model.next import next_action
+from warroom.model.plan import Step
 from warroom.model.runbook import Runbook
+from warroom.model.severity import severity_of
 from warroom.model.signal import TriggerReading
-from warroom.model.state import PlanState, State
+from warroom.model.state import Evidence, PlanState, State, StepState
 from warroom.model.words import one_line
 
 CALM, OPEN, NEEDS_A_PERSON = 0, 2, 3
 """Exit statuses; 1 is an error. 3: open, and a person must say what became of a step, a run or a verification."""
+CUT_OFF = "it ended while the plan ran: the next one looks what became of it"
 _CHOICES = {"rollback": "roll back", "rollback-now": "roll back now", "hotfix": "hotfix", "monitor": "monitor"}
 
 
@@ -41,6 +46,8 @@ class StepStanding(Fact):
     status: str
     resolved: str = ""
     detail: str = ""
+    told: tuple[str, ...] = ()
+    """What it was done for, and what it left behind."""
 
 
 class PlanStanding(Fact):
@@ -73,6 +80,7 @@ class Status(Fact):
     decides: str
     checklists: tuple[Progress, ...]
     evidence: str
+    evidence_proof: str
     plan: PlanStanding | None
     verification: str
     verification_words: str
@@ -83,6 +91,8 @@ class Status(Fact):
     entries: int
     engine: str = ""
     damaged: str = ""
+    stopped: str = ""
+    """That writes stand stopped, and since when."""
 
     @property
     def exit_status(self) -> int:
@@ -111,15 +121,16 @@ def status(events: Sequence[Event], now: datetime, *, engine: str = "", damaged:
     if incident is None or runbook is None:
         return None
     elapsed = ((incident.closed_at or now) - incident.detected_at).total_seconds()
-    advised = next_action(runbook, state)
-    evidence = state.evidence
+    cut_off = not engine and not incident.closed and state.plan is not None and state.plan.status == "running"
+    advised = next_action(runbook, state) if not cut_off else do("none", "Start warroom", CUT_OFF)
+    evidence, halt = state.evidence, halted(runbook, state)
     return Status(
         incident=incident.id,
         title=incident.title,
         environment=runbook.environment.kind,
         environment_name=runbook.environment.name,
         service=runbook.service,
-        severity=incident.severity,
+        severity=severity_of(events),
         detected_at=incident.detected_at,
         elapsed_s=elapsed,
         closed=incident.closed,
@@ -133,7 +144,8 @@ def status(events: Sequence[Event], now: datetime, *, engine: str = "", damaged:
         decides="" if incident.closed else who_decides(runbook, elapsed, state),
         checklists=tuple(_progress(runbook, state, name) for name in runbook.checklists),
         evidence=evidence.status if evidence else "",
-        plan=_plan(state.plan) if state.plan else None,
+        evidence_proof=_tried(evidence) if evidence else "",
+        plan=_plan(state.plan, cut_off=cut_off) if state.plan else None,
         verification=(state.verification.verdict or "running") if state.verification else "",
         verification_words=state.verification.words if state.verification else "",
         watching_until=state.watch.until if state.watch and state.watch.quiet is None else None,
@@ -143,6 +155,7 @@ def status(events: Sequence[Event], now: datetime, *, engine: str = "", damaged:
         entries=len(events),
         engine=engine,
         damaged=damaged,
+        stopped=halt.words if halt is not None and not incident.closed else "",
     )
 
 
@@ -171,10 +184,13 @@ def _progress(runbook: Runbook, state: State, name: str) -> Progress:
     return Progress(title=runbook.checklists[name].title, settled=settled, all=every, open=left)
 
 
-def _plan(plan: PlanState) -> PlanStanding:
+def _plan(plan: PlanState, *, cut_off: bool) -> PlanStanding:
+    """``cut_off``: it was running, and the process that ran it is gone; what it was at has an end that nobody knows."""
     steps = []
     for step in plan.plan.steps:
         now = plan.steps.get(step.id)
+        if cut_off and now is not None and now.status == "intended":
+            now = now.model_copy(update={"status": "unknown", "detail": CUT_OFF})
         steps.append(
             StepStanding(
                 id=step.id,
@@ -182,16 +198,24 @@ def _plan(plan: PlanState) -> PlanStanding:
                 status=now.status if now else "planned",
                 resolved=now.resolved if now else "",
                 detail=now.detail if now else "",
+                told=_told(step, now) if now else (),
             )
         )
     target = plan.plan.target
     return PlanStanding(
         procedure=plan.plan.procedure,
-        title=plan.plan.title,
+        title=plan.plan.name,
         target=target.name if target else "",
-        status=plan.status,
+        status="unknown" if cut_off else plan.status,
         steps=tuple(steps),
     )
+
+
+def _told(step: Step, now: StepState) -> tuple[str, ...]:
+    if now.status != "done" or step.undoes:
+        return ()
+    seen = (now.look.seen,) if step.preview.tells and now.look is not None else ()
+    return seen + step.preview.leaves
 
 
 def sentences(found: Status) -> Iterator[str]:
@@ -209,7 +233,7 @@ def sentences(found: Status) -> Iterator[str]:
         *_alarms(found),
         *_deciding(found),
         *(_checklist(one) for one in found.checklists),
-        f"Evidence: {found.evidence or 'not captured yet'}.",
+        f"Evidence: {'; '.join(filter(None, (found.evidence, found.evidence_proof))) or 'not captured yet'}.",
         *_planned(found.plan),
         *_proof(found),
         f"Next: {found.next}" + (f" ({found.next_why})." if found.next_why else "."),
@@ -218,7 +242,15 @@ def sentences(found: Status) -> Iterator[str]:
         yield one_line(sentence.replace("..", "."), 400)
 
 
+def _tried(evidence: Evidence) -> str:
+    """Whether it is known to be of use, with what was seen of each that was tried."""
+    told = "; ".join(f"{name}: {one.words}" for name, one in evidence.tried.items())
+    return f"{evidence.proof} ({told})" if told else evidence.proof
+
+
 def _alarms(found: Status) -> Iterator[str]:
+    if found.stopped:
+        yield f"{found.stopped}."
     for one in found.fires:
         yield f"Fires: {one.title} ({one.severity}), since {one.since:%H:%M:%S} UTC."
     if not found.fires:
@@ -258,6 +290,7 @@ def _planned(plan: PlanStanding | None) -> Iterator[str]:
         yield f"Step {number} of {len(plan.steps)}, {step.title}: {loud}{said}" + (
             f" ({step.detail})." if step.detail and loud.isupper() else "."
         )
+        yield from (f"{words.rstrip('.')}." for words in step.told)
 
 
 def _proof(found: Status) -> Iterator[str]:

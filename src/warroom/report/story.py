@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from warroom.model.base import span_text
+from warroom.model.base import passed_text
 from warroom.model.event import (
     Body,
     Decided,
@@ -21,7 +22,9 @@ from warroom.model.event import (
     TargetChosen,
 )
 from warroom.model.plan import Plan
+from warroom.model.release import Release, ran_then
 from warroom.model.runbook import Runbook
+from warroom.model.words import one_line, words
 from warroom.report.markdown import escaped
 from warroom.report.timings import recovery, rollbacks_done
 
@@ -69,6 +72,15 @@ class Story:
     def purpose(self, plan_hash: str) -> str:
         return self.plans[plan_hash].purpose if plan_hash in self.plans else UNKNOWN
 
+    def words(self, event: Event) -> str:
+        """The entry's own words; a plan by its title too, since its hash says nothing to a reader."""
+        said = words(event)
+        plan = self.plans.get(getattr(event.body, "hash", ""))
+        if plan is None or isinstance(event.body, PlanProposed):
+            return said
+        title = one_line(plan.name, 120)
+        return re.sub(r"\bplan [0-9a-f]{6,}", lambda found: f"{found[0]} ({title})", said, count=1)
+
     def notes(self, about: str) -> list[Event]:
         return self.all(NoteAdded, lambda body: body.about == about)
 
@@ -84,12 +96,23 @@ class Story:
         chosen = self.last(TargetChosen)
         return body_of(chosen, TargetChosen).release.name if chosen is not None else None
 
+    def began_on(self) -> tuple[Release | None, Event | None]:
+        """What ran when the incident was opened, and the entry that says so: a later one where it was noticed late."""
+        opened, opening = self.opened, self.opening
+        if opened is None or opening is None:
+            return None, None
+        running, noticed = opened.running, opening
+        for event in self.all(ReleaseChanged):
+            body = body_of(event, ReleaseChanged)
+            if not body.rollback and ran_then(body.now, running, opening.at):
+                running, noticed = body.now, event
+        return running, noticed
+
     def deployment(self) -> tuple[datetime, str, Event] | None:
         """(when, which release, by which entry) the release that went wrong was deployed; None where nobody knows."""
-        opened = self.opened
-        if opened is not None and opened.running is not None and opened.running.deployed_at is not None:
-            assert self.opening is not None
-            return opened.running.deployed_at, opened.running.name, self.opening
+        running, noticed = self.began_on()
+        if running is not None and running.deployed_at is not None and noticed is not None:
+            return running.deployed_at, running.name, noticed
         started = self.rollback_started
         for event in self.all(ReleaseChanged):
             if started is not None and event.seq > started.seq:
@@ -127,7 +150,7 @@ def length(begin: datetime | None, end: datetime | None) -> str:
     if begin is None or end is None:
         return UNKNOWN
     seconds = (end - begin).total_seconds()
-    return f"{UNKNOWN} (the clock was set back)" if seconds < 0 else span_text(round(seconds))
+    return f"{UNKNOWN} (the clock was set back)" if seconds < 0 else passed_text(seconds)
 
 
 def because(reason: str) -> str:

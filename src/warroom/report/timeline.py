@@ -17,6 +17,7 @@ from warroom.model.event import (
     MessageSent,
     NoteAdded,
     PlanApproved,
+    ProofEnded,
     ReleaseChanged,
     RunEnded,
     RunStarted,
@@ -30,7 +31,6 @@ from warroom.model.event import (
 )
 from warroom.model.runbook import Section
 from warroom.model.units import downtime_s
-from warroom.model.words import words
 from warroom.report.markdown import escaped
 from warroom.report.story import UNKNOWN, Story, body_of
 
@@ -42,6 +42,7 @@ _ALWAYS = (
     IncidentClosed,
     MessageSent,
     PlanApproved,
+    ProofEnded,
     ReleaseChanged,
     RunEnded,
     RunStarted,
@@ -98,12 +99,12 @@ def _moments(story: Story) -> dict[str, tuple[datetime | None, str, Event | None
         ),
         "Rollback initiated": (
             started.at if started else None,
-            f"{escaped(started.actor.name)} {escaped(words(started))}" if started else "",
+            f"{escaped(started.actor.name)} {escaped(story.words(started))}" if started else "",
             started,
         ),
         "Service restored": (
             restored.at if restored else None,
-            escaped(words(restored)) if restored else "",
+            escaped(story.words(restored)) if restored else "",
             restored,
         ),
     }
@@ -113,7 +114,7 @@ def _said(event: Event, story: Story) -> str:
     """The entry's own words; a message by its title, since its id says nothing to a reader."""
     body = event.body
     if not isinstance(body, MessageSent):
-        return escaped(words(event))
+        return escaped(story.words(event))
     sent = body.message
     queued = story.first(MessageQueued, lambda queued: queued.message == sent)
     template = body_of(queued, MessageQueued).template if queued is not None else UNKNOWN

@@ -11,12 +11,14 @@ from warroom.model.event import (
     MessageSent,
     NoteAdded,
     PlanVoided,
+    ProofEnded,
     RunEnded,
     RunStarted,
     StepEnded,
     WatchEnded,
 )
 from warroom.model.runbook import Section
+from warroom.model.words import words
 from warroom.report.markdown import escaped
 from warroom.report.story import Story, because, body_of
 
@@ -80,6 +82,8 @@ def _evidence(story: Story) -> list[str]:
     for event in story.all(EvidenceMissing):
         body = body_of(event, EvidenceMissing)
         lines.append(f"- Evidence missing from {escaped(body.collector)}{because(body.reason)} {story.cite(event)}")
+    for event in story.all(ProofEnded, lambda b: b.verdict != "pass"):
+        lines.append(f"- {escaped(words(event))} {story.cite(event)}")
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue, ValidationError
@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 from warroom.api import SignalOffer
 from warroom.model.checks import BUILT_IN_CHECKS, CountsMatch, SignalWithin
 from warroom.model.plan import Risk
-from warroom.model.runbook import CheckDecl, Condition, Runbook, StepDecl
+from warroom.model.runbook import CheckDecl, Condition, Procedure, Runbook, StepDecl
 from warroom.runbook.nodes import Map, Node, lookup
 from warroom.runbook.problems import Pos, Problem, meant, one_of, plain, quoted
 from warroom.runbook.shape import Path, explain
@@ -97,7 +97,9 @@ def cross_check(cross: Cross) -> None:
     _platforms(cross)
     for procedure_id, procedure in cross.runbook.procedures.items():
         for step_id, step in procedure.steps.items():
-            _step(cross, step, ("procedures", procedure_id, "steps", step_id))
+            _step(cross, step, ("procedures", procedure_id, "steps", step_id), choices_of(procedure))
+        _choices(cross, procedure, ("procedures", procedure_id, "choices"))
+        _leading(cross, procedure, ("procedures", procedure_id))
     for check_id, check in cross.runbook.verification.items():
         _check(cross, check, ("verification", check_id))
 
@@ -211,7 +213,36 @@ def _platforms(cross: Cross) -> None:
             cross.name("platform", platform_id, "platforms", "procedures", procedure_id, "needs", index)
 
 
-def _step(cross: Cross, step: StepDecl, path: Path) -> None:
+def _choices(cross: Cross, procedure: Procedure, path: Path) -> None:
+    """Each has a platform to ask, and is asked for because a step has it: nobody chooses for nothing."""
+    used = {m[1] for text in _said(procedure) for m in _PLACEHOLDER.finditer(text)}
+    for choice_id, choice in procedure.choices.items():
+        cross.name("platform", choice.use.partition(".")[0], "platforms", *path, choice_id, "use")
+        if f"choice.{choice_id}" not in used:
+            found = f"the choice {quoted(choice_id)}, which no step has"
+            cross.wrong(cross.key(*path, choice_id), found, f"${{choice.{choice_id}}} in a step, or no such choice")
+
+
+def _leading(cross: Cross, procedure: Procedure, path: Path) -> None:
+    """Of the default's own, a file may have taken out what they name: then they lead nowhere."""
+    known = [c for trigger_id in cross.known("triggers") for c in cross.known("triggers", trigger_id, "conditions")]
+    for index, name in enumerate(procedure.first_for):
+        at = cross.value(*path, "first_for", index)
+        if name not in known and at.file != cross.default_file:
+            cross.wrong(at, f"the unknown condition {quoted(name)}", one_of(known), meant(name, known))
+    if procedure.then is not None and cross.value(*path, "then").file != cross.default_file:
+        cross.name("procedure", procedure.then, "procedures", *path, "then")
+
+
+def _said(procedure: Procedure) -> Iterator[str]:
+    for step in procedure.steps.values():
+        for _, text in _texts(step.with_, ()):
+            yield text
+        if step.manual is not None:
+            yield from (step.manual.do, *step.manual.commands)
+
+
+def _step(cross: Cross, step: StepDecl, path: Path, choices: Sequence[str]) -> None:
     if (step.op is None) == (step.manual is None):
         found = "neither op nor manual" if step.op is None else "both op and manual"
         cross.wrong(cross.key(*path), f"{found} in {path[-1]}", "either an operation or a manual step")
@@ -221,11 +252,11 @@ def _step(cross: Cross, step: StepDecl, path: Path) -> None:
         platform_id = step.op.partition(".")[0]
         cross.name("platform", platform_id, "platforms", *path, "op")
     for where, text in _texts(step.with_, (*path, "with")):
-        _placeholders(cross, text, where)
+        _placeholders(cross, text, where, choices)
     if step.manual is not None:
         told: dict[str, JsonValue] = {"do": step.manual.do, "commands": list(step.manual.commands)}
         for where, text in _texts(told, (*path, "manual")):
-            _placeholders(cross, text, where)
+            _placeholders(cross, text, where, choices)
 
 
 def _texts(value: JsonValue, path: Path) -> Iterator[tuple[Path, str]]:
@@ -239,17 +270,25 @@ def _texts(value: JsonValue, path: Path) -> Iterator[tuple[Path, str]]:
             yield from _texts(each, (*path, index))
 
 
-def _placeholders(cross: Cross, text: str, path: Path) -> None:
-    for found in unknown_placeholders(text):
+def _placeholders(cross: Cross, text: str, path: Path, choices: Sequence[str]) -> None:
+    for found in unknown_placeholders(text, choices):
         name = found.removeprefix("${").removesuffix("}")
-        hint = meant(name, PLACEHOLDERS) or "a shell's own variable is written without braces"
-        cross.wrong(cross.value(*path), quoted(found), f"${{…}} with {one_of(PLACEHOLDERS)}", hint)
+        known = (*PLACEHOLDERS, *choices)
+        other = "a shell's own variable is written without braces"
+        if name.startswith("choice."):
+            other = f"its procedure declares it, with choices: {{{plain(name[7:])}: {{title: …, use: …}}}}"
+        cross.wrong(cross.value(*path), quoted(found), f"${{…}} with {one_of(known)}", meant(name, known) or other)
 
 
-def unknown_placeholders(text: str) -> list[str]:
-    """Every ``${…}`` of the text that names nothing, or is not closed."""
+def choices_of(procedure: Procedure) -> tuple[str, ...]:
+    """The placeholders that the procedure's own choices fill."""
+    return tuple(f"choice.{name}" for name in procedure.choices)
+
+
+def unknown_placeholders(text: str, choices: Sequence[str] = ()) -> list[str]:
+    """Every ``${…}`` of the text that names nothing, or is not closed. ``choices``: those of its procedure."""
     found: Iterable[re.Match[str]] = _PLACEHOLDER.finditer(text)
-    return [m[0] for m in found if not m[0].endswith("}") or m[1] not in PLACEHOLDERS]
+    return [m[0] for m in found if not m[0].endswith("}") or m[1] not in (*PLACEHOLDERS, *choices)]
 
 
 def _check(cross: Cross, check: CheckDecl, path: Path) -> None:

@@ -79,7 +79,9 @@ def _procedure(cross: Cross, name: str, procedure: Procedure) -> None:
     if procedure.kind != "rollback":
         cross.wrong(at, f"{quoted(name)}, a {procedure.kind} procedure", "one of the kind rollback")
         return
-    taken = {step_id: step for step_id, step in procedure.steps.items() if not step.if_needed}
+    if procedure.choices:
+        cross.wrong(at, f"{quoted(name)}, which needs a person to choose", "one that needs no choice")
+    taken = {step_id: step for step_id, step in procedure.steps.items() if not (step.if_needed or step.after_stop)}
     if not any(step.role == "application" and step.op is not None for step in taken.values()):
         cross.wrong(at, f"{quoted(name)}, which rolls no application back by itself", "one that does")
     for step_id, step in taken.items():

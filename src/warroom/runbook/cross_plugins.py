@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from warroom.api import Plugin, SignalOffer
 from warroom.errors import WarroomError
-from warroom.runbook.cross import Cross, unknown_placeholders
+from warroom.runbook.cross import Cross, choices_of, unknown_placeholders
 from warroom.runbook.problems import Problem, meant, one_of, plain, quoted
 from warroom.runbook.shape import Path, explain
 
@@ -22,6 +23,9 @@ SAMPLES = {
     **{f"${{{who}.digest}}": "sha256:" + "0123456789abcdef" * 4 for who in ("target", "running")},
 }
 """What stands in for a placeholder while arguments are checked: its real value is known only when a plan is made."""
+
+
+_CHOICE = re.compile(r"\$\{choice\.[^}\n]*\}")
 
 
 class Named(Protocol):
@@ -63,6 +67,7 @@ def check_plugins(cross: Cross, source: PluginSource) -> None:
             platforms[platform_id] = (loaded[name], _config(cross, loaded[name], platform.config, path))
             _fingerprint(cross, platform_id, *platforms[platform_id])
     _operations(cross, platforms)
+    _choosers(cross, platforms)
     _checks(cross, platforms)
     _signals(cross, platforms)
     for channel_id, channel in cross.runbook.channels.items():
@@ -92,9 +97,19 @@ def _config(cross: Cross, plugin: Plugin, config: Mapping[str, JsonValue], path:
 
 
 def _validated(
-    cross: Cross, model: type[BaseModel], values: Mapping[str, JsonValue], path: Path, *, secret: bool = False
+    cross: Cross,
+    model: type[BaseModel],
+    values: Mapping[str, JsonValue],
+    path: Path,
+    *,
+    secret: bool = False,
+    chosen: Collection[str] = (),
 ) -> BaseModel | None:
-    """The values as the plugin's model has them, or None, told. A plugin's own validator may raise anything."""
+    """The values as the plugin's model has them, or None, told. A plugin's own validator may raise anything.
+
+    ``chosen`` are the keys whose values a person gives later: what is wrong with their stand-ins is not told, and
+    neither is what is wrong with all values together then.
+    """
     from warroom.plugins import called
 
     def validate() -> BaseModel | ValidationError:
@@ -109,7 +124,7 @@ def _validated(
         cross.wrong(cross.key(*path), "values that the plugin fails on", "values that it takes", plain(str(error)))
         return None
     if isinstance(result, ValidationError):
-        cross.problems += explain(model, cross.root, result, path, secret=secret)
+        cross.problems += explain(model, cross.root, result, path, secret=secret, later=chosen)
         return None
     return result
 
@@ -131,11 +146,23 @@ def _operations(cross: Cross, platforms: Platforms) -> None:
                 cross.wrong(
                     cross.value(*path, "op"), f"the unknown operation {quoted(step.op or '')}", one_of(known), hint
                 )
-            elif not any(unknown_placeholders(text) for text in _strings(step.with_)):
+            elif not any(unknown_placeholders(text, choices_of(procedure)) for text in _strings(step.with_)):
                 at = (*path, "with") if step.with_ else path
                 values = _sampled(step.with_)
                 assert isinstance(values, dict)
-                _validated(cross, operation.args, values, at)
+                chosen = {key for key, value in step.with_.items() if any(map(_CHOICE.search, _strings(value)))}
+                _validated(cross, operation.args, values, at, chosen=chosen)
+
+
+def _choosers(cross: Cross, platforms: Platforms) -> None:
+    for procedure_id, procedure in cross.runbook.procedures.items():
+        for choice_id, choice in procedure.choices.items():
+            platform_id, _, name = choice.use.partition(".")
+            if platform_id in platforms and name not in (choosers := platforms[platform_id][0].choosers):
+                at = cross.value("procedures", procedure_id, "choices", choice_id, "use")
+                known = [f"{platform_id}.{each}" for each in choosers]
+                expected = one_of(known) if known else f"a platform that gives a choice: {platform_id} gives none"
+                cross.wrong(at, f"the unknown choice {quoted(choice.use)}", expected, meant(choice.use, known))
 
 
 def _strings(value: JsonValue) -> list[str]:

@@ -20,6 +20,7 @@ from warroom.runbook.overlay import Overlaid, overlaid
 from warroom.runbook.problems import Problem, RunbookInvalid, in_order
 from warroom.runbook.shape import shape
 from warroom.runbook.source import read_text
+from warroom.runbook.yours import yours
 
 DEFAULT_FILE = Path(__file__).with_name("default.yaml")
 ALWAYS = ("format", "service", "environment")
@@ -59,7 +60,7 @@ def _load(text: str, file: str, plugins: PluginSource | None) -> Loaded:
         raise RunbookInvalid(file, [*problems, found])
     own, extends, wrong = split_extends(composed.root)
     problems += wrong
-    base = overlaid(own, _default_root()) if extends else Overlaid(_default_root(), {})
+    base = overlaid(own, yours(own, _default_root())) if extends else Overlaid(_default_root(), {})
     merged = merge(own, base.root) if extends else Merged(own, extends=False)
     problems += merged.problems
     if extends:

@@ -1,15 +1,18 @@
 """What the default runbook does by itself on a platform that the file names: laid over it before the file's own.
 
-There are two: for Docker Compose (``compose.yaml``) and for Kubernetes (``kubernetes.yaml``). A procedure keeps its
+There is one for Docker Compose (``compose.yaml``) and one for Kubernetes (``kubernetes.yaml``). A procedure keeps its
 words and its place; the steps that stand in the overlay take the place of those that a person does, in the overlay's
 order. Where a file has both, what either could do (stopping writes) is done on the one that it names first.
+
+The one for PostgreSQL (``postgres.yaml``) lies over all of that: it changes single steps, and leaves those that stop
+and start the application to whoever does them.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,8 +22,9 @@ from warroom.runbook.problems import Pos, Problem
 
 COMPOSE_FILE = Path(__file__).with_name("compose.yaml")
 KUBERNETES_FILE = Path(__file__).with_name("kubernetes.yaml")
-EACH = "@EACH@"
-_REPEATED = re.compile("@EACH@|@CLUSTER@")
+POSTGRES_FILE = Path(__file__).with_name("postgres.yaml")
+EACH, SCALED, FIRST, ORDERED = "@EACH@", "@SCALED@", "@FIRST@", "@ORDERED@"
+_REPEATED = re.compile("@EACH@|@CLUSTER@|@SCALED@|@FIRST@|@ORDERED@")
 _TOKEN = re.compile("@[A-Z]+@")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -30,6 +34,7 @@ class _Kind:
     """One overlay: which plugin it is for, what its configuration lists, and how people call these.
 
     ``several``: its steps are for each platform, one after the other, so that the first that fails ends the run.
+    ``patches``: it changes single steps of what lies below, once the configuration has what it needs (``listed``).
     """
 
     plugin: str
@@ -38,14 +43,65 @@ class _Kind:
     named: str
     option: str
     several: bool = False
+    patches: bool = False
 
 
 _KINDS = (
     _Kind("compose", COMPOSE_FILE, "services", "Compose projects", "Option B"),
     _Kind("kubernetes", KUBERNETES_FILE, "workloads", "Kubernetes clusters", "Option C", several=True),
+    _Kind("postgres", POSTGRES_FILE, "backups", "databases", "what restores a database", patches=True),
 )
 Places = Mapping[str, list[str]]
 """What is rolled back together, the release first, by platform in the file's order."""
+
+
+@dataclass(frozen=True)
+class _Repeats:
+    """What entries with one of ``_REPEATED`` in their ids stand for: a workload, or a platform, each."""
+
+    places: Places
+    scaled: Places
+    ordered: Places
+
+    def of(self, entries: Mapping[str, tuple[Pos, Node]]) -> dict[str, tuple[Pos, Node]]:
+        """For each workload or platform. Neighbours stay together: all of one platform comes before the next, and there
+        each undo is begun before any is waited for. Only what has to come first does so in every platform."""
+        found: dict[str, tuple[Pos, Node]] = {}
+        for kind, group in groupby(entries.items(), key=lambda entry: _together(entry[0])):
+            kept = list(group)
+            if not kind:
+                found.update(kept)
+                continue
+            for place, platform in enumerate(self.places):
+                for entry_id, (pos, node) in kept:
+                    self._put(found, place, platform, entry_id, pos, node)
+            for entry_id, (pos, node) in kept:
+                if SCALED in entry_id and not any(self.scaled.values()):
+                    found[entry_id.replace(SCALED, "")] = (pos, Scalar(node.pos, None))
+        return found
+
+    def _put(
+        self, found: dict[str, tuple[Pos, Node]], place: int, platform: str, entry_id: str, pos: Pos, node: Node
+    ) -> None:
+        released = self.places[platform]
+        known = {EACH: released, SCALED: self.scaled[platform], ORDERED: self.ordered[platform]}
+        names = next((names for token, names in known.items() if token in entry_id), released[:1])
+        for number, name in enumerate(names):
+            parts = [platform] * (place > 0) + [name] * (number > 0)
+            own = _REPEATED.sub("".join(f"-{_id(part)}" for part in parts), entry_id)
+            where = f" in {platform}" if len(self.places) > 1 else ""
+            digest, version = ("${target.digest}", "${target.version}") if number == 0 else ("", "")
+            tokens = {"@CLUSTER@": platform, "@WORKLOAD@": name, "@WHERE@": where}
+            tokens |= {"@DIGEST@": digest, "@VERSION@": version}
+            own = own if own not in found else f"{own}-{place}-{number}"
+            tokens["@ID@"] = own
+            found[own] = (pos, _named(node, tokens))
+
+
+def _together(entry_id: str) -> str:
+    """Which neighbours are repeated together."""
+    seen = _REPEATED.search(entry_id)
+    return "" if seen is None else FIRST if seen[0] == FIRST else EACH
 
 
 @dataclass(frozen=True)
@@ -60,21 +116,38 @@ class Overlaid:
 def overlaid(own: Map, default: Map) -> Overlaid:
     """``default`` with what it does on the file's platforms; as it is where the file names none."""
     chosen: dict[str, Places] = {}
+    repeats: dict[str, _Repeats] = {}
     warnings: list[Problem] = []
     for kind in _KINDS:
         named = list(_platforms(own, kind.plugin))
+        if kind.patches:
+            named = [each for each in named if isinstance(_at(each[2], kind.listed), Map)]
         one = [each for each in named if each[0] == kind.plugin] or named
         if len(one) > 1 and not kind.several:
             warnings.append(_which(kind, named[0][1], [name for name, _, _ in named]))
             continue
-        places = {name: released(config, kind.listed) for name, _, config in (named if kind.several else one)}
+        wanted = named if kind.several else one
+        places = {name: [name] if kind.patches else released(config, kind.listed) for name, _, config in wanted}
         if places and all(places.values()):  # else the plugin says what is wrong with its configuration
             chosen[kind.plugin] = places
+            mine = [(name, config) for name, _, config in named if name in places]
+            repeats[kind.plugin] = _Repeats(
+                places,
+                {name: _scaled(config, kind.listed) for name, config in mine},
+                {name: _ordered(config, kind.listed) for name, config in mine},
+            )
     root = default
     order = list(_entries(_at(own, "platforms")))
     kinds = [kind for kind in _KINDS if kind.plugin in chosen]
-    for kind in sorted(kinds, key=lambda each: order.index(next(iter(chosen[each.plugin]))), reverse=True):
-        root = _over(_read(kind, chosen[kind.plugin]), root, default, chosen[kind.plugin])
+
+    laid = frozenset(chosen)
+
+    def first_named_last(kind: _Kind) -> tuple[bool, int]:
+        return kind.patches, -order.index(next(iter(chosen[kind.plugin])))
+
+    for kind in sorted(kinds, key=first_named_last):
+        read = _read(kind, chosen[kind.plugin])
+        root = _patched(read, root, laid) if kind.patches else _over(read, root, default, repeats[kind.plugin])
     return Overlaid(root, chosen, tuple(warnings))
 
 
@@ -124,6 +197,19 @@ def released(config: Node, listed: str = "services") -> list[str]:
     return found if all(_NAME.fullmatch(name) for name in found) else []
 
 
+def _ordered(config: Node, listed: str) -> list[str]:
+    """Those of ``released`` that are StatefulSets: one of these may wait for a pod that somebody has to delete."""
+    entries = _entries(_at(config, listed))
+    kinds = {name: _at(entries[name][1], "kind") for name in released(config, listed)}
+    return [name for name, kind in kinds.items() if isinstance(kind, Scalar) and kind.value == "StatefulSet"]
+
+
+def _scaled(config: Node, listed: str) -> list[str]:
+    """Those whose autoscaler's manifest is named."""
+    services = _entries(_at(config, listed))
+    return [name for name, (_, one) in services.items() if _at(one, "autoscaler") is not None and _NAME.fullmatch(name)]
+
+
 def _at(node: Node | None, key: str) -> Node | None:
     return node.entries[key][1] if isinstance(node, Map) and key in node.entries else None
 
@@ -132,50 +218,72 @@ def _entries(node: Node | None) -> dict[str, tuple[Pos, Node]]:
     return node.entries if isinstance(node, Map) else {}
 
 
-def _over(overlay: Map, root: Map, default: Map, places: Places) -> Map:
+def _over(overlay: Map, root: Map, default: Map, repeats: _Repeats) -> Map:
     """``overlay`` over ``root``; what it leaves as it is, is ``default``'s."""
     entries = dict(root.entries)
     for section, (pos, node) in overlay.entries.items():
         theirs = _at(default, section)
         patched = {
-            name: (at, _procedure(each, _at(theirs, name), places) if section == "procedures" else each)
-            for name, (at, each) in _repeated(_entries(node), places).items()
+            name: (at, _procedure(each, _at(theirs, name), repeats) if section == "procedures" else each)
+            for name, (at, each) in repeats.of(_entries(node)).items()
         }
         entries[section] = (pos, Map(node.pos, {**_entries(_at(root, section)), **patched}))
     return Map(root.pos, entries)
 
 
-def _procedure(mine: Node, base: Node | None, places: Places) -> Node:
+def _procedure(mine: Node, base: Node | None, repeats: _Repeats) -> Node:
     """The default's procedure with these keys over it. Steps are in this one's order; an empty one is the default's."""
     theirs = _entries(_at(base, "steps"))
     steps = {
         name: theirs[name] if isinstance(step, Scalar) and step.value is None else (pos, step)
-        for name, (pos, step) in _repeated(_entries(_at(mine, "steps")), places).items()
+        for name, (pos, step) in repeats.of(_entries(_at(mine, "steps"))).items()
     }
     own = {key: entry for key, entry in _entries(mine).items() if key != "steps"}
     return Map(mine.pos, {**_entries(base), **own, "steps": (mine.pos, Map(mine.pos, steps))})
 
 
-def _repeated(entries: Mapping[str, tuple[Pos, Node]], places: Places) -> dict[str, tuple[Pos, Node]]:
-    """Entries whose ids have ``@EACH@`` or ``@CLUSTER@``, for each workload or platform. Neighbours stay together: all
-    of one platform comes before the next, and there each undo is begun before any is waited for."""
-    found: dict[str, tuple[Pos, Node]] = {}
-    for repeated, group in groupby(entries.items(), key=lambda entry: _REPEATED.search(entry[0]) is not None):
-        if not repeated:
-            found.update(group)
-            continue
-        kept = list(group)
-        for place, (platform, names) in enumerate(places.items()):
-            for entry_id, (pos, node) in kept:
-                for number, name in enumerate(names if EACH in entry_id else names[:1]):
-                    parts = [platform] * (place > 0) + [name] * (number > 0)
-                    own = _REPEATED.sub("".join(f"-{_id(part)}" for part in parts), entry_id)
-                    where = f" in {platform}" if len(places) > 1 else ""
-                    digest = "${target.digest}" if number == 0 else ""
-                    tokens = {"@CLUSTER@": platform, "@WORKLOAD@": name, "@WHERE@": where, "@DIGEST@": digest}
-                    own = own if own not in found else f"{own}-{place}-{number}"
-                    found[own] = (pos, _named(node, tokens))
-    return found
+def _patched(patch: Map, root: Map, laid: Collection[str]) -> Map:
+    """``root`` with each entry of ``patch``: a procedure that is there is changed, all else is put in whole.
+
+    One that says ``over`` is for where the overlay of that plugin is among those ``laid``.
+    """
+    entries = dict(root.entries)
+    for section, (pos, node) in patch.entries.items():
+        theirs = _entries(_at(root, section))
+        mine = {
+            name: (at, _changed(each, theirs[name][1]) if section == "procedures" and name in theirs else each)
+            for name, (at, each) in _entries(node).items()
+            if not isinstance(over := _at(each, "over"), Scalar) or over.value in laid
+        }
+        entries[section] = (pos, Map(node.pos, {**theirs, **mine}))
+    return Map(root.pos, entries)
+
+
+def _changed(mine: Node, base: Node) -> Map:
+    """A procedure with these keys over its own, what it needs beside what it needed, and its steps changed."""
+    own = {key: entry for key, entry in _entries(mine).items() if key != "over"}
+    if isinstance(needs := _at(mine, "needs"), Seq) and isinstance(before := _at(base, "needs"), Seq):
+        own["needs"] = (needs.pos, Seq(needs.pos, (*before.items, *needs.items)))
+    steps = _changed_steps(_entries(_at(mine, "steps")), _entries(_at(base, "steps")))
+    return Map(mine.pos, {**_entries(base), **own, "steps": (mine.pos, Map(mine.pos, steps))})
+
+
+def _changed_steps(
+    patch: Mapping[str, tuple[Pos, Node]], base: Mapping[str, tuple[Pos, Node]]
+) -> dict[str, tuple[Pos, Node]]:
+    """Each in its place. An empty one takes it out, one that does something takes its place, any other puts its keys
+    over its own; ``NAME*`` is every step whose id begins so."""
+    steps = dict(base)
+    for name, (pos, step) in patch.items():
+        for found in [each for each in base if each == name or (name[-1] == "*" and each.startswith(name[:-1]))]:
+            if isinstance(step, Scalar) and step.value is None:
+                del steps[found]
+            elif _at(step, "op") is not None or _at(step, "manual") is not None:
+                steps[found] = (pos, step)
+            else:
+                before = steps[found]
+                steps[found] = (before[0], Map(before[1].pos, {**_entries(before[1]), **_entries(step)}))
+    return steps
 
 
 def _id(name: str) -> str:

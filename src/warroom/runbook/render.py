@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from warroom.model.measuring import HOW
 from warroom.model.runbook import Runbook
 from warroom.model.units import listed, many
 from warroom.runbook.coverage import Covered, Status, coverage, totals
@@ -84,10 +85,12 @@ def _summary(path: Path, runbook: Runbook) -> list[str]:
         f"{many(len(runbook.procedures), 'procedure')}, {many(len(runbook.verification), 'check')}."
     ]
     lines += _by_whom(runbook)
+    lines += _choosing(runbook)
     silent = [name for name, signal in runbook.signals.items() if signal.source is None]
     if silent:
         lines.append(
-            f"Measured by nobody yet, so UNKNOWN: {listed(silent, 6)} ({len(silent)} of {len(runbook.signals)})."
+            f"Measured by nobody yet, so UNKNOWN: {listed(silent, 6)} ({len(silent)} of {len(runbook.signals)}); "
+            f"how to feed them: {HOW}."
         )
     alone = [plain(contact.title) for contact in runbook.contacts.values() if not contact.reach]
     if alone:
@@ -97,11 +100,21 @@ def _summary(path: Path, runbook: Runbook) -> list[str]:
     return lines
 
 
+def _choosing(runbook: Runbook) -> list[str]:
+    asked: dict[str, list[str]] = {}
+    for name, procedure in runbook.procedures.items():
+        for choice in procedure.choices.values():
+            asked.setdefault(plain(choice.title), []).append(plain(name))
+    told = "; ".join(f"{title}, for {listed(names)}" for title, names in asked.items())
+    return [f"A person chooses before the plan is made: {told}."] if told else []
+
+
 def _by_whom(runbook: Runbook) -> list[str]:
     """Which procedures warroom runs, and which a person does: nobody should find out in the incident."""
     kinds: dict[str, list[str]] = {"whole": [], "part": []}
     for name, procedure in runbook.procedures.items():
-        steps = [step for step in procedure.steps.values() if not step.if_needed] or list(procedure.steps.values())
+        own = [step for step in procedure.steps.values() if not (step.if_needed or step.after_stop)]
+        steps = own or list(procedure.steps.values())
         if any(step.op is not None for step in steps):
             kinds["whole" if all(step.op is not None for step in steps) else "part"].append(plain(name))
     if not any(kinds.values()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -41,13 +41,22 @@ def shape(root: Map, fallback: Map) -> Shaped:
 
 
 def explain(
-    model: type[BaseModel], root: Node, error: ValidationError, prefix: Path, *, secret: bool = False
+    model: type[BaseModel],
+    root: Node,
+    error: ValidationError,
+    prefix: Path,
+    *,
+    secret: bool = False,
+    later: Collection[str] = (),
 ) -> list[Problem]:
     """A validation error of ``model`` as problems. ``prefix`` is where in the tree the model's values begin.
 
-    ``secret``: values are described, never shown.
+    ``secret``: values are described, never shown. ``later`` are keys whose values are given only later: what is said of
+    what stands there until then, or of all values together, is left out.
     """
     errors = error.errors(include_url=False, include_input=False)
+    if later:
+        errors = [each for each in errors if each["loc"] and each["loc"][0] not in later]
     found = [_one(model, root, dict(each), prefix, secret) for each in errors[:MOST_TOLD]]
     told = [problem for problem in found if problem is not None]
     if len(errors) > MOST_TOLD:

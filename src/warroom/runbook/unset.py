@@ -11,12 +11,10 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from warroom.errors import WarroomError
-from warroom.model.runbook import Platform, Procedure, Runbook
+from warroom.model.runbook import Platform, Runbook
 from warroom.model.units import listed
 from warroom.runbook.cross_plugins import PluginSource
-
-PLACEHOLDERS = ("your-registry", "your-app.com", "user@production-server")
-"""Names in the default runbook's lines that are nobody's own."""
+from warroom.runbook.yours import MEANS, to_fill_in
 
 _SECRET = re.compile(r"(?:env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f]+)")
 
@@ -62,16 +60,17 @@ def _names(runbook: Runbook) -> Iterator[str]:
     """A drill's lines are pasted nowhere."""
     if runbook.environment.kind == "drill":
         return
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for name, procedure in runbook.procedures.items():
-        for placeholder in sorted(_in(procedure)):
-            found.setdefault(placeholder, []).append(name)
-    for placeholder, procedures in found.items():
-        yield f"Put your own in place of {placeholder} in the lines to paste of: {listed(procedures, 4)}."
-
-
-def _in(procedure: Procedure) -> set[str]:
-    return {word for text in _texts(procedure.model_dump(mode="json")) for word in PLACEHOLDERS if word in text}
+        for step_id, step in procedure.steps.items():
+            for word in to_fill_in("\n".join(step.manual.commands)) if step.manual is not None else ():
+                found.setdefault(word, {}).setdefault(name, []).append(step_id)
+    if not found:
+        return
+    yield "Lines to paste have words to fill in, or to replace by steps of your own:"
+    for word, places in found.items():
+        where = "; ".join(f"{name} ({', '.join(steps)})" for name, steps in places.items())
+        yield f"  {word}, {MEANS.get(word, 'nobody has said what it stands for')}: {where}"
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 
 from warroom.errors import BadInput, WarroomError
 from warroom.model.base import Fact
@@ -35,6 +36,9 @@ from warroom.session.messages import (
 
 MOST_AT_ONCE = 64
 """Requests and watches of one client under way at the same time; more are refused."""
+
+Work = Callable[[], Coroutine[None, None, None]]
+"""Made by the task that awaits it: a request that is cancelled before it is begun leaves nothing behind."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -117,22 +121,21 @@ class _Connection:
                     self._tasks[asked.id].cancel()
             case AskWatch():
                 self._credit[asked.id] = asyncio.Semaphore(asked.credit)
-                await self._begin(asked.id, self._watch(asked))
+                await self._begin(asked.id, partial(self._watch, asked))
             case AskQuery():
-                await self._begin(asked.id, self._query(asked))
+                await self._begin(asked.id, partial(self._query, asked))
             case AskSubmit():
-                await self._begin(asked.id, self._submit(asked))
+                await self._begin(asked.id, partial(self._submit, asked))
             case Hello():
                 raise Malformed("A second hello came.")
 
-    async def _begin(self, request: int, work: Coroutine[None, None, None]) -> None:
+    async def _begin(self, request: int, work: Work) -> None:
         refusal = ""
         if request in self._tasks:
             refusal = f"Request {request} is still being answered."
         elif len(self._tasks) >= MOST_AT_ONCE:
             refusal = f"{MOST_AT_ONCE} requests of this client are under way already."
         if refusal:
-            work.close()
             await self._tell(error_told(request, BadInput("Too much was asked at once", refusal)))
             return
         task = asyncio.create_task(self._answered(request, work))
@@ -143,11 +146,11 @@ class _Connection:
         self._tasks.pop(request, None)
         self._credit.pop(request, None)
 
-    async def _answered(self, request: int, work: Coroutine[None, None, None]) -> None:
+    async def _answered(self, request: int, work: Work) -> None:
         """Whatever goes wrong is told; a client that is gone needs no telling."""
         try:
             try:
-                await work
+                await work()
             except WarroomError as error:
                 await self._tell(error_told(request, error))
             except _Gone:

@@ -72,7 +72,7 @@ class Tracker:
 
     ``since``: when the present phase's hold began. ``began``: when the breach that fired began. ``until``: how far it
     was seen. ``first``: when the first sample beyond the limit came, of the breach that goes on. ``turns``: when a
-    breach began anew after the opposite had been seen.
+    breach began anew after the opposite had been seen. ``said``: what the newest look at a state that is not well says.
     """
 
     condition_id: str
@@ -88,6 +88,7 @@ class Tracker:
     fired_at: datetime | None = None
     why_unknown: str = ""
     window: Window = field(default_factory=lambda: Window(None, 0, None))
+    said: str = ""
     baseline: Callable[[], Baseline | None] = _unknown
     first: float | None = None
     turns: deque[float] = field(default_factory=lambda: deque(maxlen=200))
@@ -120,6 +121,7 @@ class Tracker:
         why = self.missing(series, now)
         if not why and series is not None:
             self.window = series.window(now, self.windows.over)
+            self.said = series.words if self.window.newest is not None and self.window.newest < 1 else ""
             if self.condition.equals is not None:
                 self.window = replace(self.window, value=self.window.newest)
             why = self._too_little()
@@ -208,11 +210,20 @@ class Tracker:
             return f"{measured}, {self._breach_words()} for {held} of {need}"
         if self.status == "clearing":
             return f"{measured}, no longer {self._breach_words()} for {held} of {need}"
+        if self.status == "firing" and self._one_look and self.said:
+            return measured
         if self.status == "firing":
             return f"{measured}, {self._firing_words()} for {held}"
         return f"{measured} over {span_text(self.windows.over)}, not {self._breach_words()}"
 
+    @property
+    def _one_look(self) -> bool:
+        """A single look that is not well makes it fire: then what that says is told, and no share of the looks."""
+        return self.unit == "state" and self.condition.below == 1
+
     def _measured(self) -> str:
+        if self._one_look and self.said:
+            return self.said
         if self.unit == "state" and self.condition.equals is None and self.window.value is not None:
             failed = round((1 - self.window.value) * self.window.seen)
             return f"{failed:,} of {self.window.seen:,} check{'' if self.window.seen == 1 else 's'} failed"

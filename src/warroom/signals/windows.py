@@ -15,7 +15,7 @@ it says "nothing happened": that is knowledge too (the source lives), but adds n
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from warroom.model.signal import Sample
 
@@ -27,7 +27,8 @@ FINEST = 1200
 class Point:
     """One sample, or several that came within ``Series.grain`` seconds: their weighted mean.
 
-    ``at`` is monotonic. ``known`` False: the source could not know. ``seen`` counts observations.
+    ``at`` is monotonic. ``known`` False: the source could not know. ``seen`` counts observations. ``value`` and
+    ``share`` (it, weighted) are worked out once for a point and not for every window that has it.
     """
 
     at: float
@@ -36,10 +37,20 @@ class Point:
     weight: float
     seen: int
     counted: bool
+    value: float | None = field(init=False)
+    share: float = field(init=False)
 
-    @property
-    def value(self) -> float | None:
-        return self.total / self.weight if self.weight > 0 else None
+    def __post_init__(self) -> None:
+        self.value = self.total / self.weight if self.weight > 0 else None
+        self.share = self.value * self.weight if self.value is not None else 0.0
+
+    def take(self, other: Point) -> None:
+        """One that came so soon after this that they are one."""
+        self.total += other.total
+        self.weight += other.weight
+        self.seen += other.seen
+        self.counted = self.counted or other.counted
+        self.__post_init__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,15 @@ class Window:
     seen: int
     count: int | None
     newest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A window as it was worked out ``at``: it says the same until a sample comes or its ``oldest`` point falls out."""
+
+    at: float
+    oldest: float
+    window: Window
 
 
 class Series:
@@ -64,6 +84,7 @@ class Series:
         self.known = False
         self.words = ""
         self._last: tuple[object, ...] = ()
+        self._said: dict[float, _Said] = {}
 
     def add(self, sample: Sample, at: float) -> bool:
         """False when it is only the last sample again (same time, value and count): a stuck source goes stale."""
@@ -71,16 +92,14 @@ class Series:
         if key == self._last:
             return False
         self._last = key
+        self._said.clear()
         self.newest = at
         self.known = _nothing(sample) or (sample.value is not None and (sample.count is None or sample.count > 0))
         self.words = sample.words
         point = _point(sample, at)
         last = self.points[-1] if self.points else None
         if last is not None and at - last.at < self.grain and last.known == point.known and self.unit != "state":
-            last.total += point.total
-            last.weight += point.weight
-            last.seen += point.seen
-            last.counted = last.counted or point.counted
+            last.take(point)
         else:
             self.points.append(point)
         while self.points and (self.points[0].at <= at - self.keep or len(self.points) > 2 * FINEST):
@@ -92,11 +111,18 @@ class Series:
 
     def window(self, now: float, over: float) -> Window:
         """The last ``over`` seconds; where samples come more seldom than that, the newest one alone."""
-        points = [p for p in self.points if p.at > now - over] or list(self.points)[-1:]
-        seen = sum(p.seen for p in points)
+        said = self._said.get(over)
+        if said is not None and said.at <= now and now - over < said.oldest:
+            return said.window
+        edge = now - over
+        points = [p for p in self.points if p.at > edge] or list(self.points)[-1:]
+        seen = sum([p.seen for p in points])
         count = seen if any(p.counted for p in points) else None
         newest = next((p.value for p in reversed(points) if p.value is not None), None)
-        return Window(value=_value(self.unit, points), seen=seen, count=count, newest=newest)
+        window = Window(value=_value(self.unit, points), seen=seen, count=count, newest=newest)
+        if points:
+            self._said[over] = _Said(now, points[0].at, window)
+        return window
 
 
 def _point(sample: Sample, at: float) -> Point:
@@ -114,15 +140,15 @@ def _nothing(sample: Sample) -> bool:
 
 
 def _value(unit: str, points: list[Point]) -> float | None:
-    known = [(p.value, p.weight) for p in points]
-    pairs = [(value, weight) for value, weight in known if value is not None]
-    if not pairs:
+    weight = sum([p.weight for p in points])
+    if not weight > 0:
         return None
+    if unit in ("ratio", "state"):
+        return sum([p.share for p in points]) / weight
+    pairs = [(p.value, p.weight) for p in points if p.value is not None]
     if unit in ("ms", "s"):
         return _weighted_median(pairs)
-    if unit not in ("ratio", "state"):
-        return sum(value for value, _ in pairs) / len(pairs)
-    return sum(value * weight for value, weight in pairs) / sum(weight for _, weight in pairs)
+    return sum([value for value, _ in pairs]) / len(pairs)
 
 
 def _weighted_median(pairs: list[tuple[float, float]]) -> float:

@@ -16,10 +16,10 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import JsonValue
 
-from warroom.api import Clock, Connection, Context, ReadDoor, Rows
+from warroom.api import Address, Clock, Connection, Context, ReadDoor, Rows, Snapshot
 from warroom.errors import WarroomError
-from warroom.model.call import CallResult
-from warroom.testing.clock import VirtualClock
+from warroom.model.call import CallResult, PgPass
+from warroom.testing.clock import START, VirtualClock
 
 T = TypeVar("T")
 Kind = Literal["run", "http", "stream", "sql", "redis", "dial"]
@@ -36,7 +36,7 @@ class Made:
 
     kind: Kind
     what: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str | PgPass] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, JsonValue] | None = None
     cookies: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +70,7 @@ class FakeReadDoor:
         self.made: list[Made] = []
         self.unexpected: list[Made] = []
         self.asked: list[str] = []
+        self.addresses: dict[str, Address] = {}
         self._expected: list[_Expected] = []
 
     def on_run(
@@ -130,9 +131,24 @@ class FakeReadDoor:
         return self
 
     async def run(
-        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        env: Mapping[str, str | PgPass] | None = None,
+        cwd: Path | None = None,
+        stdin: str | PgPass | None = None,
+        stdin_file: Path | None = None,
+        stdin_held: bool = False,
+        stdout_file: Path | None = None,
+        on_line: Callable[[str, str], None] | None = None,
     ) -> CallResult:
-        return self._result(Made("run", tuple(argv), env=dict(env or {}), timeout=timeout))
+        """The answer's text is written to ``stdout_file`` where there is one."""
+        result = self._result(Made("run", tuple(argv), env=dict(env or {}), timeout=timeout))
+        if stdout_file is None:
+            return result
+        await asyncio.to_thread(stdout_file.write_text, result.text)
+        return result.model_copy(update={"text": ""})
 
     async def http(
         self,
@@ -161,12 +177,27 @@ class FakeReadDoor:
         parameters: Sequence[JsonValue] = (),
         names: Mapping[str, str] | None = None,
         at_most: int = 1000,
+        database: str | None = None,
+        through: Sequence[str] = (),
     ) -> Rows:
         what = (secret, _one_line(statement))
         made = Made("sql", what, timeout=timeout, parameters=tuple(parameters), names=dict(names or {}))
         answer = self._answer(made)
         assert isinstance(answer, Rows)
         return replace(answer, rows=answer.rows[:at_most], more=answer.more or len(answer.rows) > at_most)
+
+    def address(self, secret: str) -> Address:
+        """The one that a test has put into ``addresses``."""
+        if secret not in self.addresses:
+            raise UnexpectedCall(f"nobody expected the address {secret}")
+        return self.addresses[secret]
+
+    @contextlib.asynccontextmanager
+    async def snapshot(
+        self, secret: str, *, timeout: float, database: str | None = None, through: Sequence[str] = ()
+    ) -> AsyncIterator[Snapshot]:
+        """Its statements are met as those of ``sql`` are."""
+        yield _FakeSnapshot(self, secret)
 
     async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
         answer: JsonValue = self._answer(Made("redis", (secret, *command), timeout=timeout))
@@ -220,6 +251,18 @@ class FakeReadDoor:
         raise UnexpectedCall(f"nobody expected {made.kind} {' '.join(made.what)}")
 
 
+class _FakeSnapshot:
+    name = "00000003-00000001-1"
+    at = START
+
+    def __init__(self, door: FakeReadDoor, secret: str) -> None:
+        self._door = door
+        self._secret = secret
+
+    async def sql(self, statement: str, **more: Any) -> Rows:
+        return await self._door.sql(self._secret, statement, **more)
+
+
 def _one_line(statement: str) -> str:
     return " ".join(statement.split())
 
@@ -255,8 +298,10 @@ class FakeFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.incident = "i1"
         self.kinds: dict[str, str] = {}
         self.rows: dict[str, int] = {}
+        self.said: list[str] = []
 
     @contextlib.asynccontextmanager
     async def _file(self, name: str, kind: str) -> AsyncIterator[Path]:
@@ -276,6 +321,9 @@ class FakeFolder:
 
     def counts(self, rows: Mapping[str, int]) -> None:
         self.rows.update(rows)
+
+    def say(self, words: str) -> None:
+        self.said.append(words)
 
 
 def a_context(

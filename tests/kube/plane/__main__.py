@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 import sys
@@ -22,17 +21,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.kube.plane.kubelet import kubelet
+from tests.ports import free_port
 
 IMAGES = {"GOOD": "registry.test/app:good", "NEXT": "registry.test/app:next", "BAD": "registry.test/app:bad"}
 WITHIN_S = 120.0
 # Nodes are not to be judged, and there is no cloud.
 CONTROLLERS = "*,-nodelifecycle,-nodeipam,-service,-route,-ttl"
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 """Stands in for the nodes of a control plane: three Node objects, whose pods become what their image's tag says.
 
 ``bad…`` and ``…no-such…`` can't be pulled, ``crash…`` ends at once with 1 and is started again, ``never…`` runs and is
-never ready, all others run. It speaks to the API server as a kubelet does, and serves the containers' logs.
+never ready, all others run, and are ready once their readiness probe's initialDelaySeconds are over. It speaks to the
+API server as a kubelet does, and serves the containers' logs.
 """
 
 from __future__ import annotations
@@ -134,6 +135,12 @@ class Pod:
     @property
     def images(self) -> dict[str, str]:
         return {one["name"]: one["image"] for one in self.body["spec"]["containers"]}
+
+    @property
+    def probed_after(self) -> float:
+        """The longest of its containers' initialDelaySeconds: none is asked whether it is ready before that."""
+        probes = [one.get("readinessProbe") or {} for one in self.body["spec"]["containers"]]
+        return max(float(one.get("initialDelaySeconds") or 0) for one in probes)
 
     def container(self, name: str, state: Json, ready: bool, last: Json | None = None) -> Json:
         image = self.images[name]
@@ -300,7 +307,7 @@ class Kubelet:
         if "never" in does.values():
             await self._event(pod, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503")
             return
-        await asyncio.sleep(STARTS_S)
+        await asyncio.sleep(STARTS_S + pod.probed_after)
         await self._say(pod, "Running", [pod.container(name, running[name], True) for name in does])
 
     async def _say(self, pod: Pod, phase: str, containers: list[Json]) -> None:

@@ -18,6 +18,15 @@ Entry = Line | str
 """A line, or a checklist's title."""
 
 
+_SHORT = {
+    "dump not proven": "unproven",
+    "dump proven": "proven",
+    "dump being tried": "trying",
+    "dump of no use": "no use",
+}
+"""What stands at the end of a narrow line, so that its own words stay."""
+
+
 class ChecklistPane(Pane):
     """The cursor is the line that ``space`` and ``x`` are about; until it is moved it stays on the first open line."""
 
@@ -104,17 +113,30 @@ class ChecklistPane(Pane):
             drawn = drawn.pad_right(max(0, cells - drawn.cell_length)).stylize("on $panel")
         return drawn
 
+    def _sealing(self, entry: Line) -> bool:
+        """Whether this line is that of sealed evidence."""
+        item = dict(self.store.runbook.items()).get(entry.id) if self.store.runbook else None
+        return item is not None and item.done_when == "evidence-sealed"
+
+    def _proof(self, entry: Line) -> str:
+        """Whether the evidence that this line is about is known to be of use."""
+        evidence = self.store.state.evidence
+        sealed = entry.status == "done" and evidence is not None and evidence.status == "sealed"
+        return evidence.proof if evidence is not None and sealed and self._sealing(entry) else ""
+
     def _end(self, entry: Line, cells: int) -> str:
         incident = self.store.incident
         if entry.status == "open":
             evidence = self.store.state.evidence
-            item = dict(self.store.runbook.items()).get(entry.id) if self.store.runbook else None
-            collecting = evidence is not None and evidence.status == "collecting"
-            if evidence is not None and collecting and item is not None and item.done_when == "evidence-sealed":
+            if evidence is not None and evidence.status == "collecting" and self._sealing(entry):
                 settled = len(evidence.collected) + len(evidence.missing)
                 return f"sealing {settled}/{len(evidence.collectors)}"
             return ""
         when = clock_text((entry.at - incident.detected_at).total_seconds()) if entry.at and incident else ""
         word = {"waived": "waived", "not-needed": "not needed"}.get(entry.status, "")
-        parts = [word, entry.by, when] if cells > 44 else [word or entry.by, when]
+        proof = self._proof(entry)
+        if cells > 44:
+            parts = [word or proof, entry.by, when]
+        else:  # whether it is of use says more than when it was taken
+            parts = [_SHORT.get(proof, proof)] if proof and not word else [word or entry.by, when]
         return " ".join(part for part in parts if part)

@@ -64,6 +64,17 @@ def by_itself(store: Store, *, short: bool = False, typing: bool = False) -> tup
     return ((f" ROLLS BACK{'' if short else ' BY ITSELF'} {when}: {key} ", "bold reverse $error"), " ")
 
 
+def stopped(store: Store, *, short: bool = False) -> tuple[Part, ...]:
+    """Who is not served, or not quite, sees no trigger fire: that writes stand stopped is never out of sight."""
+    halt = store.halt()
+    if halt is None:
+        return ()
+    key = store.key("ways")
+    since = f"{'' if short else ' since'} {halt.since:%H:%M}" if halt.since else ""
+    goes_on = "resumes" if short else "lets them go on"
+    return ((f" WRITES STOPPED{halt.how}{since}: {key} {goes_on} ", "bold reverse $warning"), " ")
+
+
 def _worst(store: Store) -> tuple[Part, ...]:
     firing = store.firing()
     incident = store.incident
@@ -127,7 +138,8 @@ class Header(_Bar):
         if store.snapshot is not None and (not store.writable or undriven(store)):
             where += [" ", (" READ-ONLY ", "reverse bold")]
         coming = by_itself(store, short=cells < 120)
-        urgent: list[Part] = [*_silence(store, short=bool(coming) and cells < 120), *coming]
+        halt = stopped(store, short=cells < 120)
+        urgent: list[Part] = [*_silence(store, short=bool(coming or halt) and cells < 120), *coming, *halt]
         worst = _worst(store)
         clock: list[Part] = []
         elapsed = store.elapsed()
@@ -141,7 +153,7 @@ class Header(_Bar):
             clock += [dot, (windows, "$text-muted")] if clock else [(windows, "$text-muted")]
         first = [*where, *self._what(cells - line(*where, *urgent, *worst).cell_length - 4)]
         one = line(" ", *first, dot, *urgent, *worst, *([dot, *clock] if clock else []))
-        if not self.has_class("-two"):
+        if not self.screen.has_class("-two"):
             self.show(one.truncate(cells, ellipsis=True))
             return
         if line(*first, *urgent).cell_length >= cells:

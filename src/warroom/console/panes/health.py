@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from warroom.console.panes.base import Drawn, Pane
-from warroom.console.text import cut, fit, line, spread, wide
+from warroom.console.text import cut, fit, line, spread, wide, wrapped
 from warroom.console.theme import mark
 from warroom.console.words import age_text, utc
 from warroom.model.signal import ComponentReading
@@ -13,6 +13,8 @@ from warroom.model.signal import ComponentReading
 _ORDER = {"failing": 0, "unknown": 1, "ok": 2}
 _OLD = 5.0
 """Seconds after which a number's age is said aloud."""
+_WHY = 2
+"""Rows for what is the matter with one that fails."""
 
 
 class HealthPane(Pane):
@@ -20,9 +22,9 @@ class HealthPane(Pane):
     topics = frozenset({"state", "component", "platform", "running"})
 
     def draw(self, cells: int, rows: int) -> Drawn:
-        components = sorted((_known(c) for c in self.store.components()), key=lambda c: (_ORDER[c.status], c.id))
+        components = sorted((_known(c) for c in self.store.components()), key=lambda c: (self._rank(c), c.id))
         names = min(max([wide(c.title) for c in components], default=0), max(8, cells // 3))
-        drawn = [self._component(c, names, cells) for c in components]
+        drawn = [row for c in components for row in self._component(c, names, cells)]
         if not drawn:
             drawn = [line(("No component has been read yet.", "$text-muted"))]
         drawn += self._runs(cells)
@@ -37,22 +39,37 @@ class HealthPane(Pane):
                 drawn.append(line(("● ", "$success"), (text, "$text-muted")))
         return Drawn(drawn, 0, self._note(components))
 
-    def _component(self, component: ComponentReading, names: int, cells: int) -> Content:
+    def _rank(self, component: ComponentReading) -> int:
+        """What nobody measures never has anything to say: it stands below what is measured."""
+        runbook = self.store.runbook
+        declared = runbook.components.get(component.id) if runbook is not None else None
+        signal = runbook.signals.get(declared.signal) if runbook is not None and declared is not None else None
+        return 3 if signal is not None and signal.source is None else _ORDER[component.status]
+
+    def _component(self, component: ComponentReading, names: int, cells: int) -> list[Content]:
+        """What is failing says why on rows of its own where one is too short."""
         sign, style = mark(component.status)
         word = "" if component.status == "ok" else f"{_word(component)} "
         old = component.age_s is not None and component.age_s > _OLD
         age = "no age" if component.age_s is None else age_text(component.age_s)
         left = line((f"{sign} ", style), (fit(component.title, names), "bold"), " ", (word, style), component.words)
-        return spread(left, line((age, "$warning" if old or component.age_s is None else "$text-disabled")), cells)
+        end = line((age, "$warning" if old or component.age_s is None else "$text-disabled"))
+        if component.status != "failing" or left.cell_length + end.cell_length < cells:
+            return [spread(left, end, cells)]
+        head = line((f"{sign} ", style), (fit(component.title, names), "bold"), " ", (word, style))
+        return [spread(head, end, cells), *wrapped(component.words, cells, "", "  ", most=_WHY)]
 
     def _runs(self, cells: int) -> list[Content]:
         running, changes = self.store.running(), self.store.state.changes
         if running is None:
-            return [line(("? ", "$warning"), ("what runs is unknown", "$warning")).truncate(cells, ellipsis=True)]
+            last = self.store.state.running
+            ran = (f"; {last.name} ran last", "$text-muted") if last is not None else ""
+            return [line(("? ", "$warning"), ("what runs is unknown", "$warning"), ran).truncate(cells, ellipsis=True)]
         identity = (running.digest or running.commit or "")[:19]
+        beside = wrapped(running.beside, cells, "$warning", "  ", most=_WHY) if running.beside else []
         left = line(("▪ ", "$accent"), "runs ", (running.name, "bold"), " ", (identity, "$text-muted"))
         since = f"since {utc(changes[-1].at)}" if changes else ""
-        return [spread(left, line((since, "$text-muted")), cells)]
+        return [spread(left, line((since, "$text-muted")), cells), *beside]
 
     def _note(self, components: list[ComponentReading]) -> Content:
         bad = sum(c.status == "failing" for c in components)

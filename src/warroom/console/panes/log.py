@@ -86,7 +86,7 @@ class LogPane(Vertical):
         """The heads changed: pull the tail when it is followed, else only count."""
         if not self.is_mounted:
             return
-        self._entitle()
+        self.entitle()
         if self.display and (self.following or self.view.missing() is not None):
             self.pull()
 
@@ -107,7 +107,7 @@ class LogPane(Vertical):
                 await job()
             except WarroomError as error:
                 self.problem = str(error)
-                self._entitle()
+                self.entitle()
 
         work: WorkType[None] = run
         self.run_worker(work, group=group, exclusive=exclusive, exit_on_error=False)
@@ -122,7 +122,7 @@ class LogPane(Vertical):
                 self.problem = str(error)
                 page = None
             await self._dress()
-            self._entitle()
+            self.entitle()
             searching = page is not None and page.searched < page.of and not page.problem
             if not self._stirred and not searching and (page is None or self.view.missing() is None):
                 return
@@ -171,7 +171,7 @@ class LogPane(Vertical):
         view.place.centre(view.window.find(seq), view._height, view.rows)
         await self._dress()
         view.draw()
-        self._entitle()
+        self.entitle()
         self.pull()
 
     async def _dress(self) -> None:
@@ -216,7 +216,7 @@ class LogPane(Vertical):
     def _held(self) -> None:
         if self._at_pause < 0:
             self._at_pause = self._count()
-        self._entitle()
+        self.entitle()
 
     def follow(self) -> None:
         self.view.following, self.view.marked = True, None
@@ -231,7 +231,7 @@ class LogPane(Vertical):
 
     # The title says what is not seen
 
-    def _entitle(self) -> None:
+    def entitle(self) -> None:
         held = ""
         if not self.following:
             held = f"HELD, {max(0, self._count() - self._at_pause):,} new, {self.store.key('pause')} runs on"
@@ -316,13 +316,13 @@ class LogPane(Vertical):
 
     def wrap(self) -> None:
         self.view.set(replace(self.view.settings, wrap=not self.view.settings.wrap))
-        self._entitle()
+        self.entitle()
 
     def next_stamps(self) -> Stamps:
         """UTC, then local, then none."""
         after: dict[Stamps, Stamps] = {"utc": "local", "local": "off", "off": "utc"}
         self.view.set(replace(self.view.settings, stamps=after[self.view.stamps]))
-        self._entitle()
+        self.entitle()
         return self.view.stamps
 
     def fold_repeats(self) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from warroom.console.panes.logfilter import both
-from warroom.model.live import LogFilter, LogQuery
+from warroom.console.panes.logview import LogView
+from warroom.model.live import LogFilter, LogPage, LogQuery
 from warroom.model.signal import LogLine
-
-if TYPE_CHECKING:
-    from warroom.console.panes.log import LogPane
 
 PAGE = 200
 SLOW_S = 0.6
@@ -19,7 +17,25 @@ MOST_COPIED = 1000
 ERRORS = LogFilter(levels=("error",))
 
 
-async def seek(pane: LogPane, wanted: LogFilter, by: int, *, here: bool = False) -> bool:
+class Log(Protocol):
+    """What is gone to a line in: the pane."""
+
+    filter: LogFilter
+    problem: str
+
+    @property
+    def view(self) -> LogView: ...
+
+    async def ask(self, query: LogQuery) -> LogPage: ...
+
+    def asking(self, **where: int | bool | datetime) -> LogQuery: ...
+
+    async def go(self, seq: int) -> None: ...
+
+    def entitle(self) -> None: ...
+
+
+async def seek(pane: Log, wanted: LogFilter, by: int, *, here: bool = False) -> bool:
     """To the next (1) or previous (-1) line that passes the filter and ``wanted``; False where there is none.
 
     ``here``: the cursor's own line counts.
@@ -40,12 +56,12 @@ async def seek(pane: LogPane, wanted: LogFilter, by: int, *, here: bool = False)
             await pane.go(page.lines[0].index)
             return True
         if not page.more or page.problem or page.searched <= known:
-            pane._entitle()
+            pane.entitle()
             return False
         known = page.searched
 
 
-async def since(pane: LogPane, moment: datetime, wanted: LogFilter | None = None) -> bool:
+async def since(pane: Log, moment: datetime, wanted: LogFilter | None = None) -> bool:
     """To the first line at that time or later, of those that pass ``wanted`` too."""
     narrow = both(pane.filter, wanted or LogFilter())
     known = -1
@@ -60,7 +76,7 @@ async def since(pane: LogPane, moment: datetime, wanted: LogFilter | None = None
     return False
 
 
-async def chosen(pane: LogPane) -> list[LogLine]:
+async def chosen(pane: Log) -> list[LogLine]:
     """The marked lines, else the cursor's."""
     span = pane.view.chosen()
     if span is None:

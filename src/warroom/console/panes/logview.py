@@ -210,7 +210,7 @@ class LogView(Widget, can_focus=True):
         return len(self._rows_of(at))
 
     def _rules(self, at: int) -> tuple[str, ...]:
-        """The release changes between a line and the one before it."""
+        """The release changes between a line and the one before it; of lines out of order, at the first place."""
         now = self.window.lines[at].line.at
         before = self.window.lines[at - 1].line.at if at else None
         if now is None or before is None or not self.settings.marks:
@@ -218,8 +218,12 @@ class LogView(Widget, can_focus=True):
         return tuple(
             f"{name} from {shown_time(when, 'local' if self.stamps == 'local' else 'utc')} on"
             for when, name in self.settings.marks
-            if before < when <= now
+            if before < when <= now and not self._seen_before(at, when)
         )
+
+    def _seen_before(self, at: int, when: datetime) -> bool:
+        """A line of that time or later stands above already."""
+        return any(one.line.at is not None and one.line.at >= when for one in self.window.lines[:at])
 
     def render_line(self, y: int) -> Strip:
         if y < len(self._strips):

@@ -17,6 +17,7 @@ from warroom.console.theme import mark
 from warroom.console.words import age_text, bar, held_text, limit_text, sparkline, value_text
 from warroom.errors import WarroomError
 from warroom.model.live import SamplesPage, SamplesQuery
+from warroom.model.measuring import HOW, unmeasured
 from warroom.model.signal import SignalReading, TriggerReading
 
 _SPARKS = 8
@@ -70,11 +71,16 @@ class MetricsPane(Pane):
             counting = by_signal.get(signal.id)
             if counting is not None and counting.need_s > 0:
                 drawn.append(self._held(counting, cells))
+            if counting is not None:
+                drawn += _why(signal, cells)
         seen = {signal.id for signal in counted}
         for trigger in triggers:
             if trigger.status in _LOUD and (trigger.signal not in seen or by_signal[trigger.signal] is not trigger):
                 drawn.append(self._trigger(trigger, cells))
-        drawn += self._quiet(triggers, cells)
+        quiet = self._quiet(triggers, cells)
+        if len(drawn) + len(quiet) < rows:  # advice takes no row from what is measured
+            quiet[1:1] = _unfed(self.store, triggers, cells)
+        drawn += quiet
         if not drawn:
             drawn = [line(("No signal has been read yet.", "$text-muted"))]
         return Drawn(drawn, 0, self._note(triggers))
@@ -158,7 +164,7 @@ class MetricsPane(Pane):
         lines.append(plots.heading(now.title, what, now.value, old, cells))
         loud = [trigger for trigger in triggers if trigger.signal == now.id and trigger.status in _LOUD]
         held = [self._held(trigger, cells) for trigger in loud[:2] if trigger.need_s > 0]
-        lines += held
+        lines += [*held, *(_why(now, cells) if loud else [])]
         since = next((trigger.since_release for trigger in loud if trigger.since_release), "")
         if since and not any(since in each.plain for each in held):
             lines.append(line(("  ", ""), (cut(since, cells - 2), "bold")))
@@ -171,12 +177,15 @@ class MetricsPane(Pane):
         return Drawn(lines, 0, line(("up and down choose, left and right stretch", "$text-muted")))
 
     def _rank(self, signal: SignalReading, trigger: TriggerReading | None) -> tuple[int, int]:
-        """What is loud first, then what can't be trusted, then in the runbook's order."""
+        """What is loud first, then what can't be trusted, then in the runbook's order; last what nobody measures."""
         runbook = self.store.runbook
         order = list(runbook.signals) if runbook else []
         place = order.index(signal.id) if signal.id in order else len(order)
         if trigger is not None:
             return _LOUD[trigger.status], place
+        declared = runbook.signals.get(signal.id) if runbook else None
+        if declared is not None and declared.source is None:
+            return 6, place
         return {"stale": 3, "unknown": 4}.get(signal.freshness, 5), place
 
     def _signal(
@@ -250,6 +259,27 @@ class MetricsPane(Pane):
         return line((f"◔ {pending} pending", "$warning")) if pending else Content("")
 
 
+def _why(signal: SignalReading, cells: int) -> list[Content]:
+    """A state has no number: what its source says of it is all there is to read."""
+    if signal.unit != "state" or not signal.words:
+        return []
+    return [line(("└ ", "$text-disabled"), (cut(signal.words, cells - 2), "bold"))]
+
+
+def _unfed(store: Store, triggers: list[TriggerReading], cells: int) -> list[Content]:
+    """Below those that are unknown. What nobody measures stays so for ever: where it is said how that is mended."""
+    unknown = [trigger for trigger in triggers if trigger.status == "unknown"]
+    never = unmeasured(store.runbook) if store.runbook is not None else frozenset()
+    count = sum(trigger.id in never for trigger in unknown)
+    if not count:
+        return []
+    whom = "it" if count == len(unknown) == 1 else "them" if count == len(unknown) else f"{count} of them"
+    words = f"nobody measures {whom}: {HOW}"
+    if wide(words) > cells - 2:  # where to read on is what has to be seen whole
+        words = f"{count} unfed: {HOW}"
+    return [line(("└ ", "$text-disabled"), (cut(words, cells - 2), "$text-muted"))]
+
+
 def _loud(triggers: list[TriggerReading]) -> dict[str, TriggerReading]:
     """The worst trigger of each signal that has one counting."""
     found: dict[str, TriggerReading] = {}
@@ -272,4 +302,5 @@ def _flapping(trigger: TriggerReading) -> str:
 def _limit(signal: SignalReading) -> str:
     if signal.limit is None or signal.unit == "state":
         return ""
-    return f"> {limit_text(signal.limit, signal.unit).removesuffix(' ms')}"
+    above = ">" if signal.limit else "limit"  # "0 > 0" is no limit to anybody
+    return f"{above} {limit_text(signal.limit, signal.unit).removesuffix(' ms')}"

@@ -10,13 +10,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Click, Paste, Resize
+from textual.events import Click, Key, Paste, Resize
 from textual.message import Message
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static, TextArea
 
 from warroom.console.client import Client
 from warroom.console.panes.header import badge, by_itself
+from warroom.console.showing import show
 from warroom.console.store import Store
 from warroom.console.text import clean, clean_lines, line, pasteable
 from warroom.errors import WarroomError
@@ -37,6 +39,8 @@ class Dialog(ModalScreen[None]):
         Binding("left", "app.focus_previous", "the button before", show=False),
         Binding("right", "app.focus_next", "the next button", show=False),
         Binding("ctrl+s", "confirm", "send", show=False),
+        Binding("pageup", "page(-1)", "scroll up", show=False),
+        Binding("pagedown", "page(1)", "scroll down", show=False),
     ]
     heading: str = ""
     below_rows: ClassVar[int] = 0
@@ -60,11 +64,27 @@ class Dialog(ModalScreen[None]):
     def store(self) -> Store:
         return self.client.store
 
+    @property
+    def there(self) -> bool:
+        """Built, and not being taken down: of one that was left, some parts are gone before it is."""
+        return self.is_mounted and self.display
+
+    def call_after_refresh(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
+        """Never of a dialog that was left meanwhile: what looks for its parts would end the console, and its run."""
+
+        def still() -> Any:
+            return callback(*args, **kwargs) if self.there else None
+
+        return super().call_after_refresh(still)
+
     def compose(self) -> ComposeResult:
         kind = self.store.runbook.environment.kind if self.store.runbook else "production"
+        rows = self.app.size.height
+        self.set_class(rows < 30, "-short", update=False)  # now, and all below is laid out and drawn once, not twice
         with Vertical(id="dialog", classes=kind):
             yield Static(self._head(), id="head")
-            with VerticalScroll(id="inside", can_focus=False):
+            with VerticalScroll(id="inside", can_focus=False) as inside:
+                self._leave_room(inside, rows)
                 yield from self.inside()
             with Vertical(id="below"):
                 yield from self.below()
@@ -81,8 +101,8 @@ class Dialog(ModalScreen[None]):
 
     def tick(self) -> None:
         """A second has passed, or the state has changed: what is about to begin by itself is said here too."""
-        if not self.is_mounted:
-            return  # put in front, and still being built
+        if not self.there:
+            return  # put in front, and still being built; or left
         head = self._head()
         if not head.is_same(self._headed):
             self._headed = head
@@ -111,13 +131,16 @@ class Dialog(ModalScreen[None]):
         for reason in self.query(Reason):
             if reason.draft and (kept := self.client.drafts.get(reason.draft)):
                 reason.text = kept
+                reason.move_cursor(reason.document.end)
 
     def on_resize(self, event: Resize) -> None:
         """What is inside scrolls; the problem, the buttons and the hint are always in sight."""
-        rows = event.size.height
-        self.set_class(rows < 30, "-short")
+        self.set_class(event.size.height < 30, "-short")
+        self._leave_room(self.query_one("#inside"), event.size.height)
+
+    def _leave_room(self, inside: Widget, rows: int) -> None:
         if not self.fills:
-            self.query_one("#inside").styles.max_height = max(3, rows - (8 if rows < 30 else 12) - self.below_rows)
+            inside.styles.max_height = max(3, rows - (8 if rows < 30 else 12) - self.below_rows)
 
     def frame(self) -> None:
         """Called after each frame that changed the state, while the dialog is on top."""
@@ -128,8 +151,18 @@ class Dialog(ModalScreen[None]):
 
     def complain(self, words: str) -> None:
         problem = self.query_one("#problem", Static)
-        problem.update(line(("✖ ", "$error bold"), (words, "$error")))
+        show(problem, line(("✖ ", "$error bold"), (words, "$error")))
         problem.display = bool(words)
+        self._leave_room(self.query_one("#inside"), self.app.size.height)
+        if words and not self.fills:
+            self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """Long words on a small screen: what is inside gives way, never the buttons and the hint."""
+        inside, dialog = self.query_one("#inside"), self.query_one("#dialog")
+        over = self.query_one("#hint").virtual_region.bottom - dialog.content_size.height
+        if over > 0:
+            inside.styles.max_height = max(3, inside.outer_size.height - over)
 
     def mention(self, words: str, *, bad: bool) -> None:
         """In passing, where a message over the dialog would hide its buttons and hint. A problem is never replaced."""
@@ -149,6 +182,11 @@ class Dialog(ModalScreen[None]):
 
     def action_leave(self) -> None:
         self.leave()
+
+    def action_page(self, way: int) -> None:
+        """What is inside, where nothing that has the focus scrolls by itself."""
+        inside = self.query_one("#inside", VerticalScroll)
+        inside.scroll_relative(y=way * max(1, inside.size.height - 1), animate=False)
 
     def action_confirm(self) -> None:
         """What ctrl+s does where it is offered."""
@@ -274,11 +312,27 @@ def rows(*lines: Content) -> Static:
 
 
 class Reason(TextArea):
-    """Text that people write. Several lines; tab leaves it. ``draft`` names what is kept when it is not sent."""
+    """Text that people write. Several lines; tab leaves it. ``draft`` names what is kept when it is not sent.
 
-    def __init__(self, placeholder: str = "", *, text: str = "", name: str = "reason", draft: str = "") -> None:
+    ``goes_on``: enter ends it instead of beginning another line, where it is one answer among others.
+    """
+
+    class Entered(Message):
+        """Enter was pressed in one that ``goes_on``."""
+
+    def __init__(
+        self, placeholder: str = "", *, text: str = "", name: str = "reason", draft: str = "", goes_on: bool = False
+    ) -> None:
         super().__init__(text, id=name, placeholder=placeholder, tab_behavior="focus", highlight_cursor_line=False)
-        self.draft, self.origin = draft, text
+        self.draft, self.origin, self.goes_on = draft, text, goes_on
+
+    async def _on_key(self, event: Key) -> None:
+        if self.goes_on and event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Entered())
+            return
+        # Textual goes on to the same method of the base class by itself.
 
     async def _on_paste(self, event: Paste) -> None:
         """What a terminal would obey is a picture before it is drawn. Textual calls the same method of the base class
@@ -315,58 +369,3 @@ class Choice(OptionList):
         option: int | None = event.style.meta.get("option")
         if option is not None:
             self.highlighted = option
-
-
-class Toggles(Choice):
-    """Lines that are taken or left, by space or enter. The box says which, not a colour alone."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "select", "take or leave the line", show=False)]
-
-    def __init__(self, *, name: str) -> None:
-        super().__init__(name=name)
-        self._offered: list[tuple[str, Content]] = []
-        self._taken: set[str] = set()
-
-    @property
-    def taken(self) -> list[str]:
-        """The names of the lines taken, in their order."""
-        return [name for name, _ in self._offered if name in self._taken]
-
-    def offer(self, lines: list[tuple[str, Content]]) -> None:
-        self._offered, self._taken = lines, set()
-        self.clear_options()
-        self.add_options([self._drawn(name, words) for name, words in lines])
-        self.display = bool(lines)
-
-    def _drawn(self, name: str, words: Content) -> Content:
-        box = ("[x] ", "$accent bold") if name in self._taken else ("[ ] ", "$text-muted")
-        return Content.assemble(line(box), words)
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        name, words = self._offered[event.option_index]
-        self._taken ^= {name}
-        self.replace_option_prompt_at_index(event.option_index, self._drawn(name, words))
-
-
-class TypedName(Input):
-    """A name that must be typed. Paste is refused: a pasted name was not read."""
-
-    class Pasted(Message):
-        """Someone tried."""
-
-    def __init__(self, wanted: str) -> None:
-        super().__init__(placeholder=f"type {clean(wanted)}", id="typed")
-        self.wanted = wanted
-
-    @property
-    def right(self) -> bool:
-        return self.value == self.wanted
-
-    def _on_paste(self, event: Paste) -> None:
-        event.prevent_default()
-        event.stop()
-        self.post_message(self.Pasted())
-
-    def action_paste(self) -> None:
-        self.post_message(self.Pasted())

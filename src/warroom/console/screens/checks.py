@@ -11,12 +11,12 @@ from warroom.console.screens.base import Choice, Dialog, Reason, button
 from warroom.console.text import fit, line, spread, wrapped
 from warroom.console.theme import mark
 from warroom.console.words import utc
+from warroom.model.finishing import ASKED
 from warroom.model.intent import AnswerCheck, Verify
-from warroom.model.next import ASKED
 from warroom.model.runbook import CheckDecl
-from warroom.model.state import Answered
-from warroom.model.units import many
+from warroom.model.state import Answered, Verification
 from warroom.model.verification import CheckResult
+from warroom.model.verifying import progress, waits
 
 
 class ChecksScreen(Dialog):
@@ -86,13 +86,19 @@ class ChecksScreen(Dialog):
         if checked is None:
             shown = line(("Nothing has been verified yet. This is what will be looked at.", "$text-muted"))
         elif checked.verdict is None:
-            shown = line(
-                ("⧗ ", "$accent bold"), f"verifying: {len(checked.results)} of {many(len(checked.checks), 'check')}"
-            )
+            shown = line(("⧗ ", "$accent bold"), f"verifying: {self._progress(checked)}")
         else:
             sign, style = mark(checked.verdict)
             shown = line((f"{sign} {checked.verdict.upper()}  ", style), (checked.words, "bold"))
         self.query_one("#verdict", Static).update(shown)
+
+    def _progress(self, checked: Verification) -> str:
+        runbook = self.store.runbook
+        if runbook is None:
+            return ""
+        wait = waits(runbook, self.store.state, self.store.now())
+        until = f"; waits for {wait.words}, until {utc(wait.until)} UTC at most" if wait is not None else ""
+        return progress(runbook, checked) + until
 
     def _row(self, name: str, decl: CheckDecl) -> Content:
         result = self._results().get(name)

@@ -74,6 +74,8 @@ class CommandsScreen(Dialog):
             self.query_one("#whole-command", Static).update(line(("Nothing of that kind was made yet.", "$text-muted")))
 
     def on_option_list_option_highlighted(self, event: Choice.OptionHighlighted) -> None:
+        if event.option_index >= len(self.shown):
+            return  # of the list that was here before
         cells = max(40, self.query_one("#inside").size.width - 3)
         rows = wrapped(self.shown[event.option_index].text, cells, "$accent")
         cut_off = [line(("… all of it is copied", "$text-muted"))] if len(rows) > 4 else []

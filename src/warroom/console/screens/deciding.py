@@ -6,7 +6,8 @@ from textual.app import ComposeResult
 from textual.widgets import Button, Input, OptionList, Static
 
 from warroom.console.client import Client
-from warroom.console.screens.base import Choice, Dialog, Reason, TypedName, button, rows
+from warroom.console.screens.base import Choice, Dialog, Reason, button, rows
+from warroom.console.screens.fields import TypedName
 from warroom.console.text import clean, line, wrapped
 from warroom.model.base import clock_text, span_text
 from warroom.model.decision import ADVICE, Advice, TreeAnswer

@@ -9,14 +9,20 @@ from textual.widgets import Button, Input, Static
 
 from warroom.console.calls import call_rows
 from warroom.console.client import Client
-from warroom.console.screens.base import Dialog, TypedName, button
+from warroom.console.screens.base import Dialog, button
+from warroom.console.screens.choosing import propose
+from warroom.console.screens.fields import TypedName
+from warroom.console.showing import show
+from warroom.console.steps import changes_nothing
 from warroom.console.text import line, wrapped
 from warroom.console.theme import RISK
 from warroom.model.base import span_text
-from warroom.model.intent import RunEmergency
+from warroom.model.halted import ways_to_resume
+from warroom.model.intent import ProposePlan, RunEmergency
 from warroom.model.live import EmergencyPage, EmergencyQuery, Guard
 from warroom.model.pages import LanePurpose
 from warroom.model.plan import Plan, Step
+from warroom.model.units import listed
 
 HEADINGS: dict[LanePurpose, str] = {"rollback": "EMERGENCY: ROLL BACK", "stop-writes": "STOP WRITES"}
 
@@ -64,19 +70,31 @@ class EmergencyScreen(Dialog):
         if self.purpose == "rollback":
             yield button("Stop writes first", "stop-first")
             yield button("Other target", "other-target")
+        elif self._resuming():
+            yield button("Let writes go on", "resume")
         if len(self._ways()) > 1:
             yield button("Other way", "other-way")
         yield button("Cancel", "cancel")
+
+    def _resuming(self) -> str:
+        """By which procedure writes go on again; empty where they are not stopped."""
+        runbook, halt = self.store.runbook, self.store.halt()
+        found = ways_to_resume(runbook, halt) if runbook is not None and halt is not None else ()
+        return found[0] if found else ""
 
     def _ways(self) -> list[str]:
         runbook = self.store.runbook
         procedures = runbook.procedures if runbook is not None else {}
         platforms = runbook.platforms if runbook is not None else {}
-        return [
+        found = [
             name
             for name, procedure in procedures.items()
-            if procedure.kind == self.purpose and all(need in platforms for need in procedure.needs)
+            if procedure.kind == self.purpose
+            and not procedure.choices
+            and all(need in platforms for need in procedure.needs)
         ]
+        # What is done by hand is for services that run elsewhere, where this one's platform has a way of its own.
+        return [name for name in found if procedures[name].runs_itself] or found
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -165,6 +183,9 @@ class EmergencyScreen(Dialog):
         lines: list[Content] = []
         if page.stop_writes_first:
             lines += wrapped("data may be in danger: stop writes first", cells, "$error bold", "✖ ")
+        halt = self.store.halt()
+        if halt is not None and self.purpose == "stop-writes":
+            lines += wrapped(f"{halt.words}: “Let writes go on” prepares what starts them again", cells, "bold", "▪ ")
         for guard in page.held:
             lines += wrapped(f"HELD: {guard.words}", cells, "$error bold", "✖ ")
         if page.plan is None:
@@ -177,24 +198,26 @@ class EmergencyScreen(Dialog):
                 lines += self._waived(page, cells)
             for number, step in enumerate(page.plan.steps, 1):
                 lines += _step(number, step, cells)
-        self.query_one("#lane", Static).update(Content("\n").join(lines))
+        show(self.query_one("#lane", Static), Content("\n").join(lines))
         if self.name_wanted:
             opens = "opens an incident, " if page.opens else ""
-            words = line("Type ", (self.name_wanted, "bold"), f", then enter: {opens}takes the wheel, and it begins")
+            wheel = "" if self.store.state.driver == self.store.me else "takes the wheel, and "
+            words = line("Type ", (self.name_wanted, "bold"), f", then enter: {opens}{wheel}it begins")
             self.query_one("#ask-name", Static).update(words)
 
     def _waived(self, page: EmergencyPage, cells: int) -> list[Content]:
         """One below the other where there is room, else one after the other."""
+        told = list(dict.fromkeys(_brief(guard, page) for guard in page.waives))
         if self.has_class("-short"):
-            return wrapped(" · ".join(_brief(guard) for guard in page.waives), cells, "", "  ~ ")
-        return [row for guard in page.waives for row in wrapped(guard.words, cells, "", "  ~ ")]
+            return wrapped(" · ".join(told), cells, "", "  ~ ")
+        return [row for words in told for row in wrapped(words, cells, "", "  ~ ")]
 
     def _goal(self, page: EmergencyPage, plan: Plan, cells: int) -> list[Content]:
         risk, style = RISK[plan.risk]
-        changing = [step for step in plan.steps if step.risk != "safe"]
+        changing = [step for step in plan.steps if not changes_nothing(step)]
         last = [step for step in changing if step.preview.inverse is None]
         never = "can't be taken back" if len(last) == len(changing) else "can be taken back in part"
-        back = never if last else "can be taken back"
+        back = never if last else "can be taken back" if changing else "changes nothing"
         about = f", about {span_text(plan.expected_s)}" if plan.expected_s else ""
         goal = plan.title
         if plan.target is not None:
@@ -244,6 +267,8 @@ class EmergencyScreen(Dialog):
         if name == "stop-first":
             self.leave()
             self.app.push_screen(EmergencyScreen(self.client, "stop-writes"))
+        elif name == "resume":
+            propose(self, ProposePlan(procedure=self._resuming()))
         elif name == "other-target":
             self._type_target()
         elif name == "other-way":
@@ -272,8 +297,10 @@ class EmergencyScreen(Dialog):
 _BRIEF = ("evidence", "decision", "notified", "cause", "schema", "target-unseen", "second-person")
 
 
-def _brief(guard: Guard) -> str:
-    """Without what to do about it: here it is waived."""
+def _brief(guard: Guard, page: EmergencyPage) -> str:
+    """Without what to do about it: here it is waived. What is captured first is no step's own matter any more."""
+    if guard.id.startswith("evidence-") and page.first:
+        return f"What is not captured of {listed(page.first)} by then is lost"
     return guard.words.partition(": ")[0] if guard.id in _BRIEF else guard.words
 
 
@@ -284,8 +311,9 @@ def _step(number: int, step: Step, cells: int) -> list[Content]:
     lines = [line((f"{number} {step.title}", "bold"), (by, "$warning"), "  ", (risk, style))]
     for call in step.preview.calls:
         lines += call_rows(call, cells, "$accent", "  $ ")
-    if step.preview.inverse is None and step.risk == "safe":
-        return lines
+    if step.preview.inverse is None and changes_nothing(step):
+        said = f"changes nothing: {step.preview.no_inverse}"
+        return lines + (wrapped(said, cells, "$text-muted", "  ") if step.risk != "safe" else [])
     if step.preview.inverse is None:
         why = step.preview.no_inverse or "no inverse is known"
         return lines + wrapped(f"can't be taken back: {why}", cells, "$warning", "  ")

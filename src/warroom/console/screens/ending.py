@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from textual.app import ComposeResult
-from textual.widgets import Button
 
 from warroom.console.screens.base import Dialog, Reason, button, rows
 from warroom.console.text import line, wrapped
@@ -26,7 +25,7 @@ class CloseScreen(Dialog):
     """How it ended, and what is still open on the checklist."""
 
     heading = "close the incident"
-    hint = "tab and arrows choose · enter closes it · esc goes back"
+    hint = "say how it ended · tab to a button · enter presses · esc goes back"
 
     def inside(self) -> ComposeResult:
         runbook, state = self.store.runbook, self.store.state
@@ -41,8 +40,11 @@ class CloseScreen(Dialog):
             shown = [line((f"still open: {many(len(still), 'checklist line')}", "$warning"))]
             shown += [row for entry in still[:8] for row in wrapped(entry.sentence, 66, "", f"  ○ {entry.number} ")]
         verification = state.verification
-        if verification is None or verification.verdict != "pass":
+        if verification is None or verification.verdict is None:
             shown.append(line(("Recovery has not been verified.", "$warning bold")))
+        elif verification.verdict != "pass":
+            said = f"Recovery is not proven: verification said {verification.verdict.upper()}."
+            shown.append(line((said, "$warning bold")))
         if state.watch is not None and state.watch.quiet is None:
             shown.append(line(("The watch is still running.", "$warning")))
         yield rows(*shown)
@@ -55,7 +57,7 @@ class CloseScreen(Dialog):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one("#cancel", Button).focus()
+        self.query_one(Reason).focus()  # enter closes nothing here
 
     def pressed(self, name: str) -> None:
         outcome = next(known for known, _ in _OUTCOMES if name == f"as-{known}")

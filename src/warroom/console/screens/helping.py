@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import ClassVar
 
@@ -11,9 +12,9 @@ from textual.content import Content
 from textual.events import Mount
 from textual.widgets import Input
 
+from warroom.console.client import Client
 from warroom.console.keymap import ACTIONS, Action
 from warroom.console.screens.reading import Reading
-from warroom.console.settings import local_keys
 from warroom.console.text import clean, fit, line, wide, wrapped
 
 
@@ -26,6 +27,11 @@ class HelpScreen(Reading):
         Binding(key, f"scroll('{how}')", "scroll", show=False)
         for key, how in (("up", "up"), ("down", "down"), ("pageup", "page_up"), ("pagedown", "page_down"))
     ]
+
+    def __init__(self, client: Client, local: Sequence[tuple[str, str, str]]) -> None:
+        """``local``: where, keys and what of each thing that panes and dialogs bind themselves."""
+        super().__init__(client)
+        self.local = local
 
     def inside(self) -> ComposeResult:
         yield Input(placeholder="find a key, an action or a word", id="find", max_length=80)
@@ -57,7 +63,7 @@ class HelpScreen(Reading):
         lines: list[Content] = []
         for group, actions in groupby(found, key=lambda action: action.group):
             lines += [line((group, "bold underline")), *(self._action(action, keys) for action in actions), Content("")]
-        local = [row for row in local_keys() if self._meant(typed, *row)]
+        local = [row for row in self.local if self._meant(typed, *row)]
         for where, rows in groupby(local, key=lambda row: row[0]):
             lines.append(line((f"In {where}", "bold underline")))
             lines += [line("  ", (fit(key, max(keys, 9)), "bold $accent"), what) for _, key, what in rows]

@@ -16,7 +16,8 @@ from warroom.console.panes.log import LogPane
 from warroom.console.panes.logfilter import LEVELS, written
 from warroom.console.panes.logmoment import parse_moment, shown_time, zone
 from warroom.console.panes.logseek import ERRORS, since
-from warroom.console.screens.base import Choice, Dialog, Toggles, button
+from warroom.console.screens.base import Choice, Dialog, button
+from warroom.console.screens.fields import Toggles
 from warroom.console.text import fit, line
 from warroom.console.words import age_text
 from warroom.errors import BadInput, WarroomError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,10 +15,12 @@ from textual.widgets import OptionList, Static
 from warroom.console.calls import call_rows, in_full
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, button
+from warroom.console.steps import changes_nothing
 from warroom.console.text import cut, line, spread, wrapped
 from warroom.console.theme import RISK, mark
 from warroom.model.base import span_text
 from warroom.model.call import Call
+from warroom.model.choice import Chosen
 from warroom.model.intent import ApprovePlan
 from warroom.model.plan import Step
 from warroom.model.release import ReleaseDiff
@@ -38,8 +40,8 @@ class PlanScreen(Dialog):
         self.run_it, self.other = run, other
         self.at = 0
         self._shown: object = None
-        runs = client.store.key("run")
-        self.hint = f"arrows choose · tab to details · {runs} runs it · y copies its Calls · esc"
+        runs, another = client.store.key("run"), client.store.key("plan")
+        self.hint = f"arrows · tab to details · {runs} runs it · {another} another · y copies Calls · esc"
 
     def inside(self) -> ComposeResult:
         yield Choice(name="plan-steps")
@@ -57,13 +59,15 @@ class PlanScreen(Dialog):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.bind_run()
+        self.bind_keys()
         self.query_one("#plan-steps", Choice).focus()
         self.call_after_refresh(self.frame)
 
-    def bind_run(self) -> None:
-        """The same key that runs a plan from the main screen goes on to running it from here."""
-        self._bindings.bind(self.store.keys.by_action["run"], "run", show=False)
+    def bind_keys(self) -> None:
+        """The main screen's keys go on from here: the one that runs a plan to running it, the plan's own to another."""
+        by_action = self.store.keys.by_action
+        self._bindings.bind(by_action["run"], "run", show=False)
+        self._bindings.bind(by_action["plan"], "other", show=False)
 
     def on_resize(self, event: Resize) -> None:
         super().on_resize(event)
@@ -110,6 +114,9 @@ class PlanScreen(Dialog):
     def action_run(self) -> None:
         self.pressed("run")
 
+    def action_other(self) -> None:
+        self.pressed("other")
+
     def action_copy_calls(self) -> None:
         plan = self.store.plan
         if plan is None:
@@ -129,13 +136,13 @@ class PlanScreen(Dialog):
 
 
 def _headline(plan: PlanState, cells: int) -> Content:
-    target = plan.plan.target
-    goal = f" → {target.name}" if target is not None else ""
+    goal = f" → {plan.plan.aim}" if plan.plan.aim else ""
     risk, style = RISK[plan.plan.risk]
     about = f"about {span_text(plan.plan.expected_s)}" if plan.plan.expected_s else ""
-    left = line((plan.plan.title + goal, "bold"), f" · {plan.status}  ", (risk, style))
-    end = line((about, "$text-muted"))
-    return spread(left, end if left.cell_length + end.cell_length < cells else line(""), cells)
+    left, end = line((plan.plan.title + goal, "bold"), f" · {plan.status}"), line((risk, style))
+    whole = line((f"{about}  ", "$text-muted"), (risk, style)) if about else end
+    # Where it is narrow the title is cut, never what it risks.
+    return spread(left, whole if left.cell_length + whole.cell_length < cells else end, cells)
 
 
 def _rows(plan: PlanState, cells: int) -> Iterator[Content]:
@@ -143,7 +150,7 @@ def _rows(plan: PlanState, cells: int) -> Iterator[Content]:
         sign, style = mark(plan.steps.get(step.id, StepState()).status)
         risk, risk_style = RISK[step.risk]
         back = ("can be taken back", "$text-muted") if step.preview.inverse else ("can't be taken back", "$warning")
-        if step.risk == "safe":
+        if changes_nothing(step):
             back = ("changes nothing", "$text-muted")
         by = " by hand" if step.manual else ""
         left = line((f"{sign} ", style), f"{number} {step.title}", (by, "$warning"), "  ", (risk, risk_style))
@@ -156,8 +163,13 @@ def about_plan(plan: PlanState, diff: ReleaseDiff | None, cells: int) -> list[Co
     lines: list[Content] = []
     if plan.void_reason:
         lines += wrapped(f"voided: {plan.void_reason}", cells, "$error bold")
+    lines += what_is_lost(plan.plan.steps, cells)
+    for chosen in plan.plan.choices:
+        lines += what_was_chosen(chosen, cells)
     if target is not None:
         lines += wrapped(f"target {target.name}  {target.digest or target.commit or ''}", cells)
+    named = (each.value for each in plan.plan.choices if each.value != each.words)
+    lines += [row for value in named for row in wrapped(value, cells, "$text-muted")]
     for number, step in enumerate(plan.plan.steps, 1):
         lines += _calls(step.preview.calls, cells, f"{number} ", "$accent")
     for note in plan.plan.notes:
@@ -168,7 +180,18 @@ def about_plan(plan: PlanState, diff: ReleaseDiff | None, cells: int) -> list[Co
         lines += wrapped("approved by " + ", ".join(plan.approvals), cells, "$success")
     for platform, seen in plan.plan.fingerprint.items():
         lines += wrapped(f"made for {platform} {seen}", cells, "$text-muted")
-    return lines + wrapped(f"hash {plan.hash}", cells, "$text-muted")
+    return lines + wrapped(f"hash {plan.hash.removeprefix('sha256:')}", cells, "$text-muted")  # one line of eighty
+
+
+def what_is_lost(steps: Sequence[Step], cells: int) -> list[Content]:
+    """Before anything else of it: this is what is approved, or not."""
+    return [row for step in steps for words in step.preview.loses for row in wrapped(words, cells, "$error", "✖ ")]
+
+
+def what_was_chosen(chosen: Chosen, cells: int) -> list[Content]:
+    """By the name that people know it by, and what speaks against it."""
+    lines = wrapped(f"{chosen.title}: {chosen.words}", cells, "bold")
+    return lines + (wrapped(f"{chosen.called}: {chosen.doubt}", cells, "$warning", "! ") if chosen.doubt else [])
 
 
 def what_lies_between(diff: ReleaseDiff | None, cells: int, most: int = 12) -> list[Content]:
@@ -206,14 +229,17 @@ def about_step(step: Step, cells: int) -> list[Content]:
     by = "by hand" if step.manual else f"{step.platform}.{step.operation} ({step.plugin} {step.plugin_version})"
     about = f" · about {span_text(preview.expected_s)}" if preview.expected_s else ""
     lines = [line((f"{by}{about} · at most {span_text(preview.timeout_s)}", "$text-muted"))]
-    lines += [row for note in preview.notes for row in wrapped(note, cells, "$warning", "! ")]
+    lines += what_is_lost([step], cells)
     lines += _calls(preview.calls, cells, "", "$accent")
     if preview.inverse:
         lines.append(line(("taken back by", "$text-muted")))
         lines += _calls(preview.inverse, cells, "  ", "")
+    elif changes_nothing(step):
+        lines += wrapped(f"changes nothing: {preview.no_inverse or 'it only looks'}", cells, "$text-muted")
     else:
         why = preview.no_inverse or "no inverse is known"
         lines += wrapped(f"can't be taken back: {why}", cells, "$warning")
+    lines += [row for note in preview.notes for row in wrapped(note, cells, "$warning", "! ")]
     lines += _changes(step, cells)
     if preview.destroys:
         lines += wrapped("sealed before it: " + ", ".join(preview.destroys), cells, "$text-muted")

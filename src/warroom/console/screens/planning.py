@@ -7,11 +7,15 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 
 from warroom.console.client import Client
-from warroom.console.screens.base import Choice, Dialog, Toggles, button, rows
+from warroom.console.screens.base import Choice, Dialog, button, rows
+from warroom.console.screens.choosing import propose
+from warroom.console.screens.fields import Toggles
 from warroom.console.text import line, wrapped
 from warroom.model.base import span_text
 from warroom.model.intent import ProposePlan
-from warroom.model.runbook import Procedure
+from warroom.model.leading import leads_to
+from warroom.model.procedures import Offer, offered
+from warroom.model.units import listed
 
 
 class ProcedureScreen(Dialog):
@@ -24,7 +28,7 @@ class ProcedureScreen(Dialog):
         super().__init__(client)
         runbook = client.store.runbook
         self.wanted = wanted
-        self.procedures: tuple[tuple[str, Procedure], ...] = tuple(runbook.procedures.items()) if runbook else ()
+        self.offers = offered(runbook, client.store.state) if runbook else ()
         self.at = 0
 
     def inside(self) -> ComposeResult:
@@ -37,13 +41,16 @@ class ProcedureScreen(Dialog):
                 ("only a procedure without one can be prepared.", "$warning"),
             )
         )
-        yield Choice(*(self._prompt(name, procedure) for name, procedure in self.procedures), name="procedures")
+        yield Choice(*(self._prompt(offer) for offer in self.offers), name="procedures")
         yield Static("", id="about-procedure", markup=False)
         yield Toggles(name="steps")
 
-    def _prompt(self, name: str, procedure: Procedure) -> Content:
-        times = ", ".join(f"{span_text(e.least)} to {span_text(e.most)}" for e in procedure.expected[:1])
-        return line((procedure.title, "bold"), (f"  {times}", "$text-muted"))
+    def _prompt(self, offer: Offer) -> Content:
+        title = offer.procedure.title
+        if offer.why_not:
+            return line((f"{title}  – {offer.why_not}", "$text-disabled"))
+        times = ", ".join(f"{span_text(e.least)} to {span_text(e.most)}" for e in offer.procedure.expected[:1])
+        return line((title, "bold"), (f"  {times}", "$text-muted"))
 
     def buttons(self) -> ComposeResult:
         yield button("Prepare the plan", "prepare", "main")
@@ -52,36 +59,30 @@ class ProcedureScreen(Dialog):
     def on_mount(self) -> None:
         super().on_mount()
         plan = self.store.plan.plan if self.store.plan is not None else None
-        last = self.wanted or (plan.procedure if plan is not None and plan.purpose == "rollback" else "")
-        names = [name for name, _ in self.procedures]
-        runbook = self.store.runbook
-        usable = [
-            n
-            for n, p in self.procedures
-            if runbook and p.kind == "rollback" and all(need in runbook.platforms for need in p.needs)
-        ]
-        known = dict(self.procedures)
-        usable.sort(key=lambda name: not any(step.op for step in known[name].steps.values()))
-        first = last if last in names else usable[0] if usable else names[0] if names else ""
-        if first:
-            self.query_one("#procedures", Choice).highlighted = names.index(first)
+        led = leads_to(self.store.runbook, self.store.state).procedure if self.store.runbook is not None else ""
+        last = plan.procedure if plan is not None and plan.purpose == "rollback" else ""
+        places = {
+            offer.name: at for at, offer in enumerate(self.offers) if not offer.why_not or offer.name == self.wanted
+        }
+        if self.offers:  # the first of these that can be prepared, else the first of all: it says what it waits for
+            meant = (places[name] for name in (self.wanted, led, last) if name in places)
+            self.query_one("#procedures", Choice).highlighted = next(meant, 0)
         self.query_one("#procedures", Choice).focus()
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         if event.option_list.id != "procedures":
             return
         self.at = event.option_index
-        _, procedure = self.procedures[self.at]
-        runbook = self.store.runbook
+        offer = self.offers[self.at]
+        procedure = offer.procedure
         lines = wrapped(procedure.use_when, 80, "$text-muted")
-        missing = [need for need in procedure.needs if runbook is not None and need not in runbook.platforms]
-        if missing:
-            lines.append(
-                line(
-                    ("? ", "$warning"),
-                    (f"needs {', '.join(missing)}, which this runbook does not configure", "$warning"),
-                )
-            )
+        if offer.lacks:
+            lines += wrapped(f"{offer.why_not}, which this runbook does not configure", 80, "$warning", "? ")
+        elif offer.targetless:
+            lines += wrapped(f"needs a target: {self.store.key('target')} chooses one", 80, "$warning", "? ")
+        if procedure.choices:
+            asked = listed([choice.title for choice in procedure.choices.values()])
+            lines += wrapped(f"you choose next: {asked}", 80, "$accent")
         if not any(step.op for step in procedure.steps.values()):
             lines.append(line(("done by hand: you are shown the lines to paste", "$warning")))
         self.query_one("#about-procedure", Static).update(Content("\n").join(lines))
@@ -94,7 +95,7 @@ class ProcedureScreen(Dialog):
             + [
                 (f"manual:{name}", line(("by hand: ", "$text-muted"), step.title))
                 for name, step in procedure.steps.items()
-                if step.op
+                if step.op and not step.if_needed and not step.after_stop
             ]
         )
 
@@ -103,14 +104,15 @@ class ProcedureScreen(Dialog):
             self.pressed("prepare")
 
     def pressed(self, name: str) -> None:
-        if not self.procedures:
+        if not self.offers:
             self.complain("The runbook has no procedures.")
             return
         chosen = self.query_one(Toggles).taken
-        self.send(
+        propose(
+            self,
             ProposePlan(
-                procedure=self.procedures[self.at][0],
+                procedure=self.offers[self.at].name,
                 include=tuple(c.removeprefix("include:") for c in chosen if c.startswith("include:")),
                 manual=tuple(c.removeprefix("manual:") for c in chosen if c.startswith("manual:")),
-            )
+            ),
         )

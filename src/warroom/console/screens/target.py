@@ -7,15 +7,15 @@ from datetime import datetime
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.widgets import Input, OptionList, Static
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, button
 from warroom.console.screens.plan import what_lies_between
-from warroom.console.text import fit, line, right, spread, wide, wrapped
+from warroom.console.text import clean, fit, line, right, spread, wide, wrapped
 from warroom.console.theme import mark
-from warroom.model.base import span_text
+from warroom.model.base import passed_text
 from warroom.model.intent import ChooseTarget
 from warroom.model.live import DiffPage, DiffQuery, ReleasesPage, ReleasesQuery
 from warroom.model.release import Release
@@ -47,8 +47,9 @@ class TargetScreen(Dialog):
                 yield Static("", id="diff", markup=False)
 
     def below(self) -> ComposeResult:
-        yield Input(placeholder="filter, or type a version, a commit or a digest; enter takes it", id="typed-target",
-                    max_length=300)  # fmt: skip
+        placeholder = "filter, or type a version, a commit or a digest; enter takes it"
+        # What is typed from the list comes here: the second letter must not take the first one's place.
+        yield Input(placeholder=placeholder, id="typed-target", max_length=300, select_on_focus=False)
 
     def buttons(self) -> ComposeResult:
         yield button("Take this release", "take", "main")
@@ -106,6 +107,9 @@ class TargetScreen(Dialog):
         if self.shown:
             best = self.shown.index(page.best) if page.best in self.shown else 0
             choice.highlighted = at if keep and at is not None else best
+        elif self.contains:
+            words = f"none of these has “{self.contains}” in its name: enter asks for it as it stands"
+            self.query_one("#diff", Static).update(line((clean(words), "$text-muted")))
 
     def _prompt(self, page: ReleasesPage, index: int) -> Content:
         release = page.releases[index]
@@ -125,7 +129,8 @@ class TargetScreen(Dialog):
         return spread(name, line(*columns[: _room(page, cells)]), cells)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        if self.page is not None and self.shown:
+        # The list may have been filtered since: then another line is highlighted, and told as well.
+        if self.page is not None and event.option_index < len(self.shown):
             self.read(self._diff(self.page, self.shown[event.option_index]), "diff")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -141,6 +146,20 @@ class TargetScreen(Dialog):
             self.pressed("take")
         elif event.value.strip():
             self.send(ChooseTarget(text=event.value.strip()))
+
+    def on_key(self, event: Key) -> None:
+        """A letter typed at the list, or at what is told of a release, is meant for the filter."""
+        letter = event.character if event.is_printable else None
+        if letter is None or letter == " " or event.key == self.store.keys.by_action["veto"]:
+            return
+        at_list = self.focused is self.query_one("#releases")
+        if at_list and event.key in ("i", "j"):  # these move in it
+            return
+        if at_list or self.focused is self.query_one("#beside"):
+            event.stop()
+            box = self.query_one("#typed-target", Input)
+            box.focus()
+            box.insert_text_at_cursor(letter)
 
     async def _diff(self, page: ReleasesPage, index: int) -> None:
         beside = self.query_one("#diff", Static)
@@ -181,7 +200,7 @@ def about(page: ReleasesPage, index: int, now: datetime, cells: int) -> list[Con
         facts.append(f"deployed {release.deployed_at:%Y-%m-%d %H:%M} UTC, {_ago(release.deployed_at, now)}")
         until = _until(page, index, now)
         if until is not None:
-            ran = span_text(round((until - release.deployed_at).total_seconds()))
+            ran = passed_text((until - release.deployed_at).total_seconds())
             facts.append(f"ran for {ran}" if until < now else f"has run for {ran}")
     else:
         facts.append("when it was deployed is not known")

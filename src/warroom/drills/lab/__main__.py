@@ -16,10 +16,11 @@ from warroom.errors import TimedOut, WarroomError
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m warroom.drills.lab", description="Run a drill lab.")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="the lab's own folder")
+    parser.add_argument("--fault", choices=("locale", "retention"), default="locale", help="what is wrong with beta.3")
     parser.add_argument("--revert-fault", action="store_true", help="take the faulty commit back before beta.3")
     parser.add_argument("--fault-in-target", action="store_true", help="give beta.2 a faulty commit of its own")
     parser.add_argument("--fresh", action="store_true", help="make everything anew, whatever the folder holds")
-    parser.add_argument("--ready-timeout", type=float, default=60.0, metavar="SECONDS")
+    parser.add_argument("--ready-timeout", type=float, default=150.0, metavar="SECONDS")
     parser.add_argument("--watch-parent", action="store_true", help="end when the starting process has ended")
     parser.add_argument("--postgres-as", choices=("auto", "namespace", "uid", "direct"), default="auto")
     return parser.parse_args()
@@ -40,6 +41,7 @@ async def _run(arguments: argparse.Namespace, parent: int) -> None:
     lab = Lab(
         Options(
             state=arguments.state.absolute(),
+            fault=arguments.fault,
             revert_fault=arguments.revert_fault,
             fault_in_target=arguments.fault_in_target,
             fresh=arguments.fresh,

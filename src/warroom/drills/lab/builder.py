@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from warroom.drills.lab.repository import Repository
@@ -14,13 +15,29 @@ AUTHOR = ("Mara Lindqvist", "mara@ai-saas.example")
 BETA_2 = ("0001", "0002")
 BETA_2_RELEASE = "0003"
 BETA_3 = ("0004",)
-FAULT = "0005"
-BETA_3_RELEASE = ("0006", "0007")
 TARGET_FAULT = "0090"
 
 
-async def build(path: Path, *, revert_fault: bool = False, fault_in_target: bool = False) -> Repository:
-    """A new repository with the tags v1.0.0-beta.1, .2 and .3, the last with a faulty commit.
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with beta.3: its faulty commit, and what comes after that until the release."""
+
+    commit: str
+    release: tuple[str, ...]
+
+
+FAULTS = {
+    "locale": Fault("0005", ("0006", "0007")),
+    "retention": Fault("0050", ("0006", "0057")),
+}
+"""``locale``: people whose country is not known can't sign in. ``retention``: a job of beta.3's own takes the e-mail
+addresses of people who never signed in, and their conversations away from them; nothing fails, and nobody is told."""
+
+
+async def build(
+    path: Path, *, fault: str = "locale", revert_fault: bool = False, fault_in_target: bool = False
+) -> Repository:
+    """A new repository with the tags v1.0.0-beta.1, .2 and .3, the last with a faulty commit: one of ``FAULTS``.
 
     ``revert_fault`` takes the faulty commit back before the last tag. ``fault_in_target`` gives beta.2 a commit that
     breaks on the schema that beta.3's migration leaves; beta.3 takes that one back.
@@ -36,10 +53,10 @@ async def build(path: Path, *, revert_fault: bool = False, fault_in_target: bool
     if target_fault:
         await making.revert(target_fault, "2025-10-06T10:10:00+00:00")
     await making.apply(*BETA_3)
-    fault = await making.apply(FAULT)
-    await making.apply(*BETA_3_RELEASE)
+    faulty = await making.apply(FAULTS[fault].commit)
+    await making.apply(*FAULTS[fault].release)
     if revert_fault:
-        await making.revert(fault, "2025-10-09T08:40:00+00:00")
+        await making.revert(faulty, "2025-10-09T08:40:00+00:00")
     await making.tag("v1.0.0-beta.3")
     # The app reads its tag from packed-refs, which names the commit an annotated tag stands for.
     await making.repository.git("pack-refs", "--all")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from warroom.drills.lab.changing import Changes
 from warroom.drills.lab.listening import listen
 from warroom.drills.lab.logs import SOURCES, read_log
 from warroom.drills.lab.operations import BusyError, ConflictError, Operations, Work
@@ -29,6 +30,7 @@ class Controlled(Protocol):
 
     repository: Repository
     operations: Operations
+    changes: Changes
 
     async def state(self) -> dict[str, Any]: ...
     async def counters(self) -> dict[str, Any]: ...
@@ -36,11 +38,8 @@ class Controlled(Protocol):
     async def integrity(self) -> dict[str, int]: ...
     def deployments(self) -> list[dict[str, Any]]: ...
     def log_path(self, source: str) -> str: ...
-    def deploying(self, commit: str, by: str, key: str) -> Work: ...
-    def restarting(self, component: str) -> Work: ...
-    def configuring(self, settings: dict[str, str]) -> Work: ...
-    def stopping_writes(self, stopped: bool) -> Work: ...
-    def clearing_cache(self) -> Work: ...
+    async def rows(self) -> dict[str, dict[str, int]]: ...
+    async def back_up(self) -> list[str]: ...
 
 
 class Control:
@@ -57,6 +56,7 @@ class Control:
                 web.get("/diff", self._diff),
                 web.get("/counters", self._counters),
                 web.get("/counts", self._counts),
+                web.get("/rows", self._rows),
                 web.get("/logs", self._logs),
                 web.get("/integrity", self._integrity),
                 web.get("/resolve", self._resolve),
@@ -64,6 +64,9 @@ class Control:
                 web.get("/operations/{id}/outcome", self._outcome),
                 web.post("/deploy", self._deploy),
                 web.post("/restart", self._restart),
+                web.post("/stop-app", self._stop_app),
+                web.post("/start-app", self._start_app),
+                web.post("/back-up", self._back_up),
                 web.post("/configure", self._configure),
                 web.post("/stop-writes", self._stop_writes),
                 web.post("/resume-writes", self._resume_writes),
@@ -139,6 +142,9 @@ class Control:
         found = asdict(tagged) if tagged else await repository.untagged(commit)
         return web.json_response(found)
 
+    async def _rows(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._lab.rows())
+
     async def _logs(self, request: web.Request) -> web.Response:
         source = request.query.get("source", "app")
         if source not in SOURCES:
@@ -175,29 +181,39 @@ class Control:
         body = await _body(request, {"ref", "by"})
         commit = await self._lab.repository.resolve(body.get("ref", ""))
         by, key = body.get("by", "someone")[:100], _key(request)
-        work = self._lab.deploying(commit, by, key)
+        work = self._lab.changes.deploying(commit, by, key)
         return await self._begin(request, "deploy", {"commit": commit, "by": by}, work, key)
 
     async def _restart(self, request: web.Request) -> web.Response:
         component = (await _body(request, {"component"})).get("component", "app")
         if component not in COMPONENTS:
             raise BadInput(f"There is no component {component!r}", f"the lab has {', '.join(COMPONENTS)}")
-        work = self._lab.restarting(component)
+        work = self._lab.changes.restarting(component)
         return await self._begin(request, "restart", {"component": component}, work, _key(request))
+
+    async def _stop_app(self, request: web.Request) -> web.Response:
+        return await self._begin(request, "stop-app", {}, self._lab.changes.stopping_app(), _key(request))
+
+    async def _start_app(self, request: web.Request) -> web.Response:
+        return await self._begin(request, "start-app", {}, self._lab.changes.starting_app(), _key(request))
+
+    async def _back_up(self, request: web.Request) -> web.Response:
+        """No operation: the host's own job asks nobody, and holds up nothing."""
+        return web.json_response({"written": await self._lab.back_up()})
 
     async def _configure(self, request: web.Request) -> web.Response:
         settings = await _body(request, SETTINGS)
-        work = self._lab.configuring(settings)
+        work = self._lab.changes.configuring(settings)
         return await self._begin(request, "configure", dict(settings), work, _key(request))
 
     async def _stop_writes(self, request: web.Request) -> web.Response:
-        return await self._begin(request, "stop-writes", {}, self._lab.stopping_writes(True), _key(request))
+        return await self._begin(request, "stop-writes", {}, self._lab.changes.stopping_writes(True), _key(request))
 
     async def _resume_writes(self, request: web.Request) -> web.Response:
-        return await self._begin(request, "resume-writes", {}, self._lab.stopping_writes(False), _key(request))
+        return await self._begin(request, "resume-writes", {}, self._lab.changes.stopping_writes(False), _key(request))
 
     async def _clear_cache(self, request: web.Request) -> web.Response:
-        return await self._begin(request, "clear-cache", {}, self._lab.clearing_cache(), _key(request))
+        return await self._begin(request, "clear-cache", {}, self._lab.changes.clearing_cache(), _key(request))
 
 
 def _key(request: web.Request) -> str:

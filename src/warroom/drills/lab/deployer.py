@@ -42,6 +42,7 @@ class Deployer:
         self._note = note
         self._settings = settings
         self._history_file = layout.state / "deployments.json"
+        self._halted_file = layout.state / "halted.json"
         self.history: list[dict[str, Any]] = read_json(self._history_file) or []
         self.running: ReleaseProcess | None = None
         self._watching: set[asyncio.Task[None]] = set()
@@ -96,6 +97,23 @@ class Deployer:
         self._note("restarted", version=new.identity["version"], commit=new.identity["commit"])
         return dict(new.identity)
 
+    async def halt(self, step: Step) -> dict[str, Any]:
+        """End what runs, and start nothing in its place, until somebody starts or deploys something."""
+        step("switch")
+        write_json(self._halted_file, {"since": now()})
+        self._front.point_at(None)
+        old, self.running = self.running, None
+        if old is not None:
+            step("stop old")
+            await self._retire(old)
+        self._note("app stopped")
+        return {}
+
+    @property
+    def halted(self) -> bool:
+        """Somebody has stopped the app; a lab that is started again leaves it so."""
+        return self._halted_file.exists()
+
     @property
     def current(self) -> dict[str, Any] | None:
         """The last deployment that came into service."""
@@ -129,6 +147,7 @@ class Deployer:
     def _switch(self, new: ReleaseProcess) -> None:
         self.running = new
         self._front.point_at(new)
+        self._halted_file.unlink(missing_ok=True)
 
     async def _retire(self, old: ReleaseProcess) -> None:
         await old.stop()

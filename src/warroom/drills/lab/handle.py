@@ -15,7 +15,7 @@ from typing import Any
 from warroom import process
 from warroom.errors import ProgramFailed, TimedOut, Unreachable, WarroomError
 
-READY_TIMEOUT = 60.0
+READY_TIMEOUT = 150.0
 ERROR = "error: "
 """What the lab's last words begin with when it could not start."""
 _STOP_GRACE = 20.0
@@ -81,6 +81,7 @@ class LabHandle:
 async def start_lab(
     state_dir: Path,
     *,
+    fault: str = "locale",
     revert_fault: bool = False,
     fault_in_target: bool = False,
     fresh: bool = False,
@@ -90,10 +91,12 @@ async def start_lab(
     """Start a lab and wait until it is ready, with traffic. Raises WarroomError with what the lab said.
 
     A folder that holds a lab comes back as that lab was; ``fresh`` makes all of it anew but its identity.
+    ``fault`` is what is wrong with its beta.3, one of ``builder.FAULTS``.
     It ends with this process, whatever happens to it; `LabHandle.stop` ends it in good order.
     """
     argv = [sys.executable, "-m", "warroom.drills.lab", "--state", str(state_dir), "--watch-parent"]
     argv += ["--postgres-as", postgres_as, "--ready-timeout", f"{ready_timeout:g}"]
+    argv += ["--fault", fault]
     argv += ["--revert-fault"] if revert_fault else []
     argv += ["--fault-in-target"] if fault_in_target else []
     argv += ["--fresh"] if fresh else []
@@ -149,6 +152,7 @@ def _announced(state_dir: Path, child: process.Child) -> dict[str, Any] | None:
 async def running_lab(
     state_dir: Path,
     *,
+    fault: str = "locale",
     revert_fault: bool = False,
     fault_in_target: bool = False,
     fresh: bool = False,
@@ -157,6 +161,7 @@ async def running_lab(
     """A lab for as long as the block lasts; see `start_lab`."""
     lab = await start_lab(
         state_dir,
+        fault=fault,
         revert_fault=revert_fault,
         fault_in_target=fault_in_target,
         fresh=fresh,

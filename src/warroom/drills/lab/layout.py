@@ -43,6 +43,11 @@ class Layout:
         return self.state / "logs"
 
     @property
+    def backups(self) -> Path:
+        """Where the host's own nightly backups of the database go."""
+        return self.state / "backups"
+
+    @property
     def operations(self) -> Path:
         return self.state / "operations"
 
@@ -83,7 +88,7 @@ def prepare(state: Path) -> Layout:
     if not _PLAIN_AND_SHORT.fullmatch(str(run)):
         run = Path(tempfile.mkdtemp(prefix=PREFIX, dir=shared_folder()))
     layout = Layout(state, run)
-    for folder in (run, layout.checkouts, layout.logs, layout.operations):
+    for folder in (run, layout.checkouts, layout.logs, layout.operations, layout.backups):
         folder.mkdir(mode=0o700, exist_ok=True)
     return layout
 

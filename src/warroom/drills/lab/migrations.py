@@ -34,7 +34,7 @@ async def apply_pending(url: str, migrations: Sequence[Migration], note: Note) -
     the table unfinished, with the error in ``logs``.
     """
     try:
-        connecting = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5)
+        connecting = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=30)
     except psycopg.OperationalError as error:
         raise WarroomError("The database can't be reached", str(error).strip()) from error
     async with connecting as connection:
@@ -78,7 +78,7 @@ async def _apply(connection: psycopg.AsyncConnection[tuple[object, ...]], migrat
 
 async def applied(url: str) -> list[str]:
     """The migrations the database has had, oldest first. Raises psycopg.Error."""
-    async with await psycopg.AsyncConnection.connect(url, connect_timeout=3) as connection:
+    async with await psycopg.AsyncConnection.connect(url, connect_timeout=30) as connection:
         cursor = await connection.execute(
             'SELECT "migration_name" FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL'
             ' AND "rolled_back_at" IS NULL ORDER BY "started_at"'

@@ -92,7 +92,7 @@ async def confine(layout: Layout, ledger: Ledger, mode: str = "auto") -> Confine
 
 async def _works(argv: tuple[str, ...]) -> bool:
     try:
-        return (await process.run(argv, timeout=5)).returncode == 0
+        return (await process.run(argv, timeout=30)).returncode == 0
     except (ProgramMissing, TimedOut):
         return False
 
@@ -105,11 +105,17 @@ def _readable_copy(install: Path, home: Path) -> Path:
     package = install.parent
     libraries = package.with_name(f"{package.name}.libs")
     copy = home / package.name / install.name
-    shutil.copytree(install, copy, symlinks=True)
+    headers = shutil.ignore_patterns("include")  # half of the files, and nothing that runs needs them
+    shutil.copytree(install, copy, symlinks=True, ignore=headers)
     if libraries.exists():
         shutil.copytree(libraries, home / libraries.name, symlinks=True)
     os.chown(home, _UNPRIVILEGED, _UNPRIVILEGED)
     return copy / "bin"
+
+
+def _given_to(owner: int, folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, owner, owner, follow_symlinks=False)
 
 
 class Postgres:
@@ -134,6 +140,15 @@ class Postgres:
         return binaries()
 
     @property
+    def data(self) -> Path:
+        return self._how.data
+
+    @property
+    def server(self) -> Path:
+        """The server's program."""
+        return binaries() / "postgres"
+
+    @property
     def data_is_there(self) -> bool:
         return (self._how.data / "PG_VERSION").exists()
 
@@ -151,6 +166,12 @@ class Postgres:
         await self.start()
         async with await psycopg.AsyncConnection.connect(self.url("postgres"), autocommit=True) as connection:
             await connection.execute(f'CREATE DATABASE "{DATABASE}" TEMPLATE template0')
+
+    async def adopt(self) -> None:
+        """Start on a data folder that was put in place by whoever runs the lab."""
+        if self._how.owner is not None:
+            await asyncio.to_thread(_given_to, self._how.owner, self._how.data)
+        await self.start()
 
     async def start(self) -> None:
         await self._forget_the_dead()
@@ -173,17 +194,17 @@ class Postgres:
         assert self._child is not None
         waiting = asyncio.ensure_future(self._child.wait())
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not waiting.done():
                     try:
-                        connection = await psycopg.AsyncConnection.connect(self.url("postgres"), connect_timeout=2)
+                        connection = await psycopg.AsyncConnection.connect(self.url("postgres"), connect_timeout=30)
                     except psycopg.OperationalError:
                         await asyncio.sleep(0.03)
                         continue
                     await connection.close()
                     return
         except TimeoutError:
-            raise TimedOut("The lab's PostgreSQL did not answer in 30 s", "see postgres.log") from None
+            raise TimedOut("The lab's PostgreSQL did not answer in 60 s", "see postgres.log") from None
         finally:
             waiting.cancel()
         raise ProgramFailed("The lab's PostgreSQL did not start", "see postgres.log in the lab's state folder")

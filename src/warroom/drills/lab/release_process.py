@@ -12,7 +12,7 @@ import aiohttp
 from warroom import process
 from warroom.errors import ProgramFailed, TimedOut
 
-HEALTHY_WITHIN = 20.0
+HEALTHY_WITHIN = 60.0
 """Seconds that a new release has to become healthy."""
 
 

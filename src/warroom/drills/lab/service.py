@@ -13,20 +13,22 @@ from typing import Any
 
 import aiohttp
 import psycopg
-from redis.exceptions import RedisError
 
 from warroom import process
-from warroom.drills.lab import seed
+from warroom.drills.lab import begun, seed
+from warroom.drills.lab.backups import Backups
 from warroom.drills.lab.builder import build
+from warroom.drills.lab.changing import Changes, own_settings
 from warroom.drills.lab.control import Control
 from warroom.drills.lab.deployer import Deployer
 from warroom.drills.lab.front import Front
+from warroom.drills.lab.kept import kept
 from warroom.drills.lab.layout import prepare, read_json, remove_tree, shared_folder, write_json, write_text
 from warroom.drills.lab.ledger import Ledger, clear_up, sweep
 from warroom.drills.lab.logs import SOURCES, OwnLog
 from warroom.drills.lab.migrations import applied
 from warroom.drills.lab.neighbour import Neighbour
-from warroom.drills.lab.operations import Operations, Step, Work, now
+from warroom.drills.lab.operations import Operations, now
 from warroom.drills.lab.postgres import COPIES, DATABASE, PORT, USER, Postgres, confine
 from warroom.drills.lab.redis_server import RedisServer
 from warroom.drills.lab.repository import Repository
@@ -34,11 +36,14 @@ from warroom.drills.lab.traffic import Traffic
 from warroom.errors import BadInput, WarroomError
 
 FORMAT = 1
+NIGHT = "4"
+"""Seconds from one round of the app's nightly work to the next: in a lab, nights are short."""
 
 
 @dataclass(frozen=True)
 class Options:
     state: Path
+    fault: str = "locale"
     revert_fault: bool = False
     fault_in_target: bool = False
     fresh: bool = False
@@ -46,7 +51,8 @@ class Options:
     postgres_as: str = "auto"
 
     def what_is_built(self) -> dict[str, object]:
-        return {"format": FORMAT, "revert_fault": self.revert_fault, "fault_in_target": self.fault_in_target}
+        told = {"fault": self.fault} if self.fault != "locale" else {}
+        return {"format": FORMAT, **told, "revert_fault": self.revert_fault, "fault_in_target": self.fault_in_target}
 
 
 class Lab:
@@ -54,6 +60,7 @@ class Lab:
 
     repository: Repository
     operations: Operations
+    changes: Changes
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -67,6 +74,7 @@ class Lab:
         self.layout = prepare(self._options.state)
         ledger = self._begin_ledger()
         self._postgres = Postgres(self.layout, ledger, await confine(self.layout, ledger, self._options.postgres_as))
+        self._begun = begun.store(self._postgres.server)
         # A server under an unprivileged number keeps its data elsewhere, and that went with the lab that made it.
         built = self._what_stands(fresh=self._options.fresh or not self._postgres.data_is_there)
         self.note = OwnLog(self.layout.log("lab"))
@@ -84,7 +92,7 @@ class Lab:
         async with asyncio.TaskGroup() as group:
             for server in beside:
                 group.create_task(server.start())
-            group.create_task(self._postgres.start() if built else self._postgres.make())
+            group.create_task(self._postgres.start() if built else self._make_database())
             building = group.create_task(self._open_repository(built))
         self.repository = building.result()
         self.operations = Operations(self.layout.operations)
@@ -96,9 +104,13 @@ class Lab:
             self.layout, ledger, self.repository, self._front, self.note, lambda: self._app_settings(secret)
         )
         self._ends.push_async_callback(self._deployer.stop)
+        self.changes = Changes(self.layout, self._deployer, self._front, self._redis, self._servers, self.note)
+        self.backups = Backups(self.layout.backups, self._postgres)
         await (self._bring_back() if built else self._first_releases())
         self._traffic = Traffic(self._front.base_url, seed.accounts(), secret["payment_secret"])
         self._traffic.start()
+        if not built and self._options.fault == "retention":
+            await self._last_night()
         self._ends.push_async_callback(self._traffic.stop)
         self._control = Control(self)
         await self._control.start(ports.get("control", 0))
@@ -152,10 +164,10 @@ class Lab:
                 f"it was made with {found}, and {self._options.what_is_built()} is asked for",
                 "Name another folder, or make it anew.",
             )
-        for name in ("built.json", "deployments.json", "front.json", "settings.json"):
+        for name in ("built.json", "deployments.json", "front.json", "settings.json", "halted.json"):
             (self.layout.state / name).unlink(missing_ok=True)
         remove_tree(self.layout.repository)
-        for folder in (self.layout.checkouts, self.layout.operations, self.layout.logs):
+        for folder in (self.layout.checkouts, self.layout.operations, self.layout.logs, self.layout.backups):
             remove_tree(folder)
             folder.mkdir(mode=0o700)
         return False
@@ -175,15 +187,59 @@ class Lab:
         remove_tree(self.layout.repository)
         options = self._options
         return await build(
-            self.layout.repository, revert_fault=options.revert_fault, fault_in_target=options.fault_in_target
+            self.layout.repository,
+            fault=options.fault,
+            revert_fault=options.revert_fault,
+            fault_in_target=options.fault_in_target,
         )
 
+    async def _make_database(self) -> None:
+        """The server with the app's database: as an earlier lab has left it for this one, else a new and empty one."""
+        record, why_not = await asyncio.to_thread(self._begun.take, self._postgres.data)
+        if record is None:
+            self.note("the database is made anew", reason=why_not)
+            await self._postgres.make()
+        else:
+            self.note("the database is a copy of the one that was kept", made=record["at"])
+            write_json(self.layout.state / "deployments.json", [record])
+            await self._postgres.adopt()
+
     async def _first_releases(self) -> None:
-        """The history every drill begins with: beta.1, then the rows, then beta.2."""
-        await self._deploy_first("v1.0.0-beta.1")
-        await seed.seed(self._postgres.url())
+        """The history every drill begins with: beta.1, then the rows, then beta.2. The first two were long ago, where
+        an earlier lab has kept what they left.
+        """
+        if not self._deployer.history:
+            await self._deploy_first("v1.0.0-beta.1")
+            await seed.seed(self._postgres.url())
+            await self._keep()
         await self._deploy_first("v1.0.0-beta.2")
         write_json(self.layout.state / "built.json", self._options.what_is_built())
+
+    async def _keep(self) -> None:
+        """For the next lab, while nobody uses it: the app and the server stand still."""
+        first = self._deployer.running
+        await self._deployer.stop()
+        if first is not None:
+            await self.repository.drop_checkout(first.checkout)
+        await self._postgres.stop()
+        keeping = asyncio.ensure_future(
+            asyncio.to_thread(self._begun.put, self._postgres.data, self._deployer.history[0])
+        )
+        try:
+            await asyncio.shield(keeping)
+        except (OSError, WarroomError) as error:
+            self.note("nothing is kept for the next lab", reason=str(error))
+        finally:
+            # A lab that is ended takes the folder away only when it has been read.
+            await asyncio.gather(keeping, return_exceptions=True)
+        await self._postgres.start()
+
+    async def _last_night(self) -> None:
+        """Where data will be at stake, backups lie there already. They hold what users had written until then."""
+        while not all(self._traffic.written.values()):  # noqa: ASYNC110 - nothing tells of this but looking
+            await asyncio.sleep(0.05)
+        await self.backups.packed()
+        await self.backups.archive()
 
     async def _deploy_first(self, ref: str) -> None:
         commit = await self.repository.resolve(ref)
@@ -191,7 +247,8 @@ class Lab:
 
     async def _bring_back(self) -> None:
         self._front.writes_stopped = bool((read_json(self.layout.state / "front.json") or {}).get("writes_stopped"))
-        await self._deployer.restart(lambda step: None)
+        if not self._deployer.halted:
+            await self._deployer.restart(lambda step: None)
 
     def _app_settings(self, secret: dict[str, str]) -> dict[str, str]:
         return {
@@ -201,13 +258,9 @@ class Lab:
             "MAIL_SOCKET": str(self._mail.socket),
             "APP_SECRET": secret["app_secret"],
             "PAYMENT_SECRET": secret["payment_secret"],
-            **self._own_settings(),
+            **({"RETENTION_EVERY": NIGHT} if self._options.fault == "retention" else {}),
+            **own_settings(self.layout),
         }
-
-    def _own_settings(self) -> dict[str, str]:
-        """The app's settings as somebody has set them; what is not here has the release's own default."""
-        found: dict[str, str] = read_json(self.layout.state / "settings.json") or {}
-        return found
 
     def _announce(self) -> None:
         write_json(self.layout.state / "ports.json", {"front": self._front.port, "control": self._control.port})
@@ -246,14 +299,16 @@ class Lab:
             "release": await self._ask("/api/version"),
             "deployed": self._deployer.current,
             "migrations": await self._migrations(),
+            "app_stopped": self._deployer.halted,
             "writes_stopped": self._front.writes_stopped,
-            "settings": self._own_settings(),
+            "settings": own_settings(self.layout),
             "under_way": self.operations.under_way,
             "postgres": {
                 "host": str(self._postgres.sockets),
                 "port": PORT,
                 "dbname": DATABASE,
                 "user": USER,
+                "backups": str(self.layout.backups),
                 "binaries": str(self._postgres.binaries),
                 "run_as": self._postgres.mode,
             },
@@ -311,62 +366,16 @@ class Lab:
     def log_path(self, source: str) -> str:
         return str(self.layout.log(source))
 
-    def deploying(self, commit: str, by: str, key: str) -> Work:
-        return lambda step: self._deployer.deploy(commit, by, key, step)
+    async def back_up(self) -> list[str]:
+        """The nightly job of the host, now; the names of what it wrote."""
+        return [(await self.backups.archive()).name]
 
-    def restarting(self, component: str) -> Work:
-        async def work(step: Step) -> dict[str, Any]:
-            if component == "app":
-                return await self._deployer.restart(step)
-            server = self._servers[component]
-            step("stop")
-            await server.stop()
-            step("start")
-            await server.start()
-            return {}
-
-        return work
-
-    def configuring(self, settings: dict[str, str]) -> Work:
-        """Set these of the app's settings, an empty one back to its default, and start the app again with them.
-
-        Where it does not start with them, they are as before, and so is what serves.
-        """
-
-        async def work(step: Step) -> dict[str, Any]:
-            step("settings")
-            before = self._own_settings()
-            kept = {name: value for name, value in (before | settings).items() if value}
-            write_json(self.layout.state / "settings.json", kept)
-            try:
-                await self._deployer.restart(step)
-            except BaseException:
-                write_json(self.layout.state / "settings.json", before)
-                raise
-            self.note("settings changed", **settings)
-            return {"settings": kept}
-
-        return work
-
-    def stopping_writes(self, stopped: bool) -> Work:
-        async def work(step: Step) -> dict[str, Any]:
-            step("front")
-            write_json(self.layout.state / "front.json", {"writes_stopped": stopped})
-            self._front.writes_stopped = stopped
-            self.note("writes stopped" if stopped else "writes resumed")
-            return {"writes_stopped": stopped}
-
-        return work
-
-    def clearing_cache(self) -> Work:
-        async def work(step: Step) -> dict[str, Any]:
-            step("delete")
-            try:
-                return {"deleted": await self._redis.clear_cache()}
-            except (RedisError, OSError) as error:
-                raise WarroomError("The cache can't be cleared", str(error)) from error
-
-        return work
+    async def rows(self) -> dict[str, dict[str, int]]:
+        told = {table: frozenset(marks) for table, marks in self._traffic.written.items()}
+        try:
+            return await kept(self._postgres.url(), told)
+        except psycopg.Error as error:
+            raise WarroomError("The rows can't be looked at", str(error).strip()) from error
 
 
 def _described(child: process.Child | None) -> dict[str, Any] | None:

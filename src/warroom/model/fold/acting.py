@@ -6,6 +6,7 @@ from typing import Any
 
 from warroom.model import event as ev
 from warroom.model import state as st
+from warroom.model.cutover import offers
 from warroom.model.event import Event
 from warroom.model.fold.registry import forget, having, named, on, prove
 from warroom.model.runbook import Proof
@@ -176,8 +177,11 @@ def _verified(state: State, event: Event, body: ev.VerificationEnded) -> State:
         if results and all(r.verdict == "pass" for r in results):
             after = prove(after, event, proof, "; ".join(r.words for r in results)[:200])
     if body.verdict == "pass":
+        if state.target is not None:
+            bad = tuple(one for one in state.failed_targets if not one.matches(state.target.release))
+            after = having(after, failed_targets=bad)
         return prove(after, event, "verified", body.words)
-    if body.verdict == "fail" and state.target is not None:
+    if body.verdict == "fail" and state.target is not None and not offers(body.next, state.target.release):
         return having(after, failed_targets=(*state.failed_targets, state.target.release)[-KEPT:])
     return after
 

@@ -8,6 +8,7 @@ from warroom.model.decision import Decision
 from warroom.model.escalation import call_id
 from warroom.model.event import Event
 from warroom.model.fold.registry import NAMED, having, named, on, prove
+from warroom.model.release import ran_then
 from warroom.model.state import KEPT, State
 from warroom.model.units import many
 
@@ -71,7 +72,10 @@ def _release(state: State, event: Event, body: ev.ReleaseChanged) -> State:
         now=body.now.name if body.now else "unknown",
         rollback=body.rollback,
     )
-    return having(state, running=body.now, changes=(*state.changes, change)[-KEPT:])
+    incident = state.incident
+    if incident is not None and not body.rollback and ran_then(body.now, incident.running, incident.opened_at):
+        incident = incident.model_copy(update={"running": body.now})
+    return having(state, incident=incident, running=body.now, changes=(*state.changes, change)[-KEPT:])
 
 
 @on(ev.TreeChanged)
@@ -190,6 +194,28 @@ def _unsealed(state: State, event: Event, body: ev.EvidenceUnsealed) -> State:
     if now is None or now.bundle != body.bundle or now.status != "collecting":
         return state
     return having(state, evidence=now.model_copy(update={"status": "unsealed", "at": event.at}))
+
+
+@on(ev.ProofStarted)
+def _tried(state: State, event: Event, body: ev.ProofStarted) -> State:
+    return _of_bundle(state, body.bundle, body.collector, st.Tried(verdict=None, words=body.words, at=event.at))
+
+
+@on(ev.ProofEnded)
+def _proven(state: State, event: Event, body: ev.ProofEnded) -> State:
+    return _of_bundle(state, body.bundle, body.collector, st.Tried(verdict=body.verdict, words=body.words, at=event.at))
+
+
+def _of_bundle(state: State, bundle: str, collector: str, tried: st.Tried) -> State:
+    """Another bundle may have been captured since."""
+
+    def told(one: st.Evidence) -> st.Evidence:
+        if one.bundle != bundle or (collector not in one.tried and len(one.tried) >= NAMED):
+            return one
+        return one.model_copy(update={"tried": {**one.tried, collector: tried}})
+
+    now = told(state.evidence) if state.evidence else None
+    return having(state, evidence=now, sealed=tuple(told(one) for one in state.sealed))
 
 
 @on(ev.TargetChosen)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from warroom.api import Context, Plugin, SecretResolver
+from warroom.api import Backer, Context, Plugin, SecretResolver
 from warroom.model.call import Call
 from warroom.testing.conformance import capabilities
+from warroom.testing.conformance.backing import check_backer
 from warroom.testing.conformance.findings import Finding, Findings, NonConformance
 from warroom.testing.conformance.guard import WitnessedDoor
 from warroom.testing.conformance.operations import Case, check_operation
@@ -54,8 +55,9 @@ async def check_plugin(
 ) -> None:
     """Everything the plugin offers, tried on the platform that ``ctx`` reaches.
 
-    Each operation needs a case, each probe its arguments, collectors a ``folder`` to write below: what is not tried is
-    a finding too. ``items`` of each stream are looked at, and nothing is waited for longer than ``patience`` seconds.
+    Each operation needs a case, each probe its arguments, collectors and a backer a ``folder`` to write below: what is
+    not tried is a finding too. ``items`` of each stream are looked at, and nothing is waited for longer than
+    ``patience`` seconds.
     """
     findings = Findings()
     check_shape(plugin, findings)
@@ -80,8 +82,21 @@ async def check_plugin(
         root = folder / f"evidence-{collector.name}"
         root.mkdir(mode=0o700)
         await capabilities.check_collector(collector, seen, root, findings)
+    for name, chooser in plugin.choosers.items():
+        await capabilities.check_chooser(name, chooser, seen, findings, patience)
+    if plugin.backer is not None:
+        await _backing_up(plugin.backer, seen, folder, findings)
     await _reading(plugin, seen, findings, items, patience)
     findings.settle()
+
+
+async def _backing_up(backer: Backer, ctx: Context, folder: Path | None, findings: Findings) -> None:
+    if folder is None:
+        findings.add("it must be tried: give a folder", "backer")
+        return
+    root = folder / "backed-up"
+    root.mkdir(mode=0o700)
+    await check_backer(backer, ctx, root, findings)
 
 
 async def _reading(plugin: Plugin, ctx: Context, findings: Findings, items: int, patience: float) -> None:

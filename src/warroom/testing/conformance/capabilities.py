@@ -13,11 +13,13 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from warroom.api import (
+    Chooser,
     Collector,
     Context,
     Deploying,
     Identity,
     Logs,
+    Option,
     Probe,
     Probed,
     Readiness,
@@ -171,6 +173,26 @@ async def check_probe(
             known = probed.verdict in ("pass", "fail", "inconclusive") and bool(probed.words.strip())
             findings.hold(known, "it must give a verdict in words", where, probed)
             findings.hold(jsonable(dict(probed.numbers)), "its numbers must be JSON", where, probed.numbers)
+    for told in guard.seen:
+        findings.add("it may do nothing but read through the read door", where, told)
+
+
+async def check_chooser(name: str, chooser: Chooser, ctx: Context, findings: Findings, patience: float) -> None:
+    """Where it can't be told what there is, raising says so; no list would."""
+    where = f"chooser {name}"
+    guard = Guard("reading")
+    with findings.within(where, may_refuse=True), watched(guard):
+        async with asyncio.timeout(patience):
+            first, again = list(await chooser.options(ctx)), list(await chooser.options(ctx))
+        if not all(findings.typed(option, Option, "options must be of type Option", where) for option in first):
+            return
+        values = [option.value for option in first]
+        findings.hold(len(set(values)) == len(values), "each option must have a value of its own", where, values)
+        same = values == [option.value for option in again]
+        findings.hold(same, "the same options must have the same values at each asking", where, values)
+        for option in first:
+            explained = option.verdict == "good" or bool(option.words.strip())
+            findings.hold(explained, "one that is not good must say why", where, option.title)
     for told in guard.seen:
         findings.add("it may do nothing but read through the read door", where, told)
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import JsonValue
 
-from warroom.api import Connection, ReadDoor, Rows
+from warroom.api import Address, Connection, ReadDoor, Rows, Snapshot
 from warroom.model.call import CallResult
 
 T = TypeVar("T")
@@ -126,12 +126,10 @@ class WitnessedDoor:
         self.argvs: list[tuple[str, ...]] = []
         self.urls: list[str] = []
 
-    async def run(
-        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> CallResult:
+    async def run(self, argv: Sequence[str], **more: Any) -> CallResult:
         self.argvs.append(tuple(argv))
         with _unwatched():
-            return await self._door.run(argv, timeout=timeout, env=env, cwd=cwd)
+            return await self._door.run(argv, **more)
 
     async def http(
         self,
@@ -152,20 +150,20 @@ class WitnessedDoor:
         with _unwatched():
             return self._lines(await self._door.stream(url, headers=headers))
 
-    async def sql(
-        self,
-        secret: str,
-        statement: str,
-        *,
-        timeout: float,
-        parameters: Sequence[JsonValue] = (),
-        names: Mapping[str, str] | None = None,
-        at_most: int = 1000,
-    ) -> Rows:
+    async def sql(self, secret: str, statement: str, **more: Any) -> Rows:
         with _unwatched():
-            return await self._door.sql(
-                secret, statement, timeout=timeout, parameters=parameters, names=names, at_most=at_most
-            )
+            return await self._door.sql(secret, statement, **more)
+
+    def address(self, secret: str) -> Address:
+        with _unwatched():
+            return self._door.address(secret)
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self, secret: str, **more: Any) -> AsyncIterator[Snapshot]:
+        async with contextlib.AsyncExitStack() as stack:
+            with _unwatched():
+                found = await stack.enter_async_context(self._door.snapshot(secret, **more))
+            yield _WitnessedSnapshot(found)
 
     async def redis(self, secret: str, *command: str, timeout: float) -> JsonValue:
         with _unwatched():
@@ -193,19 +191,38 @@ class WitnessedDoor:
 
 
 def _whole(event: str, args: tuple[Any, ...], path: Any) -> Any:
-    """``path`` from the open folder that the call was given, where it was given one, as ``shutil.rmtree`` does."""
+    """``path`` from the open folder that the call was given, where it was given one, as ``shutil.rmtree`` does.
+
+    An open file is given by its descriptor alone, as to ``os.fchmod``.
+    """
+    if isinstance(path, int):
+        return _opened_as(path)
     handle = args[-1] if event in _IN_FOLDER else -1
     if not isinstance(handle, int) or handle < 0 or not isinstance(path, str | bytes | os.PathLike):
         return path
+    folder = _opened_as(handle)
+    return None if folder is None else os.path.join(folder, os.fsdecode(path))
+
+
+def _opened_as(descriptor: int) -> str | None:
     try:
         if hasattr(fcntl, "F_GETPATH"):
-            folder = fcntl.fcntl(handle, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0").decode()
-        else:
-            folder = os.readlink(f"/proc/self/fd/{handle}")
+            return fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0").decode()
+        return os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:
         return None
-    return os.path.join(folder, os.fsdecode(path))
 
 
 def _short(args: tuple[Any, ...]) -> str:
     return " ".join(str(arg)[:120] for arg in args)
+
+
+class _WitnessedSnapshot:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self.name = snapshot.name
+        self.at = snapshot.at
+
+    async def sql(self, statement: str, **more: Any) -> Rows:
+        with _unwatched():
+            return await self._snapshot.sql(statement, **more)

@@ -14,7 +14,7 @@ from pydantic import JsonValue, ValidationError
 from warroom.api import Context, Facts, Operation
 from warroom.errors import WarroomError
 from warroom.model.base import canonical
-from warroom.model.call import ApiCall, Call, ProcessCall
+from warroom.model.call import ApiCall, Call, ProcessCall, SqlCall
 from warroom.model.plan import Look, Preview
 from warroom.testing.conformance.findings import Findings, jsonable
 from warroom.testing.conformance.guard import Guard, WitnessedDoor, watched
@@ -57,11 +57,13 @@ async def check_operation(
         if preview is None:
             return
         await _check_looks(operation, seen, args, facts, findings, patience)
-        asked = [call for call in _calls(preview) if isinstance(call, ApiCall)]
-        findings.hold(sends or not asked, "an ApiCall needs a sender", where)
+        asked = [call for call in _calls(preview) if isinstance(call, ApiCall | SqlCall)]
+        unsent = not sends and any(isinstance(call, ApiCall) for call in asked)
+        findings.hold(not unsent, "an ApiCall needs a sender", where)
         kept: list[JsonValue] = [call.model_dump(mode="json") for call in asked]
         hidden = bool(asked) and ctx.hidden([*kept, dict(facts)])
-        findings.hold(not hidden, "what is redacted may stand in no ApiCall, nor in the facts behind it", where)
+        words = "what is redacted may stand in no ApiCall or SqlCall, nor in the facts behind it"
+        findings.hold(not hidden, words, where)
         _no_secret(preview, facts, door, secrets, where, findings)
         await _hostile(operation, ctx, case, facts, findings)
 
@@ -158,7 +160,8 @@ async def _hostile(operation: Operation, ctx: Context, case: Case, facts: Facts,
         previewed: list[Sequence[object]] = list(door.argvs)
         try:
             preview = operation.preview(ctx.config, args, facts)
-            previewed += [call.argv for call in _calls(preview) if isinstance(call, ProcessCall)]
+            programs = [call for call in _calls(preview) if isinstance(call, ProcessCall)]
+            previewed += [argv for call in programs for argv in (call.argv, call.stdin_from) if argv]
             previewed += [shlex.split(call.line) for call in _calls(preview) if isinstance(call, ApiCall)]
         except WarroomError:
             continue
@@ -213,6 +216,12 @@ class _Refusing:
         raise WarroomError("Nothing is read here")
 
     async def sql(self, secret: str, statement: str, **_: Any) -> Any:
+        raise WarroomError("Nothing is read here")
+
+    def address(self, secret: str) -> Any:
+        raise WarroomError("Nothing is read here")
+
+    def snapshot(self, secret: str, **_: Any) -> Any:
         raise WarroomError("Nothing is read here")
 
     async def redis(self, secret: str, *command: str, **_: Any) -> Any:

@@ -27,6 +27,9 @@ def check_shape(plugin: Plugin, findings: Findings) -> None:
         findings.hold(len(set(names)) == len(names), f"each {kind} must have a name of its own", kind, names)
         for name in names:
             findings.hold(bool(NAME.fullmatch(name)), "its name must follow the grammar", f"{kind} {name}")
+    for name, chooser in plugin.choosers.items():
+        findings.hold(bool(NAME.fullmatch(name)), "its name must follow the grammar", f"chooser {name}")
+        findings.hold(bool(chooser.title.strip()), "it must have a title", f"chooser {name}")
     for operation in plugin.operations:
         where = f"operation {operation.name}"
         findings.hold(bool(operation.title.strip()), "it must have a title", where)

@@ -1,0 +1,1 @@
+"""What the API's objects say: pure, and read with care."""

@@ -1,0 +1,1 @@
+"""What is kept up to date by watches, and what is told from it."""

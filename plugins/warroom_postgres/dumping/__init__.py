@@ -1,0 +1,1 @@
+"""A dump as evidence: of one moment, its rows counted in that same moment, read through before it counts as one."""

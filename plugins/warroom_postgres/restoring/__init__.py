@@ -1,0 +1,1 @@
+"""Restoring beside the live database, never into it."""

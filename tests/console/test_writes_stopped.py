@@ -1,0 +1,81 @@
+"""Writes that stand stopped are in sight on every screen, with the key and the button that let them go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.console.conftest import Start
+from tests.console.facts import the_plan
+from tests.console.runbook import a_runbook
+from tests.console.story import Story
+from warroom.model import event as ev
+from warroom.model.intent import ProposePlan
+
+RESUME: dict[str, Any] = {
+    "title": "Let writes go on",
+    "use_when": "The cause is gone",
+    "kind": "resume-writes",
+    "steps": {"start": {"title": "Start", "manual": {"do": "Start it.", "proof": "It answers."}}},
+}
+
+
+def stopped(how: str = "done") -> Story:
+    book = a_runbook("production").model_dump(mode="json", by_alias=True)
+    story = Story(a_runbook("production", procedures={**book["procedures"], "resume-writes": RESUME}))
+    story.fires()
+    story.opened("High error rate")
+    plan = the_plan("stop-writes").model_copy(update={"target": None, "purpose": "stop-writes"})
+    story.push(ev.WheelTaken(), ev.PlanProposed(plan=plan, hash=plan.hash), ev.RunStarted(hash=plan.hash), who="op1")
+    for step in plan.steps:
+        told: dict[str, Any] = {"plan": plan.hash, "step": step.id, "attempt": 1}
+        story.push(ev.StepIntended.model_validate({**told, "calls": step.preview.calls, "inverse": None}))
+        story.push(ev.StepEnded.model_validate({**told, "status": how, "detail": "stopped"}))
+    story.push(ev.RunEnded(hash=plan.hash, outcome="done", detail="", seconds=3))
+    return story
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_it_is_said_on_the_first_line_with_the_key_that_leads_on(start: Start, size: tuple[int, int]) -> None:
+    story = stopped()
+    story.ways = (ev.NextWay(kind="procedure", title="Let writes go on", procedure="resume-writes"),)
+    async with start(story, size=size) as console:
+        first = console.text().splitlines()[0]
+        assert "WRITES STOPPED" in first
+        assert "by word" not in first
+        assert f"{story.state.plan.steps['deploy'].ended_at:%H:%M}" in first if story.state.plan else False
+        await console.press("f")
+        assert console.on_top == "WaysScreen"
+        assert "starts what was stopped" in console.flat()
+        await console.press("enter")
+        assert console.last() == ProposePlan(procedure="resume-writes")
+
+
+@pytest.mark.parametrize("size", [(60, 24), (80, 24), (160, 48)])
+async def test_a_persons_word_alone_is_told_as_that(start: Start, size: tuple[int, int]) -> None:
+    async with start(stopped("claimed"), size=size) as console:
+        first = console.text().splitlines()[0]
+        assert "WRITES STOPPED (by word)" in first
+        assert ("f lets them go on" if size[0] > 120 else "f resumes") in first
+        await console.press("S")
+        assert "Writes are stopped (by word) since" in console.flat()
+
+
+async def test_stopping_again_says_how_they_go_on(start: Start) -> None:
+    story = stopped()
+    async with start(story) as console:
+        await console.press("S")
+        assert "Writes are stopped since" in console.flat()
+        await console.focus("#resume")
+        await console.press("enter")
+        assert console.last() == ProposePlan(procedure="resume-writes")
+
+
+async def test_while_they_go_on_nothing_is_said(start: Start) -> None:
+    story = Story(a_runbook("production"))
+    story.opened("High error rate")
+    async with start(story) as console:
+        assert "WRITES STOPPED" not in console.text()
+        await console.press("S")
+        assert not console.screen.query("#resume")
