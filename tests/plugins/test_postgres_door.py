@@ -177,6 +177,25 @@ async def test_a_slow_statement_is_stopped_by_the_server_and_holds_up_nobody(the
     await until_busy(there, 0)
 
 
+async def test_a_server_that_is_slow_to_hear_is_told_to_stop_all_the_same(
+    there: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from psycopg import AsyncConnection
+
+    heard = AsyncConnection.cancel_safe
+
+    async def slowly(self: AsyncConnection[Any], *, timeout: float = 30.0) -> None:
+        await asyncio.sleep(1)
+        await heard(self, timeout=timeout)
+
+    monkeypatch.setattr(AsyncConnection, "cancel_safe", slowly)
+    work = asyncio.create_task(asked(there, SLOW, timeout=600))
+    await until_busy(there, 1)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    await until_busy(there, 0)
+
+
 async def until_busy(there: Door, number: int) -> None:
     """As many connections besides the one that asks are at work in the test's database."""
     busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"

@@ -11,11 +11,12 @@ T = TypeVar("T")
 _GRACE = 0.25
 
 
-async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def within(seconds: float, work: Coroutine[Any, Any, T], *, ending: float = 0.0) -> T:
     """What ``work`` gives. Raises TimeoutError after ``seconds``.
 
     psycopg answers a first cancellation by asking the server to stop, and waits for that; a server that hangs is not
-    waited for: it is cancelled again.
+    waited for: it is cancelled again. ``ending``: seconds that it may go on asking with nobody waiting for it, as a far
+    server needs more than a moment to be told, and would else work on at what nobody wants any more.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -25,16 +26,17 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         return task.result()
     finally:
         if not task.done():
-            await _ended(task)
+            await _ended(task, ending)
 
 
-async def _ended(task: asyncio.Future[Any]) -> None:
+async def _ended(task: asyncio.Future[Any], ending: float) -> None:
     task.cancel()
     try:
         await asyncio.wait({task}, timeout=_GRACE)
     finally:
         if not task.done():
-            task.cancel()
+            again = asyncio.get_running_loop().call_later(ending, task.cancel)
+            task.add_done_callback(lambda _: again.cancel())
             task.add_done_callback(_heard)
         else:
             _heard(task)

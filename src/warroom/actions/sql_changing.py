@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from warroom.actions.patience import within
 from warroom.actions.sql_connecting import connected, told
-from warroom.actions.sql_reading import Server, plain
+from warroom.actions.sql_reading import ENDING, Server, plain
 from warroom.errors import StoreRefused, TimedOut, Unreachable
 from warroom.model.call import CallResult, RolePassword, SqlCall
 
@@ -49,7 +49,7 @@ async def execute(server: Server, call: SqlCall, secret: Callable[[str], str]) -
     began = asyncio.get_running_loop().time()
     done = _Done()
     try:
-        refused = await within(call.timeout_s, _all(server, call, secret, done))
+        refused = await within(call.timeout_s, _all(server, call, secret, done), ending=ENDING)
     except TimeoutError:
         raise TimedOut(f"{server.address.where} did not answer in {call.timeout_s:g} s", _said(done)) from None
     seconds = asyncio.get_running_loop().time() - began

@@ -37,6 +37,8 @@ KEPT_IDLE = 2
 LONGEST_TEXT = 20_000
 LATE = 1.0
 """Seconds that the server gets to stop a statement by itself before it is left."""
+ENDING = 10.0
+"""Seconds that a server may be asked to stop what nobody waits for any more: psycopg's own, 5 to ask and 5 to hear."""
 
 Found = tuple[tuple[str, ...], tuple[tuple[Any, ...], ...], bool]
 """Columns, rows, whether there were more."""
@@ -98,7 +100,9 @@ class SqlClients:
         """``statement`` has its names filled in already."""
         began = asyncio.get_running_loop().time()
         try:
-            rows = await within(timeout + LATE, self._asked(server, statement, parameters, timeout, at_most))
+            rows = await within(
+                timeout + LATE, self._asked(server, statement, parameters, timeout, at_most), ending=ENDING
+            )
         except TimeoutError:
             raise TimedOut(f"{server.address.where} did not answer in {timeout + LATE:g} s") from None
         return Rows(*rows, seconds=asyncio.get_running_loop().time() - began)
