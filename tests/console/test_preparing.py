@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Select
 
 from tests.console.conftest import Start
 from tests.console.facts import BAD, GOOD, OLDER
@@ -68,6 +68,17 @@ async def test_a_note_of_several_lines(start: Start) -> None:
         await console.type("beta.3 reads a column\nthat is not there")
         await console.press("ctrl+s")
         assert console.last() == AddNote(text="beta.3 reads a column\nthat is not there", about="cause")
+
+
+async def test_what_a_note_is_about_may_be_chosen_while_the_dialog_goes(start: Start) -> None:
+    """Its parts go one by one: a choice that comes in between must not end the console."""
+    async with start(opened()) as console:
+        await console.press("l")
+        about = console.app.screen.query_one("#about", Select)
+        await about.query_one("#label").remove()
+        about.value = "impact"
+        await console.press("escape")
+        assert console.on_top == "MainScreen"
 
 
 async def test_keys_do_nothing_while_text_is_typed(start: Start) -> None:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from contextlib import suppress
+from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.events import Paste
 from textual.message import Message
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Select
+from textual.widgets.select import NoSelection
 
 from warroom.console.screens.base import Choice
 from warroom.console.text import clean, line
+
+T = TypeVar("T")
+
+
+class OneOf(Select[T]):
+    """One of a few, in a list that opens."""
+
+    def _watch_value(self, value: T | NoSelection) -> None:
+        # Of a dialog that is being taken down parts are gone already; what was chosen last has nowhere to stand then.
+        with suppress(NoMatches):
+            super()._watch_value(value)
 
 
 class Toggles(Choice):

@@ -7,10 +7,11 @@ from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import OptionList, Select, Static, TextArea
+from textual.widgets import OptionList, Static, TextArea
 
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, Reason, button, rows
+from warroom.console.screens.fields import OneOf
 from warroom.console.text import clean_lines, cut, line, wrapped
 from warroom.console.words import utc
 from warroom.model.intent import AddNote, Notify, SentByHand
@@ -208,7 +209,7 @@ class NoteScreen(Writing):
 
     def inside(self) -> ComposeResult:
         first, text = self._first()
-        yield Select[About](_ABOUTS, value=first, allow_blank=False, id="about", compact=True)
+        yield OneOf[About](_ABOUTS, value=first, allow_blank=False, id="about", compact=True)
         yield Reason("as many lines as it takes", text=text, draft="note")
         recent = self.store.state.notes[-3:]
         if recent:
@@ -234,7 +235,7 @@ class NoteScreen(Writing):
         self.pressed("write")
 
     def pressed(self, name: str) -> None:
-        text, about = self.query_one(Reason).said, self.query_one("#about", Select).value
+        text, about = self.query_one(Reason).said, self.query_one("#about", OneOf).value
         if not text:
             self.complain("There is nothing to write down yet.")
         elif why := self.too_long(text):
