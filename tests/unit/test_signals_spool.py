@@ -8,6 +8,7 @@ import stat
 import threading
 import tracemalloc
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -324,6 +325,30 @@ async def test_a_cancelled_pump_still_writes_what_it_has(tmp_path: Path) -> None
     with pytest.raises(asyncio.CancelledError):
         await task
     assert spool.heads()["web-1"].lines == 11
+
+
+async def test_a_pump_cancelled_while_it_waits_for_its_turn_at_the_disk_loses_nothing(tmp_path: Path) -> None:
+    """All threads are held, as by names that can't be looked up."""
+    spool, free, taken = spool_in(tmp_path), threading.Event(), asyncio.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    holding = asyncio.create_task(asyncio.to_thread(free.wait, 30))
+
+    async def lines() -> AsyncIterator[LogLine]:
+        yield line("first")
+        taken.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(pump(lines(), spool))
+    await taken.wait()
+    for _ in range(10):
+        await asyncio.sleep(0)  # the batch stands in the queue
+    task.cancel()
+    await asyncio.wait({task}, timeout=0.1)
+    free.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await holding
+    assert spool.heads()["web-1"].lines == 1
 
 
 async def test_a_flood_is_taken_whole_in_bounded_memory(tmp_path: Path) -> None:

@@ -6,7 +6,13 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+THREADS = 64
+"""For what waits outside the loop. A name server that is down holds each look-up for half a minute, and the log, the
+evidence and the timeline are read by the same threads: on a small machine there would be six.
+"""
 
 
 class Ended(BaseException):
@@ -44,6 +50,7 @@ def run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
                 task.cancel()
             came.append(signum)
 
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="warroom"))
         for signum in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(signum, end, signum)
         return await work(*args, **options)

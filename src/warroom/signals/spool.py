@@ -363,7 +363,12 @@ async def pump(lines: AsyncIterator[LogLine], spool: LogSpool) -> None:
             batch, gathered, chars = gathered, [], 0
             room.set()
             if batch:
-                await asyncio.to_thread(spool.append, batch)
+                # Who is cancelled while all threads are busy would take its turn back, and the lines with it.
+                writing = asyncio.ensure_future(asyncio.to_thread(spool.append, batch))
+                try:
+                    await asyncio.shield(writing)
+                finally:
+                    await asyncio.wait({writing})
         await reader
     finally:
         reader.cancel()
