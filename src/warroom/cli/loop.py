@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
-THREADS = 64
-"""For what waits outside the loop. A name server that is down holds each look-up for half a minute, and the log, the
-evidence and the timeline are read by the same threads: on a small machine there would be six.
-"""
+THREADS = 32
+"""For what waits outside the loop: dumps are hashed, logs are searched, and on a small machine there would be six."""
 
 
 class Ended(BaseException):
@@ -20,6 +21,33 @@ class Ended(BaseException):
 
     def __init__(self, signum: int) -> None:
         self.status = 128 + signum
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """Looks each name up on a thread of its own.
+
+    A name server that is down holds a look-up for half a minute, and nothing ends that. It must hold up neither what
+    else waits outside the loop, which is the log and the evidence, nor the end of the program.
+    """
+
+    async def getaddrinfo(self, host: Any, port: Any, **how: int) -> Any:
+        found = self.create_future()
+
+        def give(finish: Callable[[Any], None], what: Any) -> None:
+            if not found.done():
+                finish(what)
+
+        def look() -> None:
+            with suppress(RuntimeError):  # nobody is there to hear it any more
+                try:
+                    addresses = socket.getaddrinfo(host, port, **how)
+                except Exception as error:  # noqa: BLE001 - whoever asked is told, whatever it is
+                    self.call_soon_threadsafe(give, found.set_exception, error)
+                else:
+                    self.call_soon_threadsafe(give, found.set_result, addresses)
+
+        threading.Thread(target=look, name="look-up", daemon=True).start()
+        return await found
 
 
 def settle() -> None:
@@ -56,7 +84,8 @@ def run(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return await work(*args, **options)
 
     try:
-        done = asyncio.run(run())
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            done = runner.run(run())
         if came:  # the console takes a cancelling for its end, and ends well
             raise Ended(came[0])
         return done
