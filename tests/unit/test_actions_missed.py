@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import errno
 import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import httpx
 import pytest
 
-from warroom.actions.doors import HttpClient
+from warroom.actions.commands import CommandLog
+from warroom.actions.connecting import checked_addresses
+from warroom.actions.doors import HttpClient, Reading
 from warroom.actions.missed import missed
-from warroom.errors import CannotLook, TimedOut, Unreachable
+from warroom.actions.stores import Stores
+from warroom.engine.core import SystemClock
+from warroom.errors import CannotLook, DoorRefused, TimedOut, Unreachable
+from warroom.redact import Redactor
 
 
 def untrusted(code: int, message: str) -> ssl.SSLCertVerificationError:
@@ -82,3 +89,40 @@ async def test_a_refused_connection_says_so() -> None:
         await http.request("GET", "http://127.0.0.1:1/", timeout=5)
     await http.close()
     assert (type(caught.value), caught.value.cause) == (Unreachable, "connection refused")
+
+
+@pytest.mark.parametrize("asks", ["http", "tcp", "postgres", "redis"])
+async def test_a_name_server_that_is_away_says_nothing_of_the_service(
+    asks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(self: object, host: str, port: int, **_: object) -> object:
+        assert host == "app.example"
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", silent)
+    http, stores = HttpClient(), Stores()
+    addresses = {"env:DB": "postgresql://u:p@app.example/d", "env:CACHE": "redis://app.example"}
+    door = Reading(http, CommandLog(), SystemClock(), Redactor(), stores=stores, secret=lambda name: addresses[name])
+    asked: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+        "http": lambda: door.http("GET", "http://app.example/", timeout=1),
+        "tcp": lambda: door.dial("tcp:app.example:80", timeout=1),
+        "postgres": lambda: door.sql("env:DB", "SELECT 1", timeout=1),
+        "redis": lambda: door.redis("env:CACHE", "PING", timeout=1),
+    }
+    with pytest.raises(CannotLook) as caught:
+        await asked[asks]()
+    assert caught.value.cause == "app.example can't be resolved: no name server answered in 0.6 s"
+    assert caught.value.hint == "check the name, and this machine's own network"
+    await http.close()
+    await stores.close()
+
+
+async def test_an_address_in_digits_waits_for_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(self: object, *_: object, **__: object) -> object:
+        raise AssertionError("nobody is to be asked")
+
+    monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", never)
+    assert await checked_addresses("127.0.0.1", 80, 0.0) == ["127.0.0.1"]
+    assert await checked_addresses("::1", 80, 0.0) == ["::1"]
+    with pytest.raises(DoorRefused):
+        await checked_addresses("169.254.169.254", 80, 0.0)

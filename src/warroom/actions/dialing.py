@@ -45,17 +45,17 @@ async def dial(to: str | Sequence[str], timeout: float) -> Connection:
             if kind == "unix":
                 return await _connected(socket.AF_UNIX, where)
             host, _, port = where.rpartition(":")
-            return await _tcp(host, int(port))
+            return await _tcp(host, int(port), timeout)
     except TimeoutError:
         raise TimedOut(f"{where} did not answer in {timeout:g} s", "no connection was made") from None
     except OSError as error:
         raise Unreachable(f"{where} could not be reached", _why(error)) from None
 
 
-async def _tcp(host: str, port: int) -> Connection:
+async def _tcp(host: str, port: int, timeout: float) -> Connection:
     """The first of its addresses that takes the connection; the last one's error where none does."""
     last: OSError = OSError(f"{host} has no address")
-    for address in await checked_addresses(host, port):
+    for address in await checked_addresses(host, port, timeout):
         try:
             return await _connected(socket.AF_INET6 if ":" in address else socket.AF_INET, (address, port))
         except OSError as error:

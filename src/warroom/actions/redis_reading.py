@@ -122,7 +122,7 @@ async def _client(address: RedisAddress, timeout: float) -> Redis:
     if address.path:
         where = {"unix_socket_path": address.path}
     else:
-        addresses = await checked_addresses(address.host, address.port)
+        addresses = await checked_addresses(address.host, address.port, timeout)
         where = {"host": address.host if address.tls else addresses[0], "port": address.port}
     client = Redis(
         **where,

@@ -46,7 +46,7 @@ async def connected(address: PostgresAddress, timeout: float, relay: Relay | Non
     import psycopg.conninfo
 
     try:
-        where = await _checked(address) if relay is None else await relay.place()
+        where = await _checked(address, timeout) if relay is None else await relay.place()
         wanted = {**address.conninfo, **where, "application_name": APPLICATION}
         if relay is not None:
             wanted.pop("hostaddr", None)
@@ -74,7 +74,7 @@ def carried(address: PostgresAddress, words: str) -> WarroomError:
     return CannotLook(title, cause, hint or "see whether what carries the connection works by itself")
 
 
-async def _checked(address: PostgresAddress) -> dict[str, str]:
+async def _checked(address: PostgresAddress, timeout: float) -> dict[str, str]:
     """``host``, ``hostaddr`` and ``port`` as libpq's lists: every host with each of its addresses."""
     conninfo = address.conninfo
     hosts = (conninfo.get("host") or conninfo.get("hostaddr") or "localhost").split(",")
@@ -88,11 +88,12 @@ async def _checked(address: PostgresAddress) -> dict[str, str]:
             "write what is special in the password percent-encoded, such as %40 for @",
         )
     places: list[tuple[str, str, str]] = []
+    each = timeout / len(hosts)
     for host, port, numeric in zip(hosts, ports, given, strict=True):
         if host.startswith(("/", "@")):
             places.append((host, "", port))
         else:
-            places += [(host, found, port) for found in await checked_addresses(numeric, int(port))]
+            places += [(host, found, port) for found in await checked_addresses(numeric, int(port), each)]
     return {name: ",".join(place[at] for place in places) for at, name in enumerate(("host", "hostaddr", "port"))}
 
 
