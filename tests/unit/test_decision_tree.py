@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from warroom.decision import TreeReader, reached_times, shape
+from warroom.decision import Stopped, TreeReader, reached_times, shape
 from warroom.decision.answers import known
 from warroom.model.decision import TreeAnswer, TreeReading
 from warroom.model.runbook import Runbook, SignalSource
@@ -417,3 +418,50 @@ def test_from_requests_to_advice_with_productions_windows() -> None:
     assert "9 % of 2,400 requests, above 5 % for 5:" in fired.reason
     assert play(50, 0.0).advice == "rollback-now"
     assert play(120, 0.0).advice == "monitor"
+
+
+def test_writes_that_were_stopped_are_no_all_clear_until_fresh_numbers_say_so() -> None:
+    """What was measured before says nothing of now, who can't write can't fail, and what goes wrong isn't well yet."""
+    runbook = measured(RATIO, "http-p95")
+    clock = VirtualClock()
+    triggers, signals = TriggerBook(runbook, clock), SignalBook(runbook, clock)
+    reader = TreeReader(runbook, clock)
+
+    def each_second(seconds: int, ratio: float | None, count: int, stopped_at: float | None = None) -> list[TreeAnswer]:
+        said = []
+        for _ in range(seconds):
+            clock.tick(1)
+            for name, value in ((RATIO, ratio), ("http-p95", 800.0 if count else None)):
+                sample = Sample(signal=name, value=value, count=count, at=clock.now())
+                triggers.add(sample, name)
+                signals.add(sample, name)
+            found = triggers.readings()
+            writes = Stopped("Writes are stopped", triggers.older(stopped_at)) if stopped_at is not None else None
+            said.append(last(reader.read(found, {}, partial(signals.trend, since=stopped_at or 0.0), writes)))
+        return said
+
+    assert each_second(120, 0.001, 40)[-1].answer == "no"
+    stop = clock.monotonic()
+    quiet = each_second(90, None, 0, stop)
+    assert {step.answer for step in quiet} == {None}
+    before = "Writes are stopped: no trigger fires, but fresh numbers are waited for of High Error Rate and "
+    assert quiet[0].evidence == before + "Performance Degradation"
+    few = each_second(10, 0.0, 1, stop)
+    assert {step.answer for step in few} == {None}
+    assert few[-1].evidence.endswith("are unknown")
+    fresh = each_second(60, 0.0, 40, stop)[-1]
+    assert fresh.answer == "no"
+    assert fresh.evidence.startswith("no trigger fires; Writes are stopped, so what writing would meet is not seen")
+    burns = each_second(60, 0.9, 40, stop)
+    assert {step.answer for step in burns[-30:]} == {None}
+    assert burns[-1].evidence.startswith("Writes are stopped: no trigger fires, but High Error Rate: ")
+    assert each_second(300, 0.9, 40, stop)[-1].answer == "critical"
+
+
+def test_what_was_measured_before_writes_were_stopped_makes_no_trend() -> None:
+    bench = Bench()
+    bench.trend = saying(None)
+    stopped = Stopped("Writes are stopped")
+    reading = bench.reader.read(readings(bench.runbook, redis_failing="firing"), {}, bench.trend, stopped)
+    assert last(reading).node == "getting-worse"
+    assert last(reading).evidence == "Writes are stopped, and only what came since counts: words"

@@ -9,6 +9,8 @@ from tests.engines import World, a_running
 from tests.unit.test_engine_put_back import DEPLOY, HALT, STOP, careful, ended, ways
 from tests.world import until
 from warroom.model import intent as it
+from warroom.model.decision import TreeAnswer
+from warroom.model.event import RunEnded, TreeChanged
 from warroom.model.halted import halted
 
 RELEASE = {"release": "${target.version}"}
@@ -63,3 +65,24 @@ async def test_what_an_undo_stopped_again_has_a_way_on_and_starts_with_the_next_
         assert "stop-writes" not in [way.kind for way in (await ways(world)).ways], "it is stopped"
         assert await does(world, it.ProposePlan(procedure="swap")) == ["deploy", "start"]
         assert halted(world.core.runbook, world.state) is None
+
+
+async def test_the_tree_gives_no_all_clear_by_what_was_measured_before_the_stop(tmp_path: Path) -> None:
+    async with a_running(tmp_path, **BOOK) as world:
+        await until(lambda: world.core.running is not None)
+        await world.ok(it.OpenIncident(title="rows are missing"))
+        await until(lambda: world.state.tree is not None and world.state.tree.path[0].answer == "no")
+        await does(world, it.ProposePlan(procedure="stop-writes"))
+        halt = halted(world.core.runbook, world.state)
+        assert halt is not None
+
+        def after_the_stop() -> list[TreeAnswer]:
+            events = [event.body for event in world.core.journal.events()]
+            stopped = next(n for n, body in enumerate(events) if isinstance(body, RunEnded))
+            return [body.reading.path[0] for body in events[stopped:] if isinstance(body, TreeChanged)]
+
+        await until(lambda: len(after_the_stop()) == 2)
+        waits, fresh = after_the_stop()
+        assert waits.answer is None
+        assert waits.evidence.startswith(f"{halt.words}: no trigger fires, but ")
+        assert fresh.answer == "no", "by enough of what came since"

@@ -209,6 +209,16 @@ def test_worse_is_down_for_a_state_and_unknown_where_nothing_is_known() -> None:
     assert bench.book.trend("nowhere", 300)[0] is None
 
 
+def test_a_trend_may_go_by_what_came_since_a_moment_alone() -> None:
+    bench = Bench()
+    for second in range(300):
+        bench.give("errors", second / 3000)
+    then = bench.clock.monotonic()
+    assert bench.book.trend("errors", 300)[0] == "yes"
+    bench.give("errors", 0.1)
+    assert bench.book.trend("errors", 300, since=then) == (None, "too little of 5xx yet: 1 points over 0:00 of 5 m")
+
+
 def test_what_a_release_has_to_do_with_the_errors() -> None:
     marks = [(at(0), "beta.2"), (at(100), "beta.3")]
     assert since_release(marks, at(140)) == "errors began 40 s after beta.3"

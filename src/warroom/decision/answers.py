@@ -24,6 +24,17 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """Writes stand stopped: what was measured before says nothing of now, and who can't write can't fail.
+
+    ``older``: the triggers that are quiet by numbers from before.
+    """
+
+    words: str
+    older: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What the triggers say, sorted. One that is clearing has fired and is not over: it still counts as firing."""
 
@@ -32,6 +43,9 @@ class Known:
     unknown: tuple[TriggerReading, ...]
     unmeasured: tuple[str, ...]
     total: int
+    older: tuple[TriggerReading, ...] = ()
+    stopped: str = ""
+    """That writes are, in words; empty where they go on. ``older`` are quiet by numbers from before that."""
 
     @property
     def unmeasured_words(self) -> str:
@@ -46,12 +60,13 @@ def measured(runbook: Runbook, trigger_id: str) -> bool:
     return any(signal is not None and signal.source is not None for signal in signals)
 
 
-def known(runbook: Runbook, triggers: Mapping[str, TriggerReading]) -> Known:
+def known(runbook: Runbook, triggers: Mapping[str, TriggerReading], stopped: Stopped | None = None) -> Known:
     """Triggers of the runbook that have no reading yet are unknown too."""
     firing: list[TriggerReading] = []
     pending: list[TriggerReading] = []
     unknown: list[TriggerReading] = []
     unmeasured: list[str] = []
+    older: list[TriggerReading] = []
     for trigger_id, trigger in runbook.triggers.items():
         reading = triggers.get(trigger_id) or TriggerReading(
             id=trigger_id, title=trigger.title, severity=trigger.severity, status="unknown", words="no data yet"
@@ -67,9 +82,19 @@ def known(runbook: Runbook, triggers: Mapping[str, TriggerReading]) -> Known:
                 unknown.append(reading)
             else:
                 unmeasured.append(trigger.title)
+        elif stopped is not None and trigger_id in stopped.older:
+            older.append(reading)
     firing.sort(key=lambda r: (r.severity != "critical", r.status != "firing"))
     total = sum(trigger.of_health for trigger in runbook.triggers.values())
-    return Known(tuple(firing), tuple(pending), tuple(unknown), tuple(unmeasured), total)
+    return Known(
+        firing=tuple(firing),
+        pending=tuple(pending),
+        unknown=tuple(unknown),
+        unmeasured=tuple(unmeasured),
+        total=total,
+        older=tuple(older),
+        stopped=stopped.words if stopped is not None else "",
+    )
 
 
 def answer(question: Question, facts: Known, trend: Trend, waited: float, wait: float) -> Said:
@@ -81,6 +106,8 @@ def answer(question: Question, facts: Known, trend: Trend, waited: float, wait: 
             return _severity(facts)
         case FromTrend(signal=signal, over=over):
             found, words = trend(signal, over)
+            if found is None and facts.stopped:
+                words = f"{facts.stopped}, and only what came since counts: {words}"
             return Said(found, "signals" if found is not None else "open", words)
         case FromTimer():
             if waited >= wait:
@@ -95,13 +122,26 @@ def _firing(facts: Known) -> Said:
         worst = facts.firing[0]
         more = f", and {len(facts.firing) - 1} more" if len(facts.firing) > 1 else ""
         return Said("yes", "signals", f"{_named(worst)}{more}")
+    if facts.stopped and (waits := _waits(facts)):
+        return Said(None, "open", f"{facts.stopped}: no trigger fires, but {waits}")
     if facts.unknown:
         words = f"no trigger fires, but {_unknown(facts.unknown)}"
         return Said(None, "open", words)
     if len(facts.unmeasured) == facts.total:
         return Said(None, "open", "nobody measures any trigger of this runbook")
-    parts = ["no trigger fires", *(f"{_named(r)}" for r in facts.pending[:2]), facts.unmeasured_words]
+    unseen = f"{facts.stopped}, so what writing would meet is not seen" if facts.stopped else ""
+    parts = ["no trigger fires", unseen, *(f"{_named(r)}" for r in facts.pending[:2]), facts.unmeasured_words]
     return Said("no", "signals", "; ".join(part for part in parts if part))
+
+
+def _waits(facts: Known) -> str:
+    """While writes are stopped, nothing is called well by what was measured before, nor while something goes wrong."""
+    waits = [_named(reading) for reading in facts.pending[:1]]
+    if facts.older:
+        waits.append(f"fresh numbers are waited for of {listed([r.title for r in facts.older])}")
+    if facts.unknown:
+        waits.append(_unknown(facts.unknown))
+    return "; ".join(waits)
 
 
 def _severity(facts: Known) -> Said:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from warroom.api import Clock
-from warroom.decision.answers import Known, Said, Trend, answer, known
+from warroom.decision.answers import Known, Said, Stopped, Trend, answer, known
 from warroom.model.base import clock_text
 from warroom.model.decision import TreeAnswer, TreeReading
 from warroom.model.runbook import FromFiring, FromSeverity, FromTimer, Leaf, Question, Runbook
@@ -52,10 +52,14 @@ class TreeReader:
         return {node: wall - timedelta(seconds=now - r.at) for node, r in self._reached.items()}
 
     def read(
-        self, triggers: Mapping[str, TriggerReading], overrides: Mapping[str, Override], trend: Trend
+        self,
+        triggers: Mapping[str, TriggerReading],
+        overrides: Mapping[str, Override],
+        trend: Trend,
+        stopped: Stopped | None = None,
     ) -> TreeReading:
-        """Where the tree stands now."""
-        facts = known(self._runbook, triggers)
+        """Where the tree stands now. ``stopped`` where writes are: ``trend`` then goes by what came since."""
+        facts = known(self._runbook, triggers, stopped)
         path, end = self._walk(facts, overrides, trend, {})
         self._remember(path)
         leaf = self._runbook.tree.leaves.get(end) if end is not None else None
@@ -199,7 +203,7 @@ class TreeReader:
         if facts.firing and any(isinstance(self._source(step.node), FromFiring | FromSeverity) for step in by_signals):
             names = " and ".join(reading.title for reading in facts.firing[:2])
             more = f" and {len(facts.firing) - 2} more" if len(facts.firing) > 2 else ""
-            yield f"If {names}{more} cleared", (replace(facts, firing=(), unknown=()), {})
+            yield f"If {names}{more} cleared", (replace(facts, firing=(), unknown=(), older=()), {})
         if not facts.firing and not facts.pending:
             yield "If a trigger fired", (replace(facts, firing=self._any_trigger()), {})
 

@@ -8,19 +8,23 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from warroom.actions.ingress import clean_fact
 from warroom.actions.platform import ActivePlatform
+from warroom.decision.answers import Stopped
 from warroom.decision.tree import TreeReader, reached_times, shape
 from warroom.engine.core import Core, log
 from warroom.engine.opening import open_incident
 from warroom.errors import JournalFull, JournalReadOnly, WarroomError
 from warroom.model.decision import TreeReading
 from warroom.model.event import Body, ReleaseChanged, TreeChanged, TriggerChanged
+from warroom.model.halted import halted
 from warroom.model.live import PlatformReading, RunningRelease
 from warroom.model.release import Release
 from warroom.model.runbook import Runbook
 from warroom.model.signal import LogLine, Sample, TriggerReading
+from warroom.model.state import Override
 from warroom.plugins import isolated, supervise
 from warroom.redact import LogCleaner
 from warroom.signals.book import SignalBook
@@ -56,6 +60,8 @@ class Sensing:
         self._seen_at: float | None = None
         self._says: dict[str, bool] = {}
         """Of each platform that has said what runs, whether it says so now."""
+        self._stopped_at: float | None = None
+        """When writes were first seen to be stopped (monotonic); None while they go on."""
         self._unopened = ""
         self._open_at = float("-inf")
         self._opening: asyncio.Task[None] | None = None
@@ -251,7 +257,7 @@ class Sensing:
         else:
             core.well("samples")
         open_now = self._open()
-        tree = self.tree.read(self.readings, core.state.overrides if open_now else {}, self.signals.trend)
+        tree = self._read_tree(core.state.overrides if open_now else {})
         core.hub.set("tree", tree)
         if open_now:
             self._unopened = ""
@@ -285,7 +291,17 @@ class Sensing:
 
     def unanswered(self) -> TreeReading:
         """What the tree says now by what is measured alone: where an incident begins."""
-        return self.tree.read(self.readings, {}, self.signals.trend)
+        return self._read_tree({})
+
+    def _read_tree(self, overrides: Mapping[str, Override]) -> TreeReading:
+        halt = halted(self._core.runbook, self._core.state)
+        if halt is None:
+            self._stopped_at = None
+            return self.tree.read(self.readings, overrides, self.signals.trend)
+        if self._stopped_at is None:
+            self._stopped_at = self._core.clock.monotonic()
+        stopped = Stopped(halt.words, self.triggers.older(self._stopped_at))
+        return self.tree.read(self.readings, overrides, partial(self.signals.trend, since=self._stopped_at), stopped)
 
     def _news(self, firing: list[TriggerReading], before: dict[str, TriggerReading]) -> bool:
         """A trigger that only goes on firing after its incident was closed opens no second one."""

@@ -97,10 +97,11 @@ class SignalBook:
         entry = self._entries.get(signal_id)
         return [point for point in entry.series.points if point.at >= at] if entry is not None else []
 
-    def trend(self, signal_id: str, over: float) -> tuple[str | None, str]:
+    def trend(self, signal_id: str, over: float, since: float = float("-inf")) -> tuple[str | None, str]:
         """Getting worse over the last ``over`` seconds? ``yes``, ``no``, or None where it cannot be told, and words.
 
-        Worse is up, but down for a state and for a signal whose triggers only have a lower limit.
+        What came before ``since`` (monotonic) does not count. Worse is up, but down for a state and for a signal whose
+        triggers only have a lower limit.
         """
         entry = self._entries.get(signal_id)
         if entry is None or entry.declared.source is None:
@@ -110,7 +111,7 @@ class SignalBook:
         freshness = _freshness(entry, now)
         if freshness != "fresh":
             return None, f"{title} is {freshness}"
-        known = [(p.at, p.value) for p in entry.series.points if p.at > now - over]
+        known = [(p.at, p.value) for p in entry.series.points if p.at > max(now - over, since)]
         points = [(at, value) for at, value in known if value is not None]
         seen = trend(points, over)
         if not seen.enough:

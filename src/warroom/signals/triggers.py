@@ -98,6 +98,18 @@ class TriggerBook:
         self.baselines.paused = any(own.unusual for tracked in self._tracked.values() for own in tracked.trackers)
         return found
 
+    def older(self, at: float) -> frozenset[str]:
+        """Those that don't fire as they stood at the last look, by numbers that are partly from until ``at``
+        (monotonic)."""
+
+        def rests_on_older(own: Tracker) -> bool:
+            known = own.status in ("ok", "pending")
+            return known and own.window.since is not None and own.window.since <= at
+
+        return frozenset(
+            trigger_id for trigger_id, tracked in self._tracked.items() if any(map(rests_on_older, tracked.trackers))
+        )
+
     def _reading(self, trigger_id: str, tracked: _Tracked) -> TriggerReading:
         now = self._clock.monotonic()
         flaps = max((own.flaps(now) for own in tracked.trackers), default=0)

@@ -55,12 +55,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What a window says. ``value`` None: nothing was observed in it. ``count`` None: counts have no meaning here."""
+    """What a window says. ``value`` None: nothing was observed in it. ``count`` None: counts have no meaning here.
+
+    ``since`` is when its first point came (monotonic).
+    """
 
     value: float | None
     seen: int
     count: int | None
     newest: float | None = None
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,8 @@ class Series:
         seen = sum([p.seen for p in points])
         count = seen if any(p.counted for p in points) else None
         newest = next((p.value for p in reversed(points) if p.value is not None), None)
-        window = Window(value=_value(self.unit, points), seen=seen, count=count, newest=newest)
+        since = points[0].at if points else None
+        window = Window(value=_value(self.unit, points), seen=seen, count=count, newest=newest, since=since)
         if points:
             self._said[over] = _Said(now, points[0].at, window)
         return window
