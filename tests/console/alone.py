@@ -16,6 +16,7 @@ from tests.console.facts import readings
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
 from warroom.cli.loop import Ended, run
+from warroom.console import leaving
 from warroom.console.app import WarroomConsole
 from warroom.console.appearance import appearance, environment
 from warroom.model.signal import LogHead
@@ -89,6 +90,8 @@ if __name__ == "__main__":
     words = sys.argv[1:]
     kind = words[words.index("--kind") + 1] if "--kind" in words else "drill"
     try:
-        sys.exit(run(main, words[0], kind, "--slow" in words))
+        status = run(main, words[0], kind, "--slow" in words)
     except Ended as ended:
-        sys.exit(ended.status)
+        status = ended.status
+    leaving.end(status)
+    sys.exit(status)

@@ -261,6 +261,24 @@ def test_a_terminal_that_takes_nothing_holds_up_nothing_but_what_is_drawn(tmp_pa
         assert words(terminal.data).endswith("default default")
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_takes_nothing_any_more_keeps_nothing_from_ending(
+    signum: signal.Signals, tmp_path: Path
+) -> None:
+    """A line that is dead, a window that is held: it never reads again. What is said at the end can't be told."""
+    going = tmp_path / "going"
+    with Terminal([sys.executable, "-c", HELD_UP, "firing", str(going)]) as terminal:
+        terminal.until("Decide.*Plan")
+        going.touch()
+        end = time.monotonic() + 90
+        while going.exists():
+            assert time.monotonic() < end, "it stands still"
+            time.sleep(0.05)
+        terminal.process.send_signal(signum)
+        assert terminal.process.wait(timeout=90) == 128 + signum
+        assert terminal.attributes() == terminal.before
+
+
 def until_stopped(terminal: Terminal) -> None:
     """By its own doing, with all it still had to write; the terminal's other end must be read meanwhile."""
     end = time.monotonic() + 60

@@ -9,11 +9,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from warroom.cli.loop import Ended
+from warroom.console.leaving import end
 from warroom.errors import WarroomError
 
 
 def main() -> NoReturn:
-    """The entry point. Every error is told in plain words, exit 1; a closed pipe or a signal ends quietly.
+    """The entry point. A terminal that takes nothing any more keeps nothing from ending."""
+    try:
+        _main()
+    except SystemExit as leaving:
+        end(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+        raise
+
+
+def _main() -> NoReturn:
+    """Every error is told in plain words, exit 1; a closed pipe or a signal ends quietly.
 
     One that nobody thought of is told in a sentence too; its traceback is in warroom's own log.
     """

@@ -12,7 +12,6 @@ takes every write, and the app draws nothing while the terminal is ``behind``.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import codecs
 import os
 import signal
@@ -22,6 +21,7 @@ from typing import IO, Any, ClassVar
 
 from textual.drivers import linux_driver
 
+from warroom.console import leaving
 from warroom.console.ascii import plain
 from warroom.console.text import clean, cut
 
@@ -178,7 +178,9 @@ class Outliving(linux_driver.LinuxDriver):
         super().stop_application_mode()
 
     def close(self) -> None:
-        """What is still to be written is waited for; at the end not longer than the engine can wait to be ended."""
+        """What is still to be written is waited for; at the end not longer than the engine can wait to be ended; once
+        it has, as long as the terminal takes any of it.
+        """
         writer = self._writer_thread
         if self._for_a_while or writer is None:
             super().close()
@@ -187,7 +189,7 @@ class Outliving(linux_driver.LinuxDriver):
         writer._queue.put(None)
         writer.join(LEAVING_S)
         if writer.is_alive():
-            atexit.register(writer.join)
+            leaving.let_be(writer, writer._queue.qsize)
 
     def _signals_back(self) -> None:
         """Nobody draws any more, but the engine may take a while to end: who is stopped then and goes on (Ctrl+Z, fg)
