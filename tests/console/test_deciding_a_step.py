@@ -7,8 +7,10 @@ from tests.console.driving import Driver
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
 from tests.console.test_before_a_run import box
+from warroom.console.screens.base import Reason
 from warroom.model import event as ev
 from warroom.model.call import SqlCall
+from warroom.model.intent import ResolveStep
 from warroom.model.plan import Look
 from warroom.testing.builders import a_plan, a_preview, a_step
 
@@ -90,3 +92,17 @@ async def test_going_on_names_only_what_is_still_to_be_done(start: Start) -> Non
         assert "disruptive" in shown
         assert "2 Start it again" in shown
         assert not [words for words in ("you lose", "1 Swap them", "DESTRUCTIVE") if words in shown]
+
+
+async def test_enter_in_the_reason_goes_on_to_the_buttons_and_decides_nothing(start: Start) -> None:
+    async with start(cut_off(), (80, 24)) as console:
+        await console.press("r", "left")
+        await console.focus("#reason")
+        await console.type("as it was seen\n")
+        assert console.screen.query_one("#reason", Reason).text == "as it was seen"
+        assert console.screen.focused is console.screen.query_one("#skip"), "the one that one came from"
+        assert console.story.intents == []
+        await console.press("enter")
+        last = console.last()
+        assert isinstance(last, ResolveStep)
+        assert (last.choice, last.reason) == ("skip", "as it was seen")

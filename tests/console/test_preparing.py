@@ -176,8 +176,7 @@ async def test_overriding_what_was_measured_takes_a_reason(start: Start) -> None
         assert story.intents == []
         await console.press("enter")  # WARNING, the first word
         assert "say why" in console.flat()
-        await console.type("one feature only")
-        await console.focus("#say-0")
+        await console.type("one feature only\n")  # leads back to the word that it is for
         await console.press("enter")
         assert console.last() == AnswerQuestion(node="severity", answer="warning", reason="one feature only")
 

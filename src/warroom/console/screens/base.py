@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Click, Key, Paste, Resize
+from textual.events import Click, DescendantFocus, Key, Paste, Resize
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -55,6 +55,8 @@ class Dialog(ModalScreen[None]):
         """Whether it has been drawn: what is struck from then on is meant for it."""
         self._sending = False
         self._sent = False
+        self._button: Button | None = None
+        """That had the focus last."""
         self._reads: dict[str, Coroutine[Any, Any, None]] = {}
         self._headed = Content("")
         # What begins by itself can be stopped from wherever one is; in a field the key is a letter like any other.
@@ -208,6 +210,19 @@ class Dialog(ModalScreen[None]):
 
     def pressed(self, name: str) -> None:
         """A button other than Cancel."""
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        if isinstance(event.widget, Button):
+            self._button = event.widget
+
+    def on_reason_entered(self, event: Reason.Entered) -> None:
+        self.entered()
+
+    def entered(self) -> None:
+        """Enter in a reason: on to the buttons, to the one that one came from. It presses none of them."""
+        before = self._button
+        button = before if before is not None and before.is_attached else self.query(Button).first()
+        button.focus()
 
     def copy(self, text: str, what: str) -> None:
         """To the clipboard, by the app's copier where it was given one; it is said how far that went."""

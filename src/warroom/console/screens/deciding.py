@@ -79,7 +79,7 @@ class AnswerScreen(Dialog):
             prompts = [line(a.ask, "  ", ((a.answer or "?").upper(), "bold")) for a in self.path]
             yield Choice(*prompts)
         yield Static("", id="question", markup=False)
-        yield Reason("why (needed when you say other than what was measured)", draft="answer")
+        yield Reason("why (needed when you say other than what was measured)", draft="answer", goes_on=True)
 
     def buttons(self) -> ComposeResult:
         yield from self._words()
@@ -158,7 +158,7 @@ class DecideScreen(Dialog):
                 )
             )
         yield rows(*lines)
-        yield Reason("why (needed when you go against the advice)", draft="decide")
+        yield Reason("why (needed when you go against the advice)", draft="decide", goes_on=True)
 
     def buttons(self) -> ComposeResult:
         for choice in _CHOICES:

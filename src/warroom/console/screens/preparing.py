@@ -23,7 +23,8 @@ class WaiveScreen(Dialog):
 
     def inside(self) -> ComposeResult:
         yield rows(*wrapped(self.item.sentence, 70, "bold", f"{self.item.number} "))
-        yield Reason("why it is left out; it stays on the checklist with this reason", draft=f"waive {self.item.id}")
+        why = "why it is left out; it stays on the checklist with this reason"
+        yield Reason(why, draft=f"waive {self.item.id}", goes_on=True)
 
     def buttons(self) -> ComposeResult:
         if self.item.if_needed:

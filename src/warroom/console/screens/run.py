@@ -205,7 +205,7 @@ class RunScreen(Dialog):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.pressed("run")
 
-    def on_reason_entered(self, event: Reason.Entered) -> None:
+    def entered(self) -> None:
         """On to the name where that is still to be typed; else nothing is left to ask."""
         name = self.query_one(TypedName)
         if self.query_one(Reason).said and self.name_wanted and not name.value:

@@ -76,7 +76,7 @@ class ResolveScreen(Dialog):
     """A step that is UNKNOWN or failed: what check saw, and what happens to it now."""
 
     heading = "decide about a step"
-    hint = "tab and arrows choose · page keys scroll · enter decides · esc goes back"
+    hint = "tab, arrows choose · page keys scroll · enter goes on, then decides · esc"
     below_rows = 2
     step = ""
 
@@ -105,7 +105,7 @@ class ResolveScreen(Dialog):
         yield rows(*lines)
 
     def below(self) -> ComposeResult:
-        yield Reason("why (goes into the journal)", draft=f"resolve {self.step}")
+        yield Reason("why (goes into the journal)", draft=f"resolve {self.step}", goes_on=True)
 
     def buttons(self) -> ComposeResult:
         yield button("Done", "done")
