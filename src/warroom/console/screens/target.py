@@ -190,7 +190,7 @@ def _room(page: ReleasesPage, cells: int) -> int:
 
 
 def about(page: ReleasesPage, index: int, now: datetime, cells: int) -> list[Content]:
-    """One release: what names it, when it came, who brought it, how long it ran, and how."""
+    """One release: what names it, when it came and the next one did, who brought it, and how it ran."""
     release = page.releases[index]
     lines = [
         line((release.name, "bold"), (f"  {(release.commit or '')[:12]}  {(release.digest or '')[:19]}", "$text-muted"))
@@ -198,10 +198,7 @@ def about(page: ReleasesPage, index: int, now: datetime, cells: int) -> list[Con
     facts = []
     if release.deployed_at is not None:
         facts.append(f"deployed {release.deployed_at:%Y-%m-%d %H:%M} UTC, {_ago(release.deployed_at, now)}")
-        until = _until(page, index, now)
-        if until is not None:
-            ran = passed_text((until - release.deployed_at).total_seconds())
-            facts.append(f"ran for {ran}" if until < now else f"has run for {ran}")
+        facts += _then(page, index, now, release.deployed_at)
     else:
         facts.append("when it was deployed is not known")
     if release.deployed_by:
@@ -211,11 +208,17 @@ def about(page: ReleasesPage, index: int, now: datetime, cells: int) -> list[Con
     return lines + (wrapped(release.note, cells, "$text-muted") if release.note else [])
 
 
-def _until(page: ReleasesPage, index: int, now: datetime) -> datetime | None:
-    """When the next one took its place: the history is newest first. None where that is not known."""
+def _then(page: ReleasesPage, index: int, now: datetime, came: datetime) -> list[str]:
+    """How long it has run, of the newest where it runs; of others only when the next one came (the history is newest
+    first): between the two ran also what the history doesn't tell, or knows no time of.
+    """
     if index == 0:
-        return now
-    return page.releases[index - 1].deployed_at
+        runs = page.running is not None and page.running.matches(page.releases[0])
+        return [f"has run for {passed_text((now - came).total_seconds())}"] if runs else []
+    following = page.releases[index - 1].deployed_at
+    if following is None or following < came:
+        return []
+    return [f"the next in this list came {passed_text((following - came).total_seconds())} later"]
 
 
 def _ago(then: datetime | None, now: datetime) -> str:
