@@ -108,6 +108,25 @@ async def test_what_belongs_together_goes_back_as_one_with_its_writers_stopped_f
         assert firing.severity == "critical"
 
 
+async def test_one_that_somebody_paused_keeps_nobody_from_going_back(
+    namespace: Namespace, cluster: Cluster, tmp_path: Path
+) -> None:
+    """It goes on with its own undo, and the plan says so."""
+    web, worker, feed = [await outside(namespace.workload, name, replicas=1) for name in ("web", "worker", "feed")]
+    await outside(released, web, worker, feed, image=cluster.images.next)
+    await outside(feed.patch, {"spec": {"paused": True}})
+    together = "web: {}, worker: {with_release: true}, feed: {with_release: true}"
+    async with incident(tmp_path, kubernetes=platform(namespace, f"{{{together}}}")) as world:
+        await prepared(world, cluster.images.good.rpartition(":")[2])
+        told = {step.id: step.preview.notes[0] for step in world.state.plan.plan.steps}
+        assert told["undo-feed"].startswith("Deployment feed was paused")
+        assert "paused" not in told["undo"] + told["undo-worker"]
+        plan = await ran(world)
+        assert plan.status == "done", plan.detail
+        assert [one.image for one in (web, worker, feed)] == [cluster.images.good] * 3
+        assert not feed.get()["spec"].get("paused")
+
+
 def changed(one: Workload, manager: str, container: dict[str, Any]) -> None:
     body = {"spec": {"template": {"spec": {"containers": [{"name": "app", **container}]}}}}
     one.cluster.ok("PATCH", one.path, body, {"fieldManager": manager}, kind=STRATEGIC)

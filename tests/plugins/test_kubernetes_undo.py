@@ -152,10 +152,54 @@ async def test_a_paused_one_is_explained_or_resumed_with_it(namespace: Namespace
         assert refused.value.title == "Deployment web is paused"
         assert "rollout resume deployment/web" in refused.value.hint
         facts, preview = await op.planned("undo", workload="web", resume=True)
+        assert preview.notes[0].startswith("Deployment web was paused")
+        (call,) = preview.calls
+        assert isinstance(call, ApiCall)
+        assert "no longer paused" in call.brief
         await op.executed(preview.calls)
         assert "paused" not in web.get()["spec"]
+        assert (await op.look("undo", facts, workload="web", resume=True)).verdict == "done"
+        web.patch({"spec": {"paused": True}})
+        assert (await op.look("undo", facts, workload="web", resume=True)).verdict == "partly"
+        web.patch({"spec": {"paused": None}})
         await op.taken_back("undo", preview, facts, workload="web", resume=True)
         assert web.get()["spec"]["paused"] is True
+
+
+async def test_one_that_was_paused_on_its_way_back_is_let_go_on(namespace: Namespace, cluster: Cluster) -> None:
+    """It asks for that revision already, and no pod of it comes."""
+    web = namespace.workload("web", replicas=1)
+    web.set_image(cluster.images.next)
+    web.wait_rolled_out()
+    web.patch({"spec": {"paused": True}})
+    seen = web.get()["metadata"]["generation"]
+    wait_for(lambda: web.get()["status"]["observedGeneration"] >= seen, "its controller to see that")
+    images = (cluster.images.good, cluster.images.next)
+    args, there = ({"workload": "web", "version": each.rpartition(":")[2], "resume": True} for each in images)
+    async with operating(namespace) as op:
+        facts, _ = await op.planned("undo", **there)
+        assert facts["already"], "all its pods are of it: it may stay paused"
+        web.set_image(cluster.images.good)
+        facts, preview = await op.planned("undo", **args)
+        assert (facts["already"], preview.restores) == (False, "")
+        assert (await op.look("undo", facts, **args)).verdict == "not-begun"
+        await op.executed(preview.calls)
+        assert (await op.look("undo", facts, **args)).verdict == "done"
+        web.wait_rolled_out()
+        await op.taken_back("undo", preview, facts, **args)
+        assert (web.get()["spec"]["paused"], web.image) == (True, cluster.images.good)
+
+
+async def test_one_that_is_not_paused_has_kubectl_s_own_line_and_no_word_of_it(
+    namespace: Namespace, cluster: Cluster
+) -> None:
+    web = namespace.workload("web", replicas=1)
+    web.set_image(cluster.images.next)
+    web.wait_rolled_out()
+    async with operating(namespace) as op:
+        _, preview = await op.planned("undo", workload="web", resume=True)
+    assert preview.calls[0].paste().endswith("rollout undo deployment/web --to-revision=1")
+    assert not any("paused" in note for note in preview.notes)
 
 
 @pytest.mark.needs("kube-emulator")

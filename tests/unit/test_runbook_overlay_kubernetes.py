@@ -42,8 +42,8 @@ def ops(runbook: Runbook, procedure: str) -> dict[str, str | None]:
 def test_option_c_begins_each_undo_before_any_is_waited_for(tmp_path: Path) -> None:
     option_c = book(tmp_path).procedures["option-c"]
     assert {name: (step.op, step.with_) for name, step in usually(option_c).items()} == {
-        "undo": ("kubernetes.undo", {"workload": "web", **TARGET}),
-        "undo-work-er": ("kubernetes.undo", {"workload": "work-er", **TARGET}),
+        "undo": ("kubernetes.undo", {"workload": "web", **TARGET, "resume": True}),
+        "undo-work-er": ("kubernetes.undo", {"workload": "work-er", **TARGET, "resume": True}),
         "status": ("kubernetes.rollout", {"workload": "web", **TARGET, "wait": "4m"}),
         "status-work-er": ("kubernetes.rollout", {"workload": "work-er", "digest": "", "version": "", "wait": "4m"}),
     }

@@ -64,7 +64,7 @@ async def _paused(ctx: Context, args: WorkloadArgs, to: bool) -> Facts:
         notes = [rollout(one.object, zero=True).words]
         if to:
             notes.append(
-                "pods of both templates stay as they are; a paused one can't be rolled back before it is resumed"
+                "pods of both templates stay as they are; what rolls it back has to let it go on (undo, resume: true)"
             )
         return await facts_of(api, [setting], notes)
 

@@ -14,6 +14,8 @@ from warroom.model.plan import Look, Preview, Risk
 from warroom_kubernetes.changes import calls
 from warroom_kubernetes.changes.patching import Carries, Op, annotated, put, remove, replaced, template_hash, test
 from warroom_kubernetes.objects.controllers import controllers
+from warroom_kubernetes.objects.lengths import cut
+from warroom_kubernetes.objects.managers import writers
 from warroom_kubernetes.objects.revisions import Json, Revision, ended
 from warroom_kubernetes.objects.rollouts import rollout
 from warroom_kubernetes.objects.templates import images_of, plain, same
@@ -73,10 +75,13 @@ class Undo:
                 ),
             )
             already = same(target.template, one.template)
-            told = [*notes(one, at.current, target, hpas, configs), *others, *plight(one, at.pods)]
+            # One that is held where it should be, with all its pods, is nobody's hindrance.
+            resumes = _resumes(one, args) and not (already and rollout(one.object, zero=True).status == "done")
+            told = [*_let_go(one, args), *notes(one, at.current, target, hpas, configs), *others]
+            told += plight(one, at.pods)
             facts = {**one.facts(), "target": target.identity, "number": target.number, "version": target.version}
-            facts |= stands_still(one)
-            if already:
+            facts |= {**stands_still(one), "resumes": resumes}
+            if already and not resumes:
                 return {**facts, "already": True, "after": facts["template"], "notes": [_already(one, target)]}
             _not_paused(one, args)
             ops = _ops(ctx, one, target, args, bool(hpas))
@@ -88,13 +93,15 @@ class Undo:
         after = template_hash(target.template if test_run.object is None else test_run.object["spec"]["template"])
         return {
             **facts,
-            "already": after == facts["template"],
+            "already": after == facts["template"] and not resumes,
             "after": after,
             "ops": list(ops),
             "back": list(back),
-            "restores": at.current.version if at.current is not None else images_of(one.template),
-            "brief": f"the template of revision {target.number} ({images_of(target.template)}), by one guarded patch",
-            "brief_back": f"the template of before ({images_of(one.template)}), by one guarded patch",
+            "restores": "" if already else at.current.version if at.current is not None else images_of(one.template),
+            "brief": f"the template of revision {target.number} ({images_of(target.template)}), "
+            f"{'no longer paused, ' if resumes else ''}by one guarded patch",
+            "brief_back": f"the template of before ({images_of(one.template)}), "
+            f"{'paused again, ' if resumes else ''}by one guarded patch",
             "no_inverse": why,
             "notes": [*told, tested],
         }
@@ -114,7 +121,7 @@ class Undo:
         line = at.line("rollout", "undo", at.slashed, f"--to-revision={facts['number']}")
         back = listing(facts["back"])
         return Preview(
-            calls=(calls.patch(at, listing(facts["ops"]), line if not args.resume else "", str(facts["brief"])),),
+            calls=(calls.patch(at, listing(facts["ops"]), "" if facts["resumes"] else line, str(facts["brief"])),),
             inverse=(calls.patch(at, back, brief=str(facts["brief_back"])),) if back else None,
             no_inverse="" if back else str(facts["no_inverse"]),
             pinned=pinned(facts, "template", "target"),
@@ -143,14 +150,18 @@ class Undo:
         if one.at.uid != mapping(facts["at"])["uid"]:
             return Look(verdict="cannot-tell", seen=f"{one.title} is another one now: it was deleted and made again")
         now = template_hash(one.template)
+        if now == facts["after"] and facts.get("resumes") and one.spec.get("paused"):
+            as_before = facts["after"] == facts["template"]
+            return Look(verdict="not-begun" if as_before else "partly", seen=f"{one.title} is at it, and is paused")
         if now == facts["after"]:
             was = "was at it already" if facts["already"] else "is at it"
             wanted = f"revision {facts['number']} ({facts['version']})"
             how = rollout(one.object, zero=True).words
             return Look(verdict="done", seen=f"{one.title} {was}, {wanted} as the plan called it; {how}")
         if now == facts["template"]:
-            as_before = f"{one.title} asks for {images_of(one.template)}, as before this step"
-            return Look(verdict="not-begun", seen=as_before)
+            return Look(
+                verdict="not-begun", seen=f"{one.title} asks for {images_of(one.template)}, as before this step"
+            )
         return Look(verdict="partly", seen=f"{one.title} asks for a third template: somebody else has changed it")
 
 
@@ -189,6 +200,22 @@ def _already(one: Found, target: Revision) -> str:
     )
 
 
+def _resumes(one: Found, args: UndoArgs) -> bool:
+    return bool(args.resume and one.spec.get("paused"))
+
+
+def _let_go(one: Found, args: UndoArgs) -> list[str]:
+    """That somebody held it back, which the same change ends: resumed before, it would roll out what is left."""
+    if not _resumes(one, args):
+        return []
+    who = writers(one.object, ("spec", "paused"))
+    by = f" by {cut(who[0].manager)}" if who else ""
+    return [
+        f"{one.title} was paused{by}, so that no pod of it is replaced: the same patch lets it go on, at the revision "
+        "that is gone back to, and what takes it back pauses it again"
+    ]
+
+
 def _not_paused(one: Found, args: UndoArgs) -> None:
     if one.spec.get("paused") and not args.resume:
         line = one.at.line("rollout", "resume", one.at.slashed)
@@ -216,7 +243,7 @@ def _ops(ctx: Context, one: Found, target: Revision, args: UndoArgs, scaled: boo
         ) from None
     if one.kind == "Deployment":
         ops += annotated(one.object["metadata"].get("annotations"), target.annotations, ctx.hidden)
-    if args.resume and one.spec.get("paused"):
+    if _resumes(one, args):
         ops += [test("/spec/paused", True), remove("/spec/paused")]
     return ops
 
@@ -233,7 +260,7 @@ def _back(ctx: Context, one: Found, after: Json | None, args: UndoArgs) -> tuple
         return [], f"a secret would stand in it: {carried.path}"
     if one.kind == "Deployment":
         ops += annotated(after["metadata"].get("annotations"), one.notes, ctx.hidden)
-    if args.resume and one.spec.get("paused"):
+    if _resumes(one, args):
         paused: JsonValue = True
         ops += [test("/spec/paused", None), put("/spec/paused", paused)]
     return ops, ""
