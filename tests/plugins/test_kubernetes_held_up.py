@@ -63,8 +63,9 @@ async def test_a_stateful_set_s_pod_that_keeps_the_others_waiting(namespace: Nam
     wait_for(lambda: any(cluster.images.bad == pod["spec"]["containers"][0]["image"] for pod in web.pods()), "it began")
     async with operating(namespace, workloads={"web": {"kind": "StatefulSet"}}) as op:
         await op.done("undo", workload="web", to="1")
-        told = await why(op, wait=3)
-        assert "web-1" in told, told
+        told = await why(op, wait=60)
+        assert told.startswith("The rollout can't come to its end: web-1 has to be deleted (delete-pod)"), told
+        assert "web-1/app: " in told, "and what is the matter with it"
         look, preview, _ = await op.done("delete-pod", workload="web")
         assert "web-1" in preview.calls[0].paste()
         assert "web-1 was made again" in look.seen

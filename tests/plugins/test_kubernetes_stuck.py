@@ -133,6 +133,49 @@ def test_quota_and_deadline_of_the_workload_come_with_the_cause_first() -> None:
     assert "600 s" in found[1].words
 
 
+OLD = {"name": "db-1", "uid": "p1", "labels": {"controller-revision-hash": "a"}}
+LOOP = waiting("CrashLoopBackOff", restartCount=2)
+
+
+@pytest.mark.parametrize(
+    ("certain", "status", "strategy", "seen"),
+    [
+        (True, {"phase": "Running", **LOOP}, {}, 2),
+        (True, waiting("ImagePullBackOff"), {}, 2),
+        (True, waiting("CreateContainerConfigError"), {}, 2),
+        (True, {"initContainerStatuses": LOOP["containerStatuses"]}, {}, 2),
+        (True, LOOP, {"rollingUpdate": {"partition": 1}}, 2),
+        (False, LOOP, {"rollingUpdate": {"partition": 2}}, 2),
+        (False, LOOP, {"type": "OnDelete"}, 2),
+        (False, LOOP, {}, 1),
+        (False, {"phase": "Failed", **LOOP}, {}, 2),
+        (False, waiting("CrashLoopBackOff", restartCount=1), {}, 2),
+        (False, waiting("ErrImagePull"), {}, 2),
+        (False, waiting("ContainerCreating"), {}, 2),
+        (False, {"containerStatuses": [{"name": "app", "ready": False, "state": {"running": {}}}]}, {}, 2),
+    ],
+    ids=[
+        *("crash", "image", "config", "init", "above-partition", "below-partition", "on-delete", "unseen", "ended"),
+        *("crashed-once", "first-pull", "begins", "probe"),
+    ],
+)
+def test_a_pod_of_the_old_template_is_waited_for_until_it_is_certain_that_it_stays_broken(
+    certain: bool, status: dict[str, Any], strategy: dict[str, Any], seen: int
+) -> None:
+    """Only a ready one would be replaced, and only by a controller that knows the new template."""
+    one = stateful(strategy, updateRevision="b", observedGeneration=seen)
+    (found, *_) = troubles(one, [{"metadata": OLD, "status": {"phase": "Pending", **status}}], [], NOW)
+    assert (found.why, found.pod, found.hopeless) == ("ordered", "db-1", certain)
+    assert "db-1 has to be deleted (delete-pod)" in found.words
+
+
+def test_of_several_old_pods_the_one_that_is_certain_is_named() -> None:
+    begins = {"metadata": {**OLD, "name": "db-0"}, "status": {"phase": "Pending", **waiting("ContainerCreating")}}
+    broken = {"metadata": OLD, "status": {"phase": "Running", **LOOP}}
+    (found, *_) = troubles(stateful(updateRevision="b"), [begins, broken], [], NOW)
+    assert (found.pod, found.hopeless) == ("db-1", True)
+
+
 def test_many_alike_are_told_once() -> None:
     pods = []
     for number in range(9):

@@ -186,7 +186,7 @@ class _Waiting:
         """Raises where it won't be any more."""
         if how.status == "failed":
             await self._fail(how.words, one, seen)
-        self._trouble(one, seen)
+        await self._trouble(one, seen)
         if self._left <= 0:
             await self._fail(f"not rolled out in {span_text(self._call.timeout_s)}: {how.words}", one, seen)
 
@@ -259,11 +259,11 @@ class _Waiting:
             self._told = how.words
             self._say(how.words)
 
-    def _trouble(self, one: Json, seen: Around) -> None:
+    async def _trouble(self, one: Json, seen: Around) -> None:
         """Said at once, and not yet a failure: an image may still come. What no waiting mends ends it."""
         found = troubles(one, list(seen.pods), (), server_now(self._ctx))
-        if hopeless := [each for each in found if each.hopeless]:
-            raise WarroomError("The rollout can't come to its end", hopeless[0].words)
+        if any(each.hopeless for each in found):
+            await self._fail("The rollout can't come to its end", one, seen)
         now = self._ctx.clock.monotonic()
         if now - self._looked >= TROUBLE_S:
             self._looked = now

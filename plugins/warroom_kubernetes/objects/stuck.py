@@ -14,7 +14,7 @@ from typing import Literal
 from warroom_kubernetes.objects.fields import Json, condition, name_of, number, part
 from warroom_kubernetes.objects.lengths import SENTENCE, cut
 from warroom_kubernetes.objects.moments import NEVER, happened_at, instant
-from warroom_kubernetes.objects.rollouts import late
+from warroom_kubernetes.objects.rollouts import late, on_delete
 
 Why = Literal[
     "image",
@@ -44,6 +44,9 @@ IMAGE = frozenset(
 CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
 HOPELESS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 """What no waiting mends."""
+_AGAIN = frozenset({"ImagePullBackOff"}) | CONFIG | HOPELESS
+CRASHES = 2
+"""Restarts after which a container that waits for the next is not about to come up."""
 _VOLUME = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox"})
 _RANK: dict[Why, int] = {"ordered": -1, "deadline": 2, "no-progress": 3, "terminating": 1}
 LATE_S = 5.0
@@ -194,14 +197,38 @@ def _ordered(workload: Json, pods: Sequence[Json]) -> Trouble | None:
     if workload.get("kind") != "StatefulSet" or spec.get("podManagementPolicy", "OrderedReady") != "OrderedReady":
         return None
     wanted = part(workload, "status").get("updateRevision")
+    found: list[Trouble] = []
     for pod in pods:
         label = part(part(pod, "metadata"), "labels").get("controller-revision-hash")
         ill = condition(part(pod, "status"), "Ready").get("status") != "True"
         if wanted and label != wanted and ill and not part(pod, "metadata").get("deletionTimestamp"):
-            name = name_of(pod)
-            words = f"{name} has to be deleted: not ready and of the old template, it holds all others up for ever"
-            return Trouble("ordered", words, name)
-    return None
+            name, certain = name_of(pod), _replaces(workload, pod) and _broken(pod)
+            why = "not ready and of the old template, it holds all others up for ever"
+            words = f"{name} has to be deleted (delete-pod): {why}"
+            found.append(Trouble("ordered", words, name, hopeless=certain))
+    return min(found, key=lambda one: not one.hopeless, default=None)
+
+
+def _replaces(stateful_set: Json, pod: Json) -> bool:
+    """It knows the template that it has now, and would replace this pod if it were ready. One that has ended it
+    replaces anyway."""
+    head, spec, status = (part(stateful_set, each) for each in ("metadata", "spec", "status"))
+    if number(status, "observedGeneration") < number(head, "generation") or on_delete(spec):
+        return False
+    partition = number(part(part(spec, "updateStrategy"), "rollingUpdate"), "partition")
+    place = name_of(pod).rpartition("-")[2]
+    ended = part(pod, "status").get("phase") in ("Failed", "Succeeded")
+    return not ended and place.isdecimal() and int(place) >= partition
+
+
+def _broken(pod: Json) -> bool:
+    """As its kubelet has it, which tries again ever more seldom. What only is not ready may become so."""
+    status = part(pod, "status")
+    for one in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        reason = part(part(one, "state"), "waiting").get("reason")
+        if reason in _AGAIN or (reason == "CrashLoopBackOff" and number(one, "restartCount") >= CRASHES):
+            return True
+    return False
 
 
 def _about(events: Sequence[Json], thing: Json) -> list[Json]:
