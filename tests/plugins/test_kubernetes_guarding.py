@@ -252,6 +252,27 @@ def test_warrooms_own_change_that_leaves_no_time_is_no_alarm_and_is_guarded(seen
     assert "the last to write is warroom at 12:00:00" in words
 
 
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("manager", ["warroom", "ci"])
+def test_warrooms_own_second_rollback_ends_the_alarm_though_it_leaves_no_time(done: bool, manager: str) -> None:
+    """What came in between only put a field in, which is only taken away: nobody else is the writer then."""
+    one = entry("warroom", NOW)
+    extra: dict[str, Any] = {"f:containers": {'k:{"name":"app"}': {"f:env": {}}}}
+    good, bad = web("good", one), web("bad", one, entry("ci", after(20), extra))
+    hashes = (bad.template, good.template)
+    acted = [acts("undo", hashes=hashes)]
+    guard = guarding(acted)
+    guard.take(Change(None, good, listed=True), after(5))
+    guard.take(Change(good, bad), after(20))
+    assert guard.value(after(21))[0] == 0
+    acted.append(acts("undo", at=25, done=done, hashes=hashes))
+    again = good if manager == "warroom" else web("good", one, entry("ci", after(26), extra))
+    guard.take(Change(bad, again), after(26))
+    assert guard.value(after(27)) == (1.0, 1, "as warroom left it at 12:00:25")
+    guard.take(Change(again, web("bad", one, entry("ci", after(40), extra))), after(40))
+    assert guard.value(after(41))[0] == 0, "it is guarded as the first one was"
+
+
 def test_who_takes_away_a_field_that_warroom_wrote_is_not_taken_for_warroom() -> None:
     guard, good = rolled_back()
     less = web("bad", entry("warroom", NOW, {"f:containers": {}}))

@@ -9,9 +9,12 @@ import pytest
 from tests.runbooks import HEAD
 from warroom.model.cutover import stops_before
 from warroom.model.runbook import Procedure, Runbook, StepDecl
+from warroom.model.signal import Sample, TriggerReading
 from warroom.runbook import Loaded, RunbookInvalid, default_runbook, load
 from warroom.runbook.coverage import coverage
 from warroom.runbook.render import print_check
+from warroom.signals.triggers import TriggerBook
+from warroom.testing.clock import VirtualClock
 
 SHOP = (
     "{plugin: kubernetes, config: {namespace: shop, workloads: {web: {}, db.main: {}, work-er: {with_release: true}}}}"
@@ -127,6 +130,23 @@ def test_a_template_that_somebody_changes_back_fires_a_trigger(tmp_path: Path) -
         source = runbook.signals[own_id].source
         assert source is not None
         assert (source.platform, source.signal) == (platform, "template-unchanged")
+
+
+def test_that_alarm_goes_with_the_first_look_that_is_well(tmp_path: Path) -> None:
+    """How long it has to be seen is the signal's to say, which knows who has put the template back."""
+    clock, runbook = VirtualClock(), book(tmp_path)
+    triggers = TriggerBook(runbook, clock)
+
+    def looks(value: float, words: str) -> TriggerReading:
+        clock.tick(2)
+        triggers.add(Sample(signal="as-left", value=value, count=1, at=clock.now(), words=words), "as-left")
+        return triggers.readings()["as-left"]
+
+    assert looks(1, "as warroom left it").status == "ok"
+    for _ in range(3):
+        fires = looks(0, "ci changed it")
+        assert (fires.status, fires.words) == ("firing", "ci changed it")
+    assert looks(1, "as warroom left it").status == "ok"
 
 
 def test_an_outage_fires_in_each_cluster_by_what_is_the_release_there(tmp_path: Path) -> None:

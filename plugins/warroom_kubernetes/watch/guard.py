@@ -141,14 +141,17 @@ class Guard:
         return f"{self.shown} was deleted and made again by {_who(newest(new.writers))}"
 
     def _changed(self, old: WorkloadSeen, new: WorkloadSeen, written: datetime | None, now: datetime) -> None:
-        who = changed_by(old, new)
+        who, own = changed_by(old, new), self._own(new)
         if who is not None and who.manager == MANAGER:
             self.began, self._template, self._alarm = written or now, new.template, None
-        elif who is None and (own := self._own(new)) is not None:
-            if new.template != self._template:  # else somebody has put back what warroom left
-                self.began, self._template, self._alarm = own.at, own.template, None
+        elif own is not None and (new.template != self._template or self._since(own)):
+            self.began, self._template, self._alarm = own.at, own.template, None
         elif self._guards(now) and new.template != self._template:
             self._alarms(now, self._said(who, new))
+
+    def _since(self, own: Left) -> bool:
+        """Whether warroom has set it again after the alarm; else somebody has put back what it had left."""
+        return self._alarm is None or own.at > self._alarm[0]
 
     def _guards(self, now: datetime) -> bool:
         return self.began is not None and now - self.began < GUARDED
