@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,10 +17,12 @@ from warroom.decision.tree import TreeReader, reached_times, shape
 from warroom.engine.core import Core, log
 from warroom.engine.opening import open_incident
 from warroom.errors import JournalFull, JournalReadOnly, WarroomError
+from warroom.model.cutover import runs
 from warroom.model.decision import TreeReading
 from warroom.model.event import Body, ReleaseChanged, TreeChanged, TriggerChanged
 from warroom.model.halted import halted
 from warroom.model.live import PlatformReading, RunningRelease
+from warroom.model.plan import Step
 from warroom.model.release import Release
 from warroom.model.runbook import Runbook
 from warroom.model.signal import LogLine, Sample, TriggerReading
@@ -57,6 +59,8 @@ class Sensing:
         self.tree = TreeReader(core.runbook, core.clock, _reached(core))
         self.readings: dict[str, TriggerReading] = {}
         self._away: set[str] = set()
+        self._following: dict[str, asyncio.Task[None]] = {}
+        self._exchanged: set[tuple[str, str, datetime]] = set()
         self._seen_at: float | None = None
         self._says: dict[str, bool] = {}
         """Of each platform that has said what runs, whether it says so now."""
@@ -70,6 +74,7 @@ class Sensing:
         core = self._core
         if core.state.incident is not None and core.state.at is not None:
             self.triggers.restore(core.state.triggers, core.state.at)
+        self._exchanged.update(key for key, _ in self._exchanges())
         self._recalled = core.spawn("what was normal before", self._recall())
         for platform_id, problem in core.broken.items():
             plugin = core.runbook.platforms[platform_id].plugin
@@ -78,7 +83,9 @@ class Sensing:
         for platform in core.platforms.values():
             wanted = self._wanted(platform.id)
             if platform.plugin.signals is not None and wanted:
-                core.spawn(f"signals of {platform.id}", self._follow_signals(platform, wanted))
+                self._following[platform.id] = core.spawn(
+                    f"signals of {platform.id}", self._follow_signals(platform, wanted)
+                )
             if platform.plugin.logs is not None:
                 core.spawn(f"logs of {platform.id}", pump(self._log_lines(platform), self.spool))
             if platform.plugin.releases is not None:
@@ -118,13 +125,50 @@ class Sensing:
 
         async for sample in supervise(name, start, of=Sample, clock=self._core.clock, failed=self._failed(platform)):
             self._came(platform)
-            given = clean_fact(self._core.redactor, sample)
-            for signal_id in wanted.get(sample.signal, ()):
-                declared = self._core.runbook.signals[signal_id]
-                clean = sane(given, declared, self.signals.stale_after(signal_id), self._core.clock.now())
-                self.signals.add(clean, signal_id)
-                self.triggers.add(clean, signal_id)
-                self.store.add(clean, signal_id, normal=not self.triggers.baselines.paused)
+            self._take(clean_fact(self._core.redactor, sample), wanted)
+
+    def _take(self, given: Sample, wanted: Mapping[str, Sequence[str]]) -> None:
+        for signal_id in wanted.get(given.signal, ()):
+            declared = self._core.runbook.signals[signal_id]
+            clean = sane(given, declared, self.signals.stale_after(signal_id), self._core.clock.now())
+            self.signals.add(clean, signal_id)
+            self.triggers.add(clean, signal_id)
+            self.store.add(clean, signal_id, normal=not self.triggers.baselines.paused)
+
+    def _exchanges(self) -> Iterator[tuple[tuple[str, str, datetime], Step]]:
+        """The steps that were to change a platform's database, once each has ended, however it did."""
+        for run in runs(self._core.state):
+            for step in run.plan.steps:
+                ended = run.steps[step.id].ended_at
+                if step.role == "database" and step.platform and ended is not None:
+                    yield (run.hash, step.id, ended), step
+
+    def _look_anew(self) -> None:
+        """After a database was exchanged: what was measured until then says nothing of the one that serves now.
+
+        Some of it is measured once a minute, or more rarely: it is unknown until it is, and that is begun at once.
+        """
+        for key, step in list(self._exchanges()):
+            platform = self._core.platforms.get(step.platform)
+            if key in self._exchanged or platform is None or platform.id not in self._following:
+                continue
+            self._exchanged.add(key)
+            wanted, now = self._wanted(platform.id), self._core.clock.now()
+            before = self._following[platform.id]
+            before.cancel()
+            words = f"not measured yet since “{step.title}”"
+            for name in wanted:
+                self._take(Sample(signal=name, value=None, at=now, source=platform.id, words=words), wanted)
+            self._following[platform.id] = self._core.spawn(
+                f"signals of {platform.id}", self._follow_again(platform, wanted, before)
+            )
+
+    async def _follow_again(
+        self, platform: ActivePlatform, wanted: dict[str, list[str]], before: asyncio.Task[None]
+    ) -> None:
+        """Never two streams at once: what both keep of the platform would be each other's."""
+        await asyncio.wait((before,))
+        await self._follow_signals(platform, wanted)
 
     async def _log_lines(self, platform: ActivePlatform) -> AsyncIterator[LogLine]:
         logs = platform.plugin.logs
@@ -243,6 +287,7 @@ class Sensing:
     async def _tick(self) -> None:
         """One look at everything: live values out, changes into the journal, an incident when a trigger fires."""
         core = self._core
+        self._look_anew()
         before, self.readings = self.readings, self.triggers.readings()
         for signal in self.signals.readings().values():
             core.hub.set(f"signal/{signal.id}", signal)
