@@ -21,9 +21,9 @@ RESUME: dict[str, Any] = {
 }
 
 
-def stopped(how: str = "done") -> Story:
-    book = a_runbook("production").model_dump(mode="json", by_alias=True)
-    story = Story(a_runbook("production", procedures={**book["procedures"], "resume-writes": RESUME}))
+def stopped(how: str = "done", kind: str = "production") -> Story:
+    book = a_runbook(kind).model_dump(mode="json", by_alias=True)
+    story = Story(a_runbook(kind, procedures={**book["procedures"], "resume-writes": RESUME}))
     story.fires()
     story.opened("High error rate")
     plan = the_plan("stop-writes").model_copy(update={"target": None, "purpose": "stop-writes"})
@@ -41,10 +41,12 @@ async def test_it_is_said_on_the_first_line_with_the_key_that_leads_on(start: St
     story = stopped()
     story.ways = (ev.NextWay(kind="procedure", title="Let writes go on", procedure="resume-writes"),)
     async with start(story, size=size) as console:
-        first = console.text().splitlines()[0]
+        first, second = console.text().splitlines()[:2]
         assert "WRITES STOPPED" in first
         assert "by word" not in first
-        assert f"{story.state.plan.steps['deploy'].ended_at:%H:%M}" in first if story.state.plan else False
+        assert story.state.plan is not None
+        since = f"{story.state.plan.steps['deploy'].ended_at:%H:%M}"
+        assert since in first if size[0] > 120 else f"stopped since {since}" in second
         await console.press("f")
         assert console.on_top == "WaysScreen"
         assert "starts what was stopped" in console.flat()
@@ -60,6 +62,16 @@ async def test_a_persons_word_alone_is_told_as_that(start: Start, size: tuple[in
         assert ("f lets them go on" if size[0] > 120 else "f resumes") in first
         await console.press("S")
         assert "Writes are stopped (by word) since" in console.flat()
+
+
+@pytest.mark.parametrize("kind", ["production", "drill"])
+async def test_what_fires_is_told_beside_it_by_its_name(start: Start, kind: str) -> None:
+    story = stopped(kind=kind)
+    async with start(story, size=(80, 24)) as console:
+        first, second = console.text().splitlines()[:2]
+        assert "WRITES STOPPED: f resumes" in first
+        assert "CRITICAL High error rate" in first
+        assert second.startswith("T+")
 
 
 async def test_stopping_again_says_how_they_go_on(start: Start) -> None:

@@ -64,18 +64,19 @@ def by_itself(store: Store, *, short: bool = False, typing: bool = False) -> tup
     return ((f" ROLLS BACK{'' if short else ' BY ITSELF'} {when}: {key} ", "bold reverse $error"), " ")
 
 
-def stopped(store: Store, *, short: bool = False) -> tuple[Part, ...]:
+def stopped(store: Store, *, short: bool = False, timed: bool = True) -> tuple[Part, ...]:
     """Who is not served, or not quite, sees no trigger fire: that writes stand stopped is never out of sight."""
     halt = store.halt()
     if halt is None:
         return ()
     key = store.key("ways")
-    since = f"{'' if short else ' since'} {halt.since:%H:%M}" if halt.since else ""
+    since = f"{'' if short else ' since'} {halt.since:%H:%M}" if halt.since and timed else ""
     goes_on = "resumes" if short else "lets them go on"
     return ((f" WRITES STOPPED{halt.how}{since}: {key} {goes_on} ", "bold reverse $warning"), " ")
 
 
-def _worst(store: Store) -> tuple[Part, ...]:
+def _worst(store: Store, *, named: bool = False) -> tuple[Part, ...]:
+    """``named``: no more of what fires than its name."""
     firing = store.firing()
     incident = store.incident
     if incident is not None and incident.closed:
@@ -86,6 +87,8 @@ def _worst(store: Store) -> tuple[Part, ...]:
         return ((words, "$success" if not unknown else "$warning"),)
     first = firing[0]
     style = "bold $error" if first.severity == "critical" else "bold $warning"
+    if named:
+        return ((f"{first.severity.upper()} {first.title}", style),)
     more = f" +{len(firing) - 1}" if len(firing) > 1 else ""
     return ((f"{first.severity.upper()} {_headline(store, first)}{more}", style),)
 
@@ -158,17 +161,33 @@ class Header(_Bar):
             return
         if line(*first, *urgent).cell_length >= cells:
             first = [*where, *self._what(cells - line(*where, *urgent).cell_length - 2)]
+        fires = line(*_worst(store, named=True)).cell_length
+        if halt and line(*first, *urgent).cell_length + 1 + fires > cells:
+            # What fires is told by its name, whatever else is: since when writes stand stopped is said below.
+            urgent = [*urgent[: -len(halt)], *stopped(store, short=True, timed=False)]
+            first = [*where, *self._what(cells - line(*where, *urgent).cell_length - 2 - fires, alone=True)]
+            clock = self._since(clock)
         room = cells - line(*first, *urgent).cell_length - 1
         end = line(*urgent, *_cut(worst, room))
         self.show(Content("\n").join([spread(line(*first), end, cells), line(*clock).truncate(cells, ellipsis=True)]))
 
-    def _what(self, room: int) -> list[Part]:
-        """The service and the incident, in at most ``room`` cells where there is anything more important to say."""
+    def _since(self, clock: list[Part]) -> list[Part]:
+        """The same, with since when writes stand stopped behind the time that has passed."""
+        halt = self.store.halt()
+        if halt is None or halt.since is None:
+            return clock
+        return [*clock[:1], *([" · "] if clock else []), f"stopped since {halt.since:%H:%M}", *clock[1:]]
+
+    def _what(self, room: int, *, alone: bool = False) -> list[Part]:
+        """The service and the incident, in at most ``room`` cells where there is anything more important to say.
+
+        ``alone``: without the incident.
+        """
         store = self.store
-        name = cut(store.incident.id, 24) if store.incident is not None else ""
-        service = store.runbook.service if store.runbook else store.problem
+        name = cut(store.incident.id, 24) if store.incident is not None and not alone else ""
+        called = store.runbook.service if store.runbook else store.problem
         left = room - (wide(name) + 3 if name else 0)
-        parts: list[Part] = [" ", (cut(service, max(8, min(40, left))), "bold")]
+        parts: list[Part] = [" ", (cut(called, max(8, min(40, left))), "bold")]
         return [*parts, (" · ", "$text-muted"), name] if name else parts
 
     def _windows(self) -> str:
