@@ -345,3 +345,15 @@ async def test_a_limit_of_nothing_reads_as_a_limit(begin: Start) -> None:
         await console.press("4")
         assert "0 > 0" not in console.flat()
         assert "0 limit 0" in console.flat()
+
+
+async def test_signals_whose_names_begin_alike_can_be_told_apart_on_a_small_screen(begin: Start) -> None:
+    story = Story()
+    story.calm()
+    for name in ("an invariant", "a foreign key"):
+        told = {"title": f"rows that break {name}", "unit": "count", "value": 67, "age_s": 1, "freshness": "fresh"}
+        story.live(**{name.split()[1]: SignalReading.model_validate({"id": name.split()[1], **told})})
+    async with begin(story, (80, 24)) as console:
+        assert "…an inv" in console.text()
+        assert "…a fore" in console.text()
+        assert "rows tha" not in console.text()

@@ -12,7 +12,7 @@ from textual.content import Content
 
 from warroom.console.log_keys import as_text
 from warroom.console.picture import plain_svg
-from warroom.console.text import clean, cut, fit, line, pasteable, right, spread, wrapped
+from warroom.console.text import apart, clean, cut, fit, line, pasteable, right, spread, wrapped
 from warroom.console.words import age_text, bar, size_text, sparkline, value_text
 from warroom.model.signal import LogLine
 
@@ -32,6 +32,30 @@ HOSTILE = (
     "x" * 100_000,
     "",
 )
+
+
+def test_what_is_cut_does_not_read_alike_for_what_it_begins_with() -> None:
+    rows = ("rows that break an invariant", "rows that break a foreign key")
+    assert apart((*rows, "p95", "failed migrations"), 9) == {
+        rows[0]: "…an inva…",
+        rows[1]: "…a forei…",
+        "p95": "p95",
+        "failed migrations": "failed m…",
+    }
+    assert set(apart(rows, 18).values()) == {"…an invariant", "…a foreign key"}
+    assert apart((*rows, "rows that vanish"), 9)["rows that vanish"] == "…vanish"
+    assert apart(rows, 30) == {row: row for row in rows}
+    assert apart(("database", "database pool in use"), 12) == {
+        "database": "database",
+        "database pool in use": "database po…",
+    }
+
+
+@given(st.lists(st.text("ab …国\x1b", max_size=20), max_size=6), st.integers(-1, 12))
+def test_what_is_told_apart_keeps_to_its_room(texts: list[str], cells: int) -> None:
+    told = apart(tuple(texts), cells)
+    assert set(told) == set(texts)
+    assert all(cell_len(each) <= max(0, cells) for each in told.values())
 
 
 @pytest.mark.parametrize("text", HOSTILE)

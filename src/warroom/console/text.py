@@ -5,7 +5,9 @@ Everything the console draws is a ``Content`` put together here from plain strin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import takewhile
 
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
@@ -51,6 +53,25 @@ def cut(text: str, cells: int) -> str:
     if cell_len(text) <= cells:
         return text
     return set_cell_size(text, cells - 1).rstrip() + "…"
+
+
+@lru_cache(maxsize=64)
+def apart(texts: tuple[str, ...], cells: int) -> Mapping[str, str]:
+    """Each at most ``cells`` wide. What would read alike begins with … instead of the words that it has in common."""
+    cuts = {text: cut(text, cells) for text in texts}
+    for short in set(cuts.values()):
+        alike = [text for text in cuts if cuts[text] == short and text != short]
+        same = len(_begin([text.split() for text in alike])) if len(alike) > 1 else 0
+        rests = {text: " ".join(text.split()[same:]) for text in alike}
+        if same and cells > 1 and all(rests.values()):
+            told = apart(tuple(rests.values()), cells - 1)
+            cuts |= {text: "…" + told[rest].removeprefix("…") for text, rest in rests.items()}
+    return cuts
+
+
+def _begin(words: Sequence[Sequence[str]]) -> list[str]:
+    """What all of them begin with."""
+    return [each[0] for each in takewhile(lambda each: len(set(each)) == 1, zip(*words, strict=False))]
 
 
 def fit(text: str, cells: int) -> str:

@@ -12,7 +12,7 @@ from textual.content import Content
 from warroom.console.panes import plots
 from warroom.console.panes.base import Drawn, Pane
 from warroom.console.store import Store
-from warroom.console.text import cut, fit, line, right, spread, wide
+from warroom.console.text import apart, cut, fit, line, right, spread, wide
 from warroom.console.theme import mark
 from warroom.console.words import age_text, bar, held_text, limit_text, sparkline, value_text
 from warroom.errors import WarroomError
@@ -197,13 +197,14 @@ class MetricsPane(Pane):
         limits = max(wide(_limit(s)) for s in every)
         room = max(9, cells // (3 if cells > 48 else 4), cells - values - limits - 10 - _SPARKS)
         names = min(max(wide(s.title) for s in every), room)
+        name = fit(apart(tuple(s.title for s in every), names)[signal.title], names)
         sparks = max(0, min(48, cells - names - values - limits - 10))
         value_style = "bold" if trigger is None else f"{style} bold".replace("bold bold", "bold")
         if signal.value is None or signal.freshness != "fresh":
             value_style = "$warning"
         left = line(
             (f"{sign} ", style),
-            fit(signal.title, names),
+            name,
             " ",
             (sparkline(signal.recent, sparks, signal.limit), style if trigger else "$spark"),
             " ",
@@ -216,7 +217,7 @@ class MetricsPane(Pane):
         if signal.value is None and signal.words:
             left = line(
                 (f"{sign} ", style),
-                fit(signal.title, names),
+                name,
                 " ",
                 ("unknown ", "$warning"),
                 (signal.words, "$text-muted"),
