@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from textual.widgets import OptionList
 
 from tests.console.conftest import Start
 from tests.console.facts import the_plan
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
+from warroom.console.screens.planning import ProcedureScreen
 from warroom.model import event as ev
 from warroom.model.intent import ProposePlan
 
@@ -21,9 +24,9 @@ RESUME: dict[str, Any] = {
 }
 
 
-def stopped(how: str = "done", kind: str = "production") -> Story:
+def stopped(how: str = "done", kind: str = "production", more: Mapping[str, Any] | None = None) -> Story:
     book = a_runbook(kind).model_dump(mode="json", by_alias=True)
-    story = Story(a_runbook(kind, procedures={**book["procedures"], "resume-writes": RESUME}))
+    story = Story(a_runbook(kind, procedures={**book["procedures"], "resume-writes": RESUME, **(more or {})}))
     story.fires()
     story.opened("High error rate")
     plan = the_plan("stop-writes").model_copy(update={"target": None, "purpose": "stop-writes"})
@@ -91,3 +94,26 @@ async def test_while_they_go_on_nothing_is_said(start: Start) -> None:
         assert "WRITES STOPPED" not in console.text()
         await console.press("S")
         assert not console.screen.query("#resume")
+
+
+async def test_a_procedure_does_not_ask_to_stop_them_again(start: Start) -> None:
+    hand: dict[str, Any] = {"manual": {"do": "Do it.", "proof": "It is done."}}
+    steps = {
+        "stop": {**hand, "title": "Stop it first", "role": "stop-writes", "if_needed": True},
+        "swap": {**hand, "title": "Swap it", "role": "database"},
+        "more": {**hand, "title": "Look at more", "if_needed": True},
+    }
+    more = {"scenario-3": {"title": "Scenario 3", "use_when": "Data is damaged", "kind": "database", "steps": steps}}
+    for story, stands in ((stopped(more=more), True), (Story(a_runbook("production", procedures=more)), False)):
+        if not stands:
+            story.opened("High error rate")
+            story.push(ev.WheelTaken(), who="op1")
+        async with start(story) as console:
+            await console.press("p")
+            choice, screen = console.screen.query_one("#procedures", OptionList), console.screen
+            assert isinstance(screen, ProcedureScreen)
+            choice.highlighted = next(i for i, offer in enumerate(screen.offers) if offer.name == "scenario-3")
+            await console.press("tab")
+            assert ("Writes are stopped since" in console.flat()) is stands
+            assert ("take along: Stop it first" in console.flat()) is not stands
+            assert "take along: Look at more" in console.flat()

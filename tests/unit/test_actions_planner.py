@@ -290,14 +290,14 @@ def test_an_output_that_is_not_there_is_an_error(outputs: Mapping[str, Mapping[s
 @pytest.mark.parametrize(
     ("stopped", "include", "steps"),
     [
-        (False, (), ["one"]),
-        (False, ("start",), ["one"]),
-        (False, ("stop",), ["stop", "one", "start"]),
-        (True, (), ["one", "start"]),
+        ("", (), ["one"]),
+        ("", ("start",), ["one"]),
+        ("", ("stop",), ["stop", "one", "start"]),
+        ("Writes are stopped", (), ["one", "start"]),
     ],
 )
 async def test_what_starts_again_comes_along_where_writes_are_stopped(
-    tmp_path: Any, stopped: bool, include: tuple[str, ...], steps: list[str]
+    tmp_path: Any, stopped: str, include: tuple[str, ...], steps: list[str]
 ) -> None:
     """By this plan, or before it."""
     stop = {**DEPLOY, "role": "stop-writes", "if_needed": True}
@@ -305,6 +305,40 @@ async def test_what_starts_again_comes_along_where_writes_are_stopped(
     situation = Situation("INC-0001", book, RELEASES["v3"], RELEASES["v2"], {"world": "world 1"}, stopped=stopped)
     plan = await make_plan(situation, "swap", platforms(tmp_path), include=include)
     assert [step.id for step in plan.steps] == steps
+
+
+BY_HAND = {"title": "Stop it", "manual": {"do": "Stop it."}, "role": "stop-writes"}
+
+
+async def test_what_stops_the_application_once_it_is_up_again_is_asked_for(tmp_path: Any) -> None:
+    book = a_book(one=DEPLOY, stop=BY_HAND)
+    halt = Situation("I", book, RELEASES["v3"], RELEASES["v2"], {}, stopped="Writes are stopped")
+    plan = await make_plan(halt, "swap", platforms(tmp_path))
+    assert ([step.id for step in plan.steps], plan.notes) == (["one", "stop"], ())
+
+
+@pytest.mark.parametrize(
+    ("stop", "kind", "include", "steps", "said"),
+    [
+        (BY_HAND, "rollback", (), ["one", "start"], "“Stop it” is left out"),
+        (BY_HAND, "rollback", ("stop",), ["stop", "one", "start"], "“Stop it” makes sure that they are"),
+        ({**DEPLOY, "role": "stop-writes"}, "rollback", (), ["stop", "one", "start"], "“Deploy” makes sure that they"),
+        ({**BY_HAND, "if_needed": True}, "rollback", (), ["one", "start"], "“Stop it” is left out"),
+        (BY_HAND, "stop-writes", (), ["stop", "one", "start"], ""),
+    ],
+)
+async def test_nobody_is_asked_to_stop_writes_that_stand_stopped(
+    tmp_path: Any, stop: dict[str, Any], kind: str, include: tuple[str, ...], steps: list[str], said: str
+) -> None:
+    book = a_book(kind=kind, stop=stop, one=DEPLOY, start={**DEPLOY, "after_stop": True})
+    now = Situation("INC-0001", book, RELEASES["v3"], RELEASES["v2"], {"world": "world 1"})
+    plan = await make_plan(now, "swap", platforms(tmp_path), include=include)
+    assert plan.notes == ()
+    halt = dataclasses.replace(now, stopped="Writes are stopped since 14:02 UTC")
+    plan = await make_plan(halt, "swap", platforms(tmp_path), include=include)
+    assert [step.id for step in plan.steps] == steps
+    assert [note.partition(": ")[0] for note in plan.notes] == (["Writes are stopped since 14:02 UTC"] if said else [])
+    assert said in "".join(plan.notes)
 
 
 @pytest.mark.parametrize(("still", "steps"), [("recorded", ["one", "start"]), ("elsewhere", ["one"])])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from warroom.errors import BadInput
 from warroom.model.call import Call, ManualCall
 from warroom.model.choice import Chosen
 from warroom.model.cutover import left_down, outage
+from warroom.model.halted import stops_again
 from warroom.model.plan import RECORDED, STOPPED, Plan, Preview, Step
 from warroom.model.release import Release
 from warroom.model.runbook import Procedure, Runbook, StepDecl
@@ -25,17 +26,17 @@ Purpose = Literal["rollback", "undo", "stop-writes", "resume-writes", "other"]
 
 @dataclass(frozen=True)
 class Situation:
-    """What a plan is made in. ``fingerprints`` are those read just now, by platform. ``stopped``: writes stand stopped,
-    as far as the incident tells; a step whose facts say ``stopped: recorded`` has seen that warroom stopped them.
-    ``silent``: ``running`` is what ran last, and nothing is seen to run now. ``choices``: what a person chose for the
-    procedure, held to what there is."""
+    """What a plan is made in. ``fingerprints`` are those read just now, by platform. ``stopped``: in words, that writes
+    stand stopped, as far as the incident tells; empty where they go on. A step whose facts say ``stopped: recorded``
+    has seen that warroom stopped them. ``silent``: ``running`` is what ran last, and nothing is seen to run now.
+    ``choices``: what a person chose for the procedure, held to what there is."""
 
     incident: str
     runbook: Runbook
     running: Release | None
     target: Release | None
     fingerprints: Mapping[str, str]
-    stopped: bool = False
+    stopped: str = ""
     silent: bool = False
     choices: Sequence[Chosen] = ()
 
@@ -73,10 +74,12 @@ async def make_plan(
     if unknown:
         known = ", ".join(procedure.steps)
         raise BadInput(f"{procedure.title} has no step {unknown[0]}", f"its steps are: {known}", "propose it again")
-    taken = _taken(procedure, include, stopped=situation.stopped)
+    # A person is not asked for what is done. What warroom does itself is done again, and shows that it is so.
+    done = [name for name, step in stops_again(procedure).items() if step.op is None] if situation.stopped else []
+    taken = _taken(procedure, include, done, stopped=bool(situation.stopped))
     steps = await _steps(situation, taken, platforms, manual)
     if still := {step.platform for step in steps if step.facts.get(STOPPED) == RECORDED}:
-        more = _taken(procedure, include, stopped=True)
+        more = _taken(procedure, include, done, stopped=True)
         taken = {n: s for n, s in more.items() if n in taken or (s.op or "").partition(".")[0] in still}
         steps = await _steps(situation, taken, platforms, manual, steps)
     if not steps:
@@ -93,7 +96,7 @@ async def make_plan(
         running=situation.runs_now,
         steps=tuple(steps),
         expected_s=_expected(procedure, steps),
-        notes=_notes(procedure, steps),
+        notes=(*_stopped_already(situation, procedure, steps), *_notes(procedure, steps)),
         choices=tuple(situation.choices),
     )
 
@@ -113,11 +116,28 @@ async def _steps(
     return [made[name] for name in taken]
 
 
-def _taken(procedure: Procedure, include: Sequence[str], *, stopped: bool) -> dict[str, StepDecl]:
-    own = {name: step for name, step in procedure.steps.items() if not step.if_needed or name in include}
+def _taken(procedure: Procedure, include: Sequence[str], done: Sequence[str], *, stopped: bool) -> dict[str, StepDecl]:
+    """``done`` are those that need not be asked for."""
+    own = {
+        name: step for name, step in procedure.steps.items() if name in include or not (step.if_needed or name in done)
+    }
     if not stopped and not any(step.role == "stop-writes" for step in own.values()):
         return {name: step for name, step in own.items() if not step.after_stop}
     return own
+
+
+def _stopped_already(situation: Situation, procedure: Procedure, steps: Sequence[Step]) -> Iterator[str]:
+    """What becomes of its steps that stop writes where these stand stopped."""
+    if not situation.stopped:
+        return
+    taken = {step.id for step in steps}
+    stops = {name: step.title for name, step in stops_again(procedure).items()}
+    left = [f"“{title}”" for name, title in stops.items() if name not in taken]
+    kept = [f"“{title}”" for name, title in stops.items() if name in taken]
+    if kept:
+        yield f"{situation.stopped}: {listed(kept)} {'makes' if len(kept) == 1 else 'make'} sure that they are"
+    elif left:
+        yield f"{situation.stopped}: {listed(left)} {'is' if len(left) == 1 else 'are'} left out"
 
 
 def _notes(procedure: Procedure, steps: Sequence[Step]) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ class Acting:
             silent=core.silent,
             target=core.state.target.release if core.state.target else None,
             fingerprints=await core.fingerprints(),
-            stopped=halted(core.runbook, core.state) is not None,
+            stopped=halt.words if (halt := halted(core.runbook, core.state)) is not None else "",
         )
 
     def not_while_running(self) -> None:

@@ -100,7 +100,7 @@ class Emergency:
             silent=core.silent,
             target=aim.release,
             fingerprints=fingerprints,
-            stopped=halted(core.runbook, self._state) is not None,
+            stopped=halt.words if (halt := halted(core.runbook, self._state)) is not None else "",
         )
         (plan, problem), aim, diff, rows = await asyncio.gather(
             self._plan(situation, query), self._seen(aim), self._between(aim), self._not_ready()

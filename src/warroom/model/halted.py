@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from warroom.model.base import Fact, Instant
 from warroom.model.cutover import runs
 from warroom.model.plan import Plan, Step
-from warroom.model.runbook import Runbook
+from warroom.model.runbook import Procedure, Runbook, StepDecl
 from warroom.model.state import PlanState, State, StepState
 
 _DONE = ("done", "claimed")
@@ -85,6 +86,14 @@ def cutting_over(runbook: Runbook, plan: Plan) -> tuple[str, ...]:
 def starts(runbook: Runbook, plan: Plan) -> bool:
     """Something runs once it is done, though writes were stopped before it."""
     return bool(resuming(runbook, plan) or cutting_over(runbook, plan))
+
+
+def stops_again(procedure: Procedure) -> dict[str, StepDecl]:
+    """Its steps that stop writes although they may stand stopped: not what comes once the application is up again."""
+    if procedure.kind in ("stop-writes", "resume-writes"):
+        return {}
+    before = takewhile(lambda each: each[1].role != "application", procedure.steps.items())
+    return {name: step for name, step in before if step.role == "stop-writes"}
 
 
 def ways_to_resume(runbook: Runbook, halt: Halt) -> tuple[str, ...]:

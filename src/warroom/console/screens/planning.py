@@ -12,6 +12,7 @@ from warroom.console.screens.choosing import propose
 from warroom.console.screens.fields import Toggles
 from warroom.console.text import line, wrapped
 from warroom.model.base import span_text
+from warroom.model.halted import stops_again
 from warroom.model.intent import ProposePlan
 from warroom.model.leading import leads_to
 from warroom.model.procedures import Offer, offered
@@ -83,6 +84,10 @@ class ProcedureScreen(Dialog):
         if procedure.choices:
             asked = listed([choice.title for choice in procedure.choices.values()])
             lines += wrapped(f"you choose next: {asked}", 80, "$accent")
+        halt = self.store.halt()
+        stopped = stops_again(procedure) if halt is not None else {}
+        if halt is not None and stopped:
+            lines += wrapped(halt.words, 80, "bold", "▪ ")
         if not any(step.op for step in procedure.steps.values()):
             lines.append(line(("done by hand: you are shown the lines to paste", "$warning")))
         self.query_one("#about-procedure", Static).update(Content("\n").join(lines))
@@ -90,7 +95,7 @@ class ProcedureScreen(Dialog):
             [
                 (f"include:{name}", line("take along: ", step.title))
                 for name, step in procedure.steps.items()
-                if step.if_needed
+                if step.if_needed and name not in stopped
             ]
             + [
                 (f"manual:{name}", line(("by hand: ", "$text-muted"), step.title))
