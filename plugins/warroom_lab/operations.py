@@ -90,6 +90,7 @@ class Writes:
             calls=change(config, control_url, there, key, {}),
             inverse=None if already else change(config, control_url, back, f"{key}-undo", {}),
             no_inverse=f"writes were {'stopped' if self._stop else 'allowed'} already" if already else "",
+            idle=already,
             expected_s=1,
             timeout_s=90,
         )
@@ -129,6 +130,7 @@ class App:
             calls=change(config, control_url, there, key, {}),
             inverse=None if already else change(config, control_url, back, f"{key}-undo", {}),
             no_inverse=f"the app {'stood still' if self._stop else 'ran'} already" if already else "",
+            idle=already,
             changes=("running-release",),
             restores="",
             stops=moved if self._stop else (),

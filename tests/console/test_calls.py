@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from warroom.console.calls import call_rows, in_full
 from warroom.console.screens.plan import about_plan, about_step
-from warroom.console.steps import changes_nothing
+from warroom.console.steps import changes_nothing, taking_all_back
 from warroom.model.call import ApiCall
 from warroom.model.event import PlanProposed
 from warroom.testing.builders import a_plan, a_preview, a_state, a_step
@@ -65,3 +65,21 @@ def test_without_words_nothing_is_left_out() -> None:
     call = patch(LONG)
     assert len(drawn(call)) > 5
     assert in_full((call,), 76) == []
+
+
+def test_what_is_so_already_has_nothing_to_take_back_and_is_not_called_final() -> None:
+    """Stopping what stands still: what stopped it has its own way back."""
+    stop = {"calls": (patch("kubectl scale"),), "inverse": None}
+    idle = a_step("stop", preview=a_preview(**stop, no_inverse="it stood still already", idle=True))
+    final = a_step("drop", preview=a_preview(**stop, no_inverse="it is gone"))
+    back = a_step("scale", preview=a_preview(calls=(patch("kubectl scale"),), inverse=(patch("kubectl scale"),)))
+    safe = a_step("look", risk="safe", preview=a_preview(**stop, no_inverse="it only looks"))
+    words = " ".join(row.plain for row in about_step(idle, 76))
+    assert "nothing to take back: it stood still already" in words
+    assert "can't be taken back" not in words
+    assert taking_all_back([idle]) == "nothing to take back"
+    assert taking_all_back([idle, back]) == "can be taken back"
+    assert taking_all_back([idle, final]) == "can't be taken back"
+    assert taking_all_back([back, final]) == "can be taken back in part"
+    assert taking_all_back([safe]) == taking_all_back([]) == "changes nothing"
+    assert taking_all_back([final], "Let writes go on") == "taken back by “Let writes go on”"

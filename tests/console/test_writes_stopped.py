@@ -15,6 +15,7 @@ from tests.console.story import Story
 from warroom.console.screens.planning import ProcedureScreen
 from warroom.model import event as ev
 from warroom.model.intent import ProposePlan
+from warroom.testing.builders import a_preview
 
 RESUME: dict[str, Any] = {
     "title": "Let writes go on",
@@ -117,3 +118,21 @@ async def test_a_procedure_does_not_ask_to_stop_them_again(start: Start) -> None
             assert ("Writes are stopped since" in console.flat()) is stands
             assert ("take along: Stop it first" in console.flat()) is not stands
             assert "take along: Look at more" in console.flat()
+
+
+async def test_stopping_them_by_hand_is_taken_back_by_what_lets_them_go_on(start: Start) -> None:
+    hand: dict[str, Any] = {"title": "Stop it", "role": "stop-writes", "manual": {"do": "Do it.", "proof": "Done."}}
+    by_hand = {"title": "Stop all writes", "use_when": "x", "kind": "stop-writes", "steps": {"freeze": hand}}
+    for resume, said in ((RESUME, "taken back by “Let writes go on”"), (None, "can't be taken back")):
+        more = {"resume-writes": resume} if resume is not None else {}
+        story = Story(a_runbook("production", procedures={"stop-writes": by_hand, **more}))
+        story.opened("High error rate")
+        plan = the_plan("stop-writes").model_copy(update={"target": None, "purpose": "stop-writes"})
+        step = plan.steps[0].model_copy(
+            update={"manual": True, "preview": a_preview(inverse=None, no_inverse="a person does this elsewhere")}
+        )
+        story.lane = {"plan": plan.model_copy(update={"steps": (step,)})}
+        async with start(story, size=(120, 40)) as console:
+            await console.press("S")
+            assert f"{said}: a person does this elsewhere" in console.flat()
+            assert f"disruptive · {said}" in console.flat()

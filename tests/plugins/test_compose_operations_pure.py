@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.plugins.compose_images import Image
@@ -9,11 +11,13 @@ from warroom.errors import BadInput, Unreachable, WarroomError
 from warroom.model.call import CallResult, ProcessCall
 from warroom.testing.fakes import FakeReadDoor, a_context
 from warroom_compose import calls, pins
+from warroom_compose.config import Config
 from warroom_compose.images import Image as Local
 from warroom_compose.images import short
 from warroom_compose.operations.args import TargetArgs
 from warroom_compose.operations.definition import Definition, in_order
 from warroom_compose.operations.downtime import Moment, from_lines, gap, outputs_of
+from warroom_compose.operations.running import Start, StartArgs, Stop, StopArgs
 from warroom_compose.operations.scene import unseen
 from warroom_compose.operations.verdict import same_version, says
 from warroom_compose.project import NoProject
@@ -53,6 +57,24 @@ def test_the_override_is_written_whole_and_for_its_owner() -> None:
     assert isinstance(install, ProcessCall)
     assert install.paste() == "printf %s 'services:\n' | install -D -m 600 /dev/stdin '/pins/a b.yaml.part'"
     assert move.paste() == "mv -f -T '/pins/a b.yaml.part' '/pins/a b.yaml'"
+
+
+@pytest.mark.parametrize("running", [[], ["web"]])
+def test_what_stands_as_it_is_meant_to_has_nothing_to_take_back(running: list[str]) -> None:
+    line = ["docker", "compose"]
+    facts: dict[str, Any] = {
+        "usual": line,
+        "bare": line,
+        "running": running,
+        "engine": "e",
+        "definition": {},
+        "containers": {},
+    }
+    config = Config.model_validate({"project": "shop", "services": {"web": {}}})
+    stop = Stop().preview(config, StopArgs(services=("web",)), facts)
+    start = Start().preview(config, StartArgs(services=("web",)), facts)
+    assert (stop.idle, stop.inverse is None) == (not running, not running)
+    assert (start.idle, start.inverse is None) == (bool(running), bool(running))
 
 
 def test_services_come_after_what_they_need() -> None:

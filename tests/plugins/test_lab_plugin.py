@@ -154,7 +154,7 @@ async def test_writes_are_stopped_and_resumed(room: Room) -> None:
     await room.executed(preview)
     assert (await room.look("stop_writes", facts)).verdict == "done"
     _, again = await room.planned("stop_writes")
-    assert (again.inverse, again.no_inverse) == (None, "writes were stopped already")
+    assert (again.inverse, again.no_inverse, again.idle) == (None, "writes were stopped already", True)
     resumed, resume = await room.planned("resume_writes")
     assert resume.inverse is not None
     await room.executed(preview, undo=True)
@@ -171,6 +171,7 @@ async def test_the_app_is_stopped_brought_back_by_its_undo_and_by_a_deployment(r
     assert await room.running() is None
     _, again = await room.planned("stop")
     assert (again.inverse, again.no_inverse, again.stops) == (None, "the app stood still already", ())
+    assert again.idle
     started, start = await room.planned("start")
     await room.executed(preview, undo=True)
     assert await room.running() == BETA_3

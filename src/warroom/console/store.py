@@ -11,7 +11,7 @@ from warroom.console.told import Telling
 from warroom.model.decision import TreeReading
 from warroom.model.event import Event
 from warroom.model.fold import fold
-from warroom.model.halted import Halt, halted
+from warroom.model.halted import Halt, halted, ways_to_resume
 from warroom.model.live import Busy, LiveValue, PlatformReading, Presence, RunningRelease, StepProgress
 from warroom.model.release import Release
 from warroom.model.runbook import Runbook
@@ -172,6 +172,13 @@ class Store:
     def halt(self) -> Halt | None:
         """Writes stand stopped by warroom, as far as the incident tells."""
         return halted(self.runbook, self.state) if self.runbook is not None else None
+
+    def lets_go_on(self) -> str:
+        """The title of the best procedure that lets stopped writes go on; empty where the runbook has none."""
+        if self.runbook is None:
+            return ""
+        found = ways_to_resume(self.runbook, self.halt() or Halt())
+        return self.runbook.procedures[found[0]].title if found else ""
 
     def firing(self) -> list[TriggerReading]:
         return [t for t in self.triggers() if t.status == "firing"]

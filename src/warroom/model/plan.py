@@ -23,7 +23,7 @@ RECORDED, ELSEWHERE = "recorded", "elsewhere"
 ALREADY = "already"
 """The fact by which an operation says whether what it is about asks for the target already."""
 _SAID = {"expected_s", "check_s", "notes", "restores", "stops", "starts"}
-_SAID |= {"confirm", "writes", "unproven", "loses", "leaves", "keeps", "ends", "back", "tells"}
+_SAID |= {"confirm", "writes", "unproven", "loses", "leaves", "keeps", "ends", "back", "tells", "idle"}
 """Of a preview: words for people, made from the very facts that its Calls are made from."""
 
 
@@ -45,7 +45,8 @@ class Preview(Fact):
     ``leaves``: what stays behind then, and the way back from it; ``back``: what taking it back loses. ``keeps``: by
     name, what lies beside what serves once it is done, and without which it can't be taken back; ``ends``: what lay
     there and does no more; ``inverse`` does the opposite. ``tells``: what ``check`` sees is what it is done for, and is
-    shown then. ``check_s``: how long ``check`` may look after the Calls.
+    shown then. ``idle``: what it is for is so already, by its facts: ``no_inverse`` says how, and there is nothing to
+    take back. ``check_s``: how long ``check`` may look after the Calls.
     """
 
     calls: tuple[Call, ...] = Field(min_length=1)
@@ -67,6 +68,7 @@ class Preview(Fact):
     ends: tuple[str, ...] = ()
     back: str = ""
     tells: bool = False
+    idle: bool = False
     check_s: float = Field(default=20, gt=0)
     expected_s: float = 0
     timeout_s: float = Field(default=300, gt=0)

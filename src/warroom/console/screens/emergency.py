@@ -13,7 +13,7 @@ from warroom.console.screens.base import Dialog, button
 from warroom.console.screens.choosing import propose
 from warroom.console.screens.fields import TypedName
 from warroom.console.showing import show
-from warroom.console.steps import changes_nothing
+from warroom.console.steps import changes_nothing, taking_all_back, taking_back
 from warroom.console.text import line, wrapped
 from warroom.console.theme import RISK
 from warroom.model.base import span_text
@@ -81,6 +81,11 @@ class EmergencyScreen(Dialog):
         runbook, halt = self.store.runbook, self.store.halt()
         found = ways_to_resume(runbook, halt) if runbook is not None and halt is not None else ()
         return found[0] if found else ""
+
+    @property
+    def _resumes(self) -> str:
+        """The title of what takes back a stop of writes, by hand too; empty for anything else."""
+        return self.store.lets_go_on() if self.purpose == "stop-writes" else ""
 
     def _ways(self) -> list[str]:
         runbook = self.store.runbook
@@ -197,7 +202,7 @@ class EmergencyScreen(Dialog):
                 lines.append(line((f"{does} these; they stay on the checklist:", "$warning")))
                 lines += self._waived(page, cells)
             for number, step in enumerate(page.plan.steps, 1):
-                lines += _step(number, step, cells)
+                lines += _step(number, step, cells, self._resumes)
         show(self.query_one("#lane", Static), Content("\n").join(lines))
         if self.name_wanted:
             opens = "opens an incident, " if page.opens else ""
@@ -214,10 +219,7 @@ class EmergencyScreen(Dialog):
 
     def _goal(self, page: EmergencyPage, plan: Plan, cells: int) -> list[Content]:
         risk, style = RISK[plan.risk]
-        changing = [step for step in plan.steps if not changes_nothing(step)]
-        last = [step for step in changing if step.preview.inverse is None]
-        never = "can't be taken back" if len(last) == len(changing) else "can be taken back in part"
-        back = never if last else "can be taken back" if changing else "changes nothing"
+        back = taking_all_back(plan.steps, self._resumes)
         about = f", about {span_text(plan.expected_s)}" if plan.expected_s else ""
         goal = plan.title
         if plan.target is not None:
@@ -304,7 +306,7 @@ def _brief(guard: Guard, page: EmergencyPage) -> str:
     return guard.words.partition(": ")[0] if guard.id in _BRIEF else guard.words
 
 
-def _step(number: int, step: Step, cells: int) -> list[Content]:
+def _step(number: int, step: Step, cells: int, resumes: str = "") -> list[Content]:
     """A step with exactly what would be done, and what would take it back."""
     risk, style = RISK[step.risk]
     by = " by hand" if step.manual else ""
@@ -315,8 +317,8 @@ def _step(number: int, step: Step, cells: int) -> list[Content]:
         said = f"changes nothing: {step.preview.no_inverse}"
         return lines + (wrapped(said, cells, "$text-muted", "  ") if step.risk != "safe" else [])
     if step.preview.inverse is None:
-        why = step.preview.no_inverse or "no inverse is known"
-        return lines + wrapped(f"can't be taken back: {why}", cells, "$warning", "  ")
+        words, style = taking_back(step, resumes)
+        return lines + wrapped(f"{words}: {step.preview.no_inverse or 'no inverse is known'}", cells, style, "  ")
     for call in step.preview.inverse:
         lines += call_rows(call, cells, "$text-muted", "  back: ")
     return lines

@@ -15,7 +15,7 @@ from textual.widgets import OptionList, Static
 from warroom.console.calls import call_rows, in_full
 from warroom.console.client import Client
 from warroom.console.screens.base import Choice, Dialog, button
-from warroom.console.steps import changes_nothing
+from warroom.console.steps import changes_nothing, taking_back
 from warroom.console.text import cut, line, spread, wrapped
 from warroom.console.theme import RISK, mark
 from warroom.model.base import span_text
@@ -149,12 +149,9 @@ def _rows(plan: PlanState, cells: int) -> Iterator[Content]:
     for number, step in enumerate(plan.plan.steps, 1):
         sign, style = mark(plan.steps.get(step.id, StepState()).status)
         risk, risk_style = RISK[step.risk]
-        back = ("can be taken back", "$text-muted") if step.preview.inverse else ("can't be taken back", "$warning")
-        if changes_nothing(step):
-            back = ("changes nothing", "$text-muted")
         by = " by hand" if step.manual else ""
         left = line((f"{sign} ", style), f"{number} {step.title}", (by, "$warning"), "  ", (risk, risk_style))
-        yield spread(left, line(back), cells)
+        yield spread(left, line(taking_back(step)), cells)
 
 
 def about_plan(plan: PlanState, diff: ReleaseDiff | None, cells: int) -> list[Content]:
@@ -237,8 +234,8 @@ def about_step(step: Step, cells: int) -> list[Content]:
     elif changes_nothing(step):
         lines += wrapped(f"changes nothing: {preview.no_inverse or 'it only looks'}", cells, "$text-muted")
     else:
-        why = preview.no_inverse or "no inverse is known"
-        lines += wrapped(f"can't be taken back: {why}", cells, "$warning")
+        words, style = taking_back(step)
+        lines += wrapped(f"{words}: {preview.no_inverse or 'no inverse is known'}", cells, style)
     lines += [row for note in preview.notes for row in wrapped(note, cells, "$warning", "! ")]
     lines += _changes(step, cells)
     if preview.destroys:

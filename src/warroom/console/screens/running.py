@@ -10,7 +10,7 @@ from textual.widgets import Button
 
 from warroom.console.calls import call_rows
 from warroom.console.screens.base import Dialog, Reason, button, rows
-from warroom.console.steps import beside_the_look
+from warroom.console.steps import beside_the_look, taking_back
 from warroom.console.text import line, wrapped
 from warroom.model.call import Call
 from warroom.model.intent import AbortRun, ClaimStep, ResolveStep
@@ -60,11 +60,9 @@ class AbortScreen(Dialog):
 
 def _left(step: Step, plan: PlanState) -> str:
     state = plan.steps[step.id]
-    can = (
-        "can be taken back"
-        if step.preview.inverse
-        else f"can't be taken back ({step.preview.no_inverse or 'no inverse'})"
-    )
+    can = taking_back(step)[0]
+    if not step.preview.inverse:
+        can += f" ({step.preview.no_inverse or 'no inverse'})"
     if state.status in ("done", "claimed"):
         return f"stays done; {can}"
     if state.status == "intended":

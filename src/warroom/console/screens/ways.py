@@ -13,7 +13,7 @@ from warroom.console.panes.plan import found
 from warroom.console.screens.base import Choice, Dialog, button
 from warroom.console.screens.choosing import propose
 from warroom.console.screens.ending import CloseScreen
-from warroom.console.steps import changes_nothing
+from warroom.console.steps import changes_nothing, taking_back
 from warroom.console.text import line, wrapped
 from warroom.console.theme import RISK
 from warroom.model.base import span_text
@@ -122,8 +122,9 @@ class WaysScreen(Dialog):
         about = f", about {span_text(page.plan.expected_s)}" if page.plan.expected_s else ""
         lines = [line((f"{page.plan.title}{goal}", "bold"), "  ", (risk, style), (about, "$text-muted"))]
         for number, step in enumerate(page.plan.steps, 1):
-            back = "" if step.preview.inverse or changes_nothing(step) else "  can't be taken back"
-            lines.append(line((f"  {number} ", "$text-muted"), step.title, (back, "$warning")))
+            back, style = taking_back(step, self.store.lets_go_on() if page.purpose == "stop-writes" else "")
+            stays = [(f"  {back}", style)] if step.preview.inverse is None and not changes_nothing(step) else []
+            lines.append(line((f"  {number} ", "$text-muted"), step.title, *stays))
         for guard in page.held:
             lines += wrapped(guard.words, self._cells, "$error", "  ✖ ")
         return lines
