@@ -50,7 +50,7 @@ async def test_it_is_said_on_the_first_line_with_the_key_that_leads_on(start: St
         assert "by word" not in first
         assert story.state.plan is not None
         since = f"{story.state.plan.steps['deploy'].ended_at:%H:%M}"
-        assert since in first if size[0] > 120 else f"stopped since {since}" in second
+        assert since in first if size[0] > 120 else f"stopped {since}" in second
         await console.press("f")
         assert console.on_top == "WaysScreen"
         assert "starts what was stopped" in console.flat()
@@ -76,6 +76,7 @@ async def test_what_fires_is_told_beside_it_by_its_name(start: Start, kind: str)
         assert "WRITES STOPPED: f resumes" in first
         assert "CRITICAL High error rate" in first
         assert second.startswith("T+")
+        assert "op1 drives" in second
 
 
 async def test_stopping_again_says_how_they_go_on(start: Start) -> None:

@@ -161,14 +161,15 @@ class Header(_Bar):
             return
         if line(*first, *urgent).cell_length >= cells:
             first = [*where, *self._what(cells - line(*where, *urgent).cell_length - 2)]
-        fires = line(*_worst(store, named=True)).cell_length
+        named = _worst(store, named=True)
+        fires = line(*named).cell_length
         if halt and line(*first, *urgent).cell_length + 1 + fires > cells:
             # What fires is told by its name, whatever else is: since when writes stand stopped is said below.
             urgent = [*urgent[: -len(halt)], *stopped(store, short=True, timed=False)]
             first = [*where, *self._what(cells - line(*where, *urgent).cell_length - 2 - fires, alone=True)]
             clock = self._since(clock)
         room = cells - line(*first, *urgent).cell_length - 1
-        end = line(*urgent, *_cut(worst, room))
+        end = line(*urgent, *_cut(worst if line(*worst).cell_length <= room else named, room))
         self.show(Content("\n").join([spread(line(*first), end, cells), line(*clock).truncate(cells, ellipsis=True)]))
 
     def _since(self, clock: list[Part]) -> list[Part]:
@@ -176,7 +177,7 @@ class Header(_Bar):
         halt = self.store.halt()
         if halt is None or halt.since is None:
             return clock
-        return [*clock[:1], *([" · "] if clock else []), f"stopped since {halt.since:%H:%M}", *clock[1:]]
+        return [*clock[:1], *([" · "] if clock else []), f"stopped {halt.since:%H:%M}", *clock[1:]]
 
     def _what(self, room: int, *, alone: bool = False) -> list[Part]:
         """The service and the incident, in at most ``room`` cells where there is anything more important to say.
