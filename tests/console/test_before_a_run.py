@@ -8,9 +8,11 @@ from tests.console.conftest import Start
 from tests.console.driving import Driver
 from tests.console.runbook import a_runbook
 from tests.console.story import Story
+from warroom.console.screens.base import Reason
 from warroom.console.screens.run import RunScreen
 from warroom.model import event as ev
 from warroom.model.choice import Chosen
+from warroom.model.intent import RunPlan
 from warroom.model.live import Guard
 from warroom.testing.builders import a_plan, a_preview, a_step
 
@@ -139,3 +141,22 @@ async def test_long_words_on_why_not_leave_the_buttons_and_the_hint_in_sight(sta
         assert LOSS.partition(";")[0] in shown
         assert "Run it" in shown
         assert "esc goes back" in shown
+
+
+async def test_the_name_typed_into_the_reason_is_no_reason(start: Start) -> None:
+    """Both are asked for in one box: who looks at the name types it where the cursor is."""
+    async with start(swapping(), (80, 24)) as console:
+        await console.press("R")
+        assert on_field(console) == "Reason"
+        for keys in (("enter",), ("tab", "ai-saas-app", "enter")):
+            await console.type("ai-saas-app")
+            for key in keys:
+                await (console.press(key) if key in ("tab", "enter") else console.type(key))
+            assert "That is the name, and no reason" in console.flat()
+            assert (on_field(console), console.screen.query_one(Reason).text) == ("Reason", "")
+            assert not console.sent("run-plan")
+        await console.type("data is lost each minute")
+        assert "That is the name" not in console.flat()
+        await console.press("enter")
+        assert isinstance(last := console.last(), RunPlan)
+        assert (last.confirm, last.reason) == ("ai-saas-app", "data is lost each minute")

@@ -208,10 +208,22 @@ class RunScreen(Dialog):
     def entered(self) -> None:
         """On to the name where that is still to be typed; else nothing is left to ask."""
         name = self.query_one(TypedName)
+        if self._is_no_reason():
+            return
         if self.query_one(Reason).said and self.name_wanted and not name.value:
             name.focus()
         else:
             self.pressed("run")
+
+    def _is_no_reason(self) -> bool:
+        """The name, typed where the eyes were not: it is none, and the field is empty again for one."""
+        reason = self.query_one(Reason)
+        if not self.name_wanted or reason.said.casefold() != self.name_wanted.casefold():
+            return False
+        with self.prevent(TextArea.Changed):  # what is complained about is no answer to it
+            reason.text = ""
+        self._ask_for("That is the name, and no reason: say why first, the name is next.", reason)
+        return True
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         self._written()
@@ -243,6 +255,8 @@ class RunScreen(Dialog):
             self.complain("It is held: " + next(g.words for g in self.guards if g.hard))
         elif not self._told:
             self.complain("Read on first: what you are asked about goes on below.")
+        elif self._soft() and self._is_no_reason():
+            pass  # it says so itself
         elif self._soft() and not (reason := self.query_one(Reason)).said:
             self._ask_for("Say why you waive what stands against it.", reason)
         elif self.name_wanted and not (typed := self.query_one(TypedName)).right:
