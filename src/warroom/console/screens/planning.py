@@ -100,7 +100,7 @@ class ProcedureScreen(Dialog):
             + [
                 (f"manual:{name}", line(("by hand: ", "$text-muted"), step.title))
                 for name, step in procedure.steps.items()
-                if step.op and not step.if_needed and not step.after_stop
+                if step.op and not step.if_needed and not step.after_stop and name not in stopped
             ]
         )
 
