@@ -37,12 +37,13 @@ HOSTILE = (
 def test_what_is_cut_does_not_read_alike_for_what_it_begins_with() -> None:
     rows = ("rows that break an invariant", "rows that break a foreign key")
     assert apart((*rows, "p95", "failed migrations"), 9) == {
-        rows[0]: "…an inva…",
-        rows[1]: "…a forei…",
+        rows[0]: "…invaria…",
+        rows[1]: "…foreign…",
         "p95": "p95",
         "failed migrations": "failed m…",
     }
-    assert set(apart(rows, 18).values()) == {"…an invariant", "…a foreign key"}
+    assert set(apart(rows, 18).values()) == {"…invariant", "…foreign key"}
+    assert set(apart(("rows that have a key", "rows that have an key"), 9).values()) == {"…a key", "…an key"}
     assert apart((*rows, "rows that vanish"), 9)["rows that vanish"] == "…vanish"
     assert apart(rows, 30) == {row: row for row in rows}
     assert apart(("database", "database pool in use"), 12) == {

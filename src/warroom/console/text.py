@@ -55,6 +55,9 @@ def cut(text: str, cells: int) -> str:
     return set_cell_size(text, cells - 1).rstrip() + "…"
 
 
+_ARTICLES = ("a", "an", "the")
+
+
 @lru_cache(maxsize=64)
 def apart(texts: tuple[str, ...], cells: int) -> Mapping[str, str]:
     """Each at most ``cells`` wide. What would read alike begins with … instead of the words that it has in common."""
@@ -62,11 +65,19 @@ def apart(texts: tuple[str, ...], cells: int) -> Mapping[str, str]:
     for short in set(cuts.values()):
         alike = [text for text in cuts if cuts[text] == short and text != short]
         same = len(_begin([text.split() for text in alike])) if len(alike) > 1 else 0
-        rests = {text: " ".join(text.split()[same:]) for text in alike}
+        rests = _without_articles({text: text.split()[same:] for text in alike})
         if same and cells > 1 and all(rests.values()):
             told = apart(tuple(rests.values()), cells - 1)
             cuts |= {text: "…" + told[rest].removeprefix("…") for text, rest in rests.items()}
     return cuts
+
+
+def _without_articles(rests: Mapping[str, list[str]]) -> dict[str, str]:
+    """An article at the beginning is left out, unless it is what tells them apart."""
+    bare = {text: " ".join(words[len(words) > 1 and words[0] in _ARTICLES :]) for text, words in rests.items()}
+    if len(set(bare.values())) == len(bare):
+        return bare
+    return {text: " ".join(words) for text, words in rests.items()}
 
 
 def _begin(words: Sequence[Sequence[str]]) -> list[str]:
