@@ -305,6 +305,37 @@ async def test_putting_back_is_a_way_on_and_a_plan_that_is_read_first(start: Sta
         assert console.last() == Undo(run="sha256:7")
 
 
+async def test_a_way_on_stands_in_the_pane_only_while_there_is_something_to_put_back(start: Start) -> None:
+    story = running()
+    assert story.state.plan is not None
+    run = story.state.plan.hash
+    story.ways = (
+        ev.NextWay(kind="put-back", title="Put beta.3 back", run=run),
+        ev.NextWay(kind="escalate", title="Escalate"),
+    )
+    async with start(story, size=(120, 60)) as console:
+        story.runs_through()
+        await console.press("v")
+        story.verified("fail")
+        await console.settle()
+        await console.press("escape")
+        assert "1 Put beta.3 back" in console.flat()
+        assert "best: Put beta.3 back" in console.flat()
+        undo = a_plan(a_step("undo-deploy", role="application", undoes=True), purpose="undo", procedure="undo")
+        told = {"plan": undo.hash, "step": "undo-deploy", "attempt": 1}
+        story.push(
+            ev.PlanProposed(plan=undo, hash=undo.hash),
+            ev.RunStarted(hash=undo.hash),
+            ev.StepIntended.model_validate({**told, "calls": undo.steps[0].preview.calls, "inverse": None}),
+            ev.StepEnded.model_validate({**told, "status": "done", "detail": "beta.3 runs"}),
+            ev.RunEnded(hash=undo.hash, outcome="done", detail="", seconds=1),
+        )
+        await console.settle()
+        await console.press("escape")
+        assert "Put beta.3 back" not in console.flat()
+        assert "1 Escalate" in console.flat()
+
+
 async def test_once_writes_are_stopped_the_plan_that_is_next_is_prepared(start: Start) -> None:
     story = planned()
     stop = a_plan(a_step("freeze", role="stop-writes"), purpose="stop-writes", procedure="stop-writes", target=None)

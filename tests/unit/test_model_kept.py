@@ -16,7 +16,7 @@ from warroom.decision.guards import guards
 from warroom.engine.ways import Ways
 from warroom.model import event as ev
 from warroom.model import intent as it
-from warroom.model.cutover import runs, to_put_back
+from warroom.model.cutover import runs, still_there, to_put_back
 from warroom.model.event import Actor, Body
 from warroom.model.kept import kept, stuck
 from warroom.model.live import Guard
@@ -126,6 +126,19 @@ def test_a_swap_is_taken_back_only_while_what_it_kept_is_there() -> None:
     assert (found.step.title, found.why) == ("Swap them", f"before was dropped at {at(9):%H:%M} UTC")
     failed = a_state(*ran(SWAP), *ran(DROP, "failed"))
     assert to_put_back(failed) is not None
+
+
+def test_a_way_on_that_was_found_goes_with_what_it_would_put_back() -> None:
+    back = ev.NextWay(kind="put-back", title="Take it back: Swap", run=SWAP.hash)
+    ways = (back, ev.NextWay(kind="escalate", title="Escalate"))
+    verified = (
+        ev.VerificationStarted(checks=("counts",)),
+        ev.VerificationEnded(verdict="fail", words="1 check failed", next=ways),
+    )
+    assert still_there(a_state(*ran(SWAP), *verified), ways) == ways
+    dropped = a_state(an_incident(), *ran(SWAP), *verified, *ran(DROP))
+    assert still_there(dropped, ways) == ways[1:]
+    assert still_there(a_state(*ran(SWAP), *ran(undo(SWAP))), ways) == ways[1:]
 
 
 def test_a_restore_is_not_taken_back_once_it_serves() -> None:

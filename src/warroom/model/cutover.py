@@ -216,6 +216,14 @@ def to_put_back(state: State) -> PlanState | None:
     return run if back and stuck(begun, done) is None else None
 
 
+def still_there(state: State, ways: Iterable[NextWay]) -> tuple[NextWay, ...]:
+    """Of the ways on that were found at some time, those that have not gone since: what was kept to be put back may
+    have been dropped, or is back already."""
+    run = to_put_back(state)
+    back = run.hash if run is not None else ""
+    return tuple(way for way in ways if way.kind != "put-back" or way.run in (None, back))
+
+
 def _touches(run: PlanState) -> bool:
     mine = [step for step in run.plan.steps if step.role in (*ROLES, "database")]
     return any(run.steps[step.id].status not in _UNTOUCHED for step in mine if step.id in run.steps)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from warroom.model.action import Action, NextAction, do
 from warroom.model.checklist import settled
-from warroom.model.cutover import runs
+from warroom.model.cutover import runs, still_there
 from warroom.model.runbook import Runbook
 from warroom.model.state import State, Verification
 from warroom.model.verifying import progress, waits
@@ -48,7 +48,8 @@ def _proving(runbook: Runbook, state: State) -> NextAction:
     if checked.verdict == "inconclusive" and (asked := _unanswered(runbook, state)):
         more = f" and {len(asked) - 1} more" if len(asked) > 1 else ""
         return do("answer-check", f"Answer: {asked[0]}{more}", "only a person can see this")
-    best = f"best: {checked.next[0].title}" if checked.next else checked.words
+    ways = still_there(state, checked.next)
+    best = f"best: {ways[0].title}" if ways else checked.words
     return do("choose-way", f"Verification says {(checked.verdict or 'nothing').upper()}: choose the way on", best)
 
 

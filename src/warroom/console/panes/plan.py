@@ -11,6 +11,7 @@ from warroom.console.text import Part, clean_lines, cut, line, spread, wrapped
 from warroom.console.theme import RISK, mark
 from warroom.console.words import bar, utc
 from warroom.model.base import clock_text, span_text
+from warroom.model.cutover import still_there
 from warroom.model.plan import Step
 from warroom.model.procedures import offered
 from warroom.model.state import PlanState, StepState, Verification, Watch
@@ -197,7 +198,7 @@ def _verification(store: Store, verification: Verification, cells: int) -> list[
     order = {"fail": 0, "inconclusive": 1, "pass": 2}
     results = sorted(verification.results.values(), key=lambda r: order[r.verdict])
     lines += [row for result in results if result.verdict == "fail" for row in found(result, cells, "  ")]
-    for number, way in enumerate(verification.next, 1):
+    for number, way in enumerate(still_there(store.state, verification.next), 1):
         key: Part = (f" {ways} ", "reverse bold $warning") if number == 1 else " " * (len(ways) + 2)
         lines.append(
             line("  ", key, f" {number} ", (way.title, "bold" if number == 1 else "")).truncate(cells, ellipsis=True)
