@@ -30,6 +30,7 @@ NOT_BOUND = {
         "starts",
         "confirm",
         "writes",
+        "idle",
         "unproven",
         "loses",
         "leaves",
@@ -96,6 +97,7 @@ OTHER: dict[type[BaseModel], dict[str, Any]] = {
         "ends": ("beside",),
         "back": "3 users",
         "tells": True,
+        "idle": True,
         "check_s": 99.0,
     },
 }
