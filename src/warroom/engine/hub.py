@@ -45,9 +45,12 @@ class Hub:
         return dict(self._live)
 
     def publish(self, events: Sequence[Event]) -> None:
+        """Who reads nothing any more is not remembered for: the snapshot that comes first will have it all."""
         for watcher in self._watchers:
-            watcher.events.extend(events)
+            if not watcher.resync:
+                watcher.events.extend(events)
             if len(watcher.events) > BEHIND:
+                watcher.events.clear()
                 watcher.resync = f"this console was more than {BEHIND:,} events behind"
             watcher.wake.set()
 
@@ -95,7 +98,7 @@ class Hub:
             told = float("-inf")
             while True:
                 await self._something(watcher, told)
-                if self._closed and not watcher.events:
+                if self._closed and not watcher.events and not watcher.resync:
                     return
                 if watcher.resync:
                     reason, watcher.resync = watcher.resync, ""
