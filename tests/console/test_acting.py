@@ -31,6 +31,7 @@ from warroom.model.intent import (
     Verify,
 )
 from warroom.model.live import Guard
+from warroom.model.signal import TriggerStatus
 from warroom.model.verification import Verdict
 from warroom.session import Refused, Reply
 from warroom.testing.builders import a_plan, a_preview, a_step
@@ -383,6 +384,31 @@ async def test_an_undo_that_was_just_prepared_is_read_not_another_procedure(star
         story.push(ev.PlanProposed(plan=undo, hash=undo.hash))
         await console.settle()
         assert console.on_top == "PlanScreen"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("ok", "Nothing is wrong with what runs: v1.0.0-beta.2 runs since the rollback"),
+        ("clearing", "Nothing holds this undo up; whether it is needed is yours to say"),
+    ],
+)
+async def test_that_nothing_holds_an_undo_up_is_no_advice_to_run_it(
+    start: Start, status: TriggerStatus, said: str
+) -> None:
+    story = running()
+    story.runs_through()
+    for reading in list(story.state.triggers.values()):
+        now = reading.model_copy(update={"status": status})
+        story.push(ev.TriggerChanged(was=reading.status, reading=now))
+    undo = a_plan(a_step("undo-deploy", undoes=True, role="application"), purpose="undo", procedure="undo", target=None)
+    story.push(ev.PlanProposed(plan=undo, hash=undo.hash))
+    story.guards = ()
+    async with start(story, (80, 24)) as console:
+        await console.press("R")
+        shown = console.flat()
+        assert said in shown
+        assert "nothing stands against it" not in shown
 
 
 async def test_what_is_lost_is_said_before_a_run_and_what_was_left_after_it(start: Start) -> None:

@@ -12,8 +12,7 @@ from warroom.model.live import Guard
 from warroom.model.plan import ALREADY, STOPPED, Plan
 from warroom.model.runbook import Runbook
 from warroom.model.state import State
-
-_FIRES = ("firing", "clearing", "pending")
+from warroom.model.well import well_since
 
 
 def stands_still(runbook: Runbook, state: State, plan: Plan) -> Iterator[Guard]:
@@ -42,18 +41,11 @@ def runs_already(runbook: Runbook, state: State, plan: Plan) -> bool:
 
 def well_again(runbook: Runbook, state: State, plan: Plan) -> Iterator[Guard]:
     """A release that was gone back to, and that nothing stands against, is not left unawares."""
-    last, now = last_rollback(state), state.running
-    if last is None or last.status != "done" or last.ended_at is None or last.plan.target is None:
+    now = state.running
+    if now is not None and plan.target is not None and plan.target.matches(now):
         return
-    if now is None or not last.plan.target.matches(now) or (plan.target is not None and plan.target.matches(now)):
-        return
-    if any(release.matches(now) for release in state.failed_targets) or halted(runbook, state) is not None:
-        return
-    health = (t for t in state.triggers.values() if t.id not in runbook.triggers or runbook.triggers[t.id].of_health)
-    if any(trigger.status in _FIRES for trigger in health):
-        return
-    words = f"{now.name} runs since the rollback that ended at {last.ended_at:%H:%M} UTC, and nothing fires"
-    yield _soft("well-again", f"{words}: this leaves it")
+    if words := well_since(runbook, state):
+        yield _soft("well-again", f"{words}: this leaves it")
 
 
 def back_to_failed(state: State, plan: Plan) -> Iterator[Guard]:

@@ -22,6 +22,7 @@ from warroom.model.live import Guard, GuardsPage, GuardsQuery
 from warroom.model.plan import Risk
 from warroom.model.state import PlanState
 from warroom.model.units import many
+from warroom.model.well import well_since
 
 
 class RunScreen(Dialog):
@@ -188,13 +189,22 @@ class RunScreen(Dialog):
             lines += (rows := wrapped(guard.words, self._cells, "" if guard.hard else "$warning", sign))
             lines[-len(rows)] = rows[0].stylize(style, 0, len(sign))
         if not self.guards:
-            lines = [line(("✔ ", "$success"), "nothing stands against it")]
+            lines = self._unopposed()
         elif any(g.hard for g in self.guards):
             lines.append(line(("It can't run until these are gone.", "$error")))
         elif not self.has_class("-short"):
             lines.append(line(("These can be waived with a reason; they stay on the checklist.", "$text-muted")))
         show(self.query_one("#guards", Static), Content("\n").join(lines))
         self.call_after_refresh(self._look)
+
+    def _unopposed(self) -> list[Content]:
+        """That nothing holds up an undo is no advice to run it."""
+        if self.plan.plan.purpose != "undo":
+            return [line(("✔ ", "$success"), "nothing stands against it")]
+        runbook, touched = self.store.runbook, any(step.role == "application" for step in self.plan.plan.steps)
+        if touched and runbook is not None and (well := well_since(runbook, self.store.state)):
+            return wrapped(f"Nothing is wrong with what runs: {well}. This takes it back all the same.", self._cells)
+        return wrapped("Nothing holds this undo up; whether it is needed is yours to say.", self._cells)
 
     def _soft(self) -> tuple[Guard, ...]:
         return tuple(g for g in self.guards or () if not g.hard)
