@@ -197,3 +197,11 @@ async def test_what_can_never_be_proven_is_closed_from_the_ways_on(begin: Start)
         assert "recovery was not proven" in console.flat()
         await console.press("enter")
         assert console.on_top == "CloseScreen"
+
+
+async def test_a_second_that_passes_while_the_screen_is_taken_down_ends_nothing(begin: Start) -> None:
+    """A slow machine takes its parts away one after another, and its clock still ticks."""
+    async with begin(Story()) as console:
+        main = console.app.main
+        await main.query("*").remove()
+        main.tick()

@@ -167,6 +167,8 @@ class MainScreen(Screen[None]):
         self._lines()
 
     def _lines(self) -> None:
+        if not all(self.query(part) for part in (Header, NextLine, Footer)):  # the screen is being taken down
+            return
         self.query_one(Header).redraw()
         following = self.query_one(NextLine)
         following.redraw()
