@@ -12,7 +12,7 @@ from textual.content import Content
 
 from warroom.console.log_keys import as_text
 from warroom.console.picture import plain_svg
-from warroom.console.text import apart, clean, cut, fit, line, pasteable, right, spread, wrapped
+from warroom.console.text import apart, clean, cut, fit, fit_name, line, pasteable, right, spread, wrapped
 from warroom.console.words import age_text, bar, size_text, sparkline, value_text
 from warroom.model.signal import LogLine
 
@@ -72,7 +72,26 @@ def test_nothing_a_terminal_obeys_survives(text: str) -> None:
 def test_a_cut_is_as_wide_as_asked_for(text: str, cells: int) -> None:
     assert cell_len(cut(text, cells)) <= cells
     assert cell_len(fit(text, cells)) == cells
+    assert cell_len(fit_name(text, cells)) == cells
+    assert cell_len(fit_name(f"{text}/{text}", cells)) == cells
     assert cell_len(right(text, cells)) == cells
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "shown"),
+    [
+        ("web-7d9f8c6b5-x2x4z/app", 14, "web…-x2x4z/app"),
+        ("web-7d9f8c6b5-x2x4z/web-container", 14, "w…x2x4z/web-c…"),
+        ("web-7d9f8c6b5-x2x4z/app", 28, "web-7d9f8c6b5-x2x4z/app     "),
+        ("checkout-service-7d9f8c6b5-x2x4z/app", 28, "checkou…-7d9f8c6b5-x2x4z/app"),
+        ("db-0/postgres-exporter", 14, "db-0/postgres…"),
+        ("shop-frontend-web-2", 14, "shop…end-web-2"),
+        ("web", 4, "web "),
+        ("frontend", 4, "fro…"),
+    ],
+)
+def test_of_names_that_begin_alike_the_end_is_kept(name: str, cells: int, shown: str) -> None:
+    assert fit_name(name, cells) == shown
 
 
 @given(text=st.text(max_size=200), cells=st.integers(8, 60))

@@ -139,6 +139,13 @@ def test_a_cut_line_says_so_and_a_whole_one_does_not() -> None:
     assert text_of(rows_of(a_line("x" * 19), look)[0]) == "  " + "x" * 17 + "…"
 
 
+def test_rows_of_two_pods_of_one_workload_are_told_apart() -> None:
+    look = Look(60, stamps="off", names=14)
+    pods = [f"web-7d9f8c6b5-{each}/app" for each in ("x2x4z", "8kq7m")]
+    told = [text_of(rows_of(a_line("hello", source=pod), look)[0]) for pod in pods]
+    assert ["x2x4z" in told[0], "8kq7m" in told[1]] == [True, True]
+
+
 def test_pairs_of_a_plain_logger_are_unfolded_too() -> None:
     line = a_line('failed route="POST /x" n=3 traceback="File \\"a\\"\\n  File b\\n" bare')
     told = [text_of(row) for row in rows_of(line, Look(80), Extras(unfolded=True))]

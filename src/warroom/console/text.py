@@ -30,6 +30,10 @@ _TABLE: dict[int, str] = {
 """C0, C1, bidi and half surrogates become visible pictures; characters without a width would shift a column and go."""
 
 
+_APART = 5
+"""With so many characters at the end of their names a cluster tells the pods of one workload apart."""
+
+
 def clean(text: str) -> str:
     """One line that is safe to draw."""
     return text.translate(_TABLE)
@@ -88,6 +92,34 @@ def _begin(words: Sequence[Sequence[str]]) -> list[str]:
 def fit(text: str, cells: int) -> str:
     """Exactly ``cells`` wide."""
     return set_cell_size(cut(text, cells), max(0, cells))
+
+
+def fit_name(text: str, cells: int) -> str:
+    """Exactly ``cells`` wide: of a name among others that begin alike, the end tells it apart.
+
+    ``web-7d9f8c6b5-x2x4z/app`` becomes ``web…-x2x4z/app``. Of ``POD/CONTAINER`` it is the pod's end that counts, to
+    which a container of a long name gives way.
+    """
+    text = clean(text)
+    if cell_len(text) <= cells or cells < 2 * _APART:
+        return fit(text, cells)
+    head, slash, tail = text.rpartition("/")
+    if not slash:
+        head, tail = text, ""
+    last = f"/{cut(tail, cells - 1 - min(cell_len(head), _APART + 2))}" if slash else ""
+    room = cells - cell_len(last) - 1
+    if cell_len(head) <= room + 1:
+        return set_cell_size(head + last, cells)
+    end = _end(head, max(room - room // 3, min(_APART, room)))
+    return set_cell_size(f"{set_cell_size(head, room - cell_len(end))}…{end}{last}", cells)
+
+
+def _end(text: str, cells: int) -> str:
+    """Its last characters, as many as there is room for."""
+    at = len(text)
+    while at and cell_len(text[at - 1 :]) <= cells:
+        at -= 1
+    return text[at:]
 
 
 def right(text: str, cells: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from rich.cells import cell_len, get_character_cell_size
 
 from warroom.console.panes.logmoment import Stamps, shown_time
-from warroom.console.text import clean, clean_lines, cut, fit
+from warroom.console.text import clean, clean_lines, cut, fit, fit_name
 from warroom.model.signal import Level, LogLine
 
 Part = tuple[str, str]
@@ -68,7 +68,7 @@ def rows_of(shown: Shown, look: Look, extras: Extras = Extras()) -> list[Row]:
     if look.stamps != "off":
         head.append((f"{shown_time(row.at, look.stamps)} ", "time"))
     if look.names:
-        head.append((f"{fit(row.source, look.names)} ", "source"))
+        head.append((f"{fit_name(row.source, look.names)} ", "source"))
     head.append((SIGNS.get(row.level, "  "), loud))
     if shown.repeats > 1:
         head.append((f"×{shown.repeats:,} ", "count"))

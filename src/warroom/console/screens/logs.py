@@ -18,7 +18,7 @@ from warroom.console.panes.logmoment import parse_moment, shown_time, zone
 from warroom.console.panes.logseek import ERRORS, since
 from warroom.console.screens.base import Choice, Dialog, button
 from warroom.console.screens.fields import Toggles
-from warroom.console.text import fit, line
+from warroom.console.text import fit_name, line
 from warroom.console.words import age_text
 from warroom.errors import BadInput, WarroomError
 from warroom.model.live import LogFilter
@@ -64,7 +64,8 @@ class PassingScreen(Dialog):
         lines: list[tuple[str, Content]] = []
         for name, head in sorted(self._heads.items()):
             errors = (f"  ✖ {head.errors:,}", "$error") if head.errors else ""
-            lines.append((f"source {name}", line("source  ", (fit(name, 28), "bold"), f"{head.lines:>12,}", errors)))
+            named = (fit_name(name, 28), "bold")
+            lines.append((f"source {name}", line("source  ", named, f"{head.lines:>12,}", errors)))
         lines += [(f"level {level}", line("level   ", (level, "bold"))) for level in reversed(LEVELS)]
         yield Static("", id="kept", markup=False)
         yield _Passing(self._taken(), lines, self._keep)
