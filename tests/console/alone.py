@@ -46,7 +46,7 @@ async def _busy(story: Alone) -> None:
         rate = 0.1 + step % 40 / 1000
         story.live(
             **readings(error=rate, p95=3000 + step, spark=(0.01, 0.05, rate), status="firing"),
-            heads=LogHead(source="web", lines=story.log_lines, errors=step),
+            heads=LogHead(source="web", lines=story.log_lines, errors=step, lately=step, over="in 5 m"),
         )
         await asyncio.sleep(0.25)
 

@@ -190,7 +190,7 @@ class Hostile:
         self._lines(LINES, sources=True)
         story.live(
             bad=ComponentReading(id="bad", title=text(80), status="failing", words=text(), age_s=1),
-            head=LogHead(source="web", lines=self.logged, errors=3, note=text(100)),
+            head=LogHead(source="web", lines=self.logged, errors=3, lately=3, over=text(60), note=text(100)),
             platform=lv.PlatformReading(id="lab", plugin="lab", status="broken", words=text()),
             worse=SignalReading(
                 id="worse", title=text(80), unit="ms", value=1, freshness="stale", source=text(50), words=text()

@@ -163,7 +163,7 @@ class Story(ScriptedSession):
 
     def _heads(self, errors: int) -> dict[str, lv.LiveValue]:
         return {
-            f"log-{name}": LogHead(source=name, lines=self.log_lines // 2, errors=e)
+            f"log-{name}": LogHead(source=name, lines=self.log_lines // 2, errors=e + 90, lately=e, over="in 5 m")
             for name, e in (("web", errors), ("db", 0))
         }
 

@@ -58,6 +58,18 @@ async def heads(console: Driver, lines: int, errors: int = 0) -> None:
     await console.settle()
 
 
+async def test_the_title_counts_the_errors_of_now_and_says_since_when(start: Start) -> None:
+    """All that ever came says nothing of whether it goes on."""
+    async with start(opened(), (120, 40)) as console:
+        for lately, over in ((3, "since v1"), (0, "in 5 m")):
+            each = {f"log-{name}": LogHead(source=name, lines=500, errors=80, over=over) for name in ("web", "db")}
+            each["log-web"] = each["log-web"].model_copy(update={"lately": lately})
+            console.story.live(**each)
+            await console.settle()
+            assert ("✖ 3 since v1" in console.text()) is bool(lately)
+            assert "80" not in str(pane(console).border_title)
+
+
 async def test_the_log_follows_is_held_and_counts_what_came(start: Start) -> None:
     story = opened()
     story.log_lines = 500

@@ -54,6 +54,17 @@ def test_errors_began_so_long_after_the_release_whatever_the_wall_clock_does(jum
     assert seen.said() == ("", "")
 
 
+def test_what_is_of_now_begins_no_sooner_than_the_newest_release_change() -> None:
+    seen = Seen()
+    assert seen.marks.lately == (seen.clock.now() - timedelta(minutes=5), "in 5 m")
+    seen.marks.add("v2")
+    at = seen.clock.now()
+    seen.clock.tick(299)
+    assert seen.marks.lately == (at, "since v2")
+    seen.clock.tick(2)
+    assert seen.marks.lately == (seen.clock.now() - timedelta(minutes=5), "in 5 m")
+
+
 def test_a_rollback_is_a_mark_of_its_own_and_what_was_known_is_marked_at_its_time() -> None:
     seen = Seen()
     seen.give(0.0, 100)

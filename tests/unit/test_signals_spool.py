@@ -109,6 +109,18 @@ def test_lines_of_all_sources_come_back_in_the_order_they_came(tmp_path: Path) -
     assert (heads["web-1"].lines, heads["web-1"].errors, heads["db"].errors) == (2, 1, 0)
 
 
+def test_errors_are_counted_from_a_moment_on_by_their_own_time(tmp_path: Path) -> None:
+    spool = spool_of(tmp_path, 2100, segment_bytes=8192)
+    assert sum(head.lately for head in spool.heads().values()) == 0, "nobody asks"
+    for seconds in (0, 1, 700, 2094, 2095, 9000):
+        heads = spool.heads(START + timedelta(seconds=seconds))
+        assert sum(head.lately for head in heads.values()) == sum(n % 7 == 0 for n in range(seconds, 2100))
+        assert sum(head.errors for head in heads.values()) == 300
+    for path in (tmp_path / "spool").rglob("*.err"):
+        path.unlink()
+    assert {head.lately for head in spool.heads(START).values()} == {0}, "and all else of them is told"
+
+
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [

@@ -295,8 +295,9 @@ class Sensing:
             core.hub.set(f"component/{component.id}", component)
         for reading in self.readings.values():
             core.hub.set(f"trigger/{reading.id}", reading)
-        for head in (await asyncio.to_thread(self.spool.heads)).values():
-            core.hub.set(f"log/{head.source}", head)
+        edge, over = core.marks.lately
+        for head in (await asyncio.to_thread(self.spool.heads, edge)).values():
+            core.hub.set(f"log/{head.source}", head.model_copy(update={"over": over}))
         if self.store.problem:
             core.trouble("samples", self.store.problem)
         else:

@@ -100,9 +100,14 @@ class LogLine(Fact):
 
 
 class LogHead(Fact):
+    """``lines`` and ``errors`` are all that ever came. ``lately``: the errors of a short while, which ``over`` names,
+    as in "in 5 m" or "since v2"."""
+
     kind: Literal["log"] = "log"
     source: str
     lines: int = 0
     errors: int = 0
+    lately: int = 0
+    over: str = ""
     dropped: int = 0
     note: str = ""

@@ -14,6 +14,7 @@ from warroom.model.base import span_text
 RELATED = 3600.0
 """A release longer ago than this is not named as what came before: too much else has happened since."""
 KEPT = 50
+LATELY = 300.0
 MarkKind = Literal["release", "rollback"]
 
 
@@ -56,6 +57,14 @@ class Marks:
     def changes(self) -> Sequence[tuple[datetime, str]]:
         """(when, what) of each, as plots and the log show them."""
         return [(mark.at, mark.words) for mark in self._marks]
+
+    @property
+    def lately(self) -> tuple[datetime, str]:
+        """From when on what comes is of now, also in words: a short while, of which what ran before is none."""
+        edge = self._clock.now() - timedelta(seconds=LATELY)
+        if self.newest is not None and self.newest.at > edge:
+            return self.newest.at, f"since {self.newest.name}"
+        return edge, f"in {span_text(LATELY)}"
 
     def since_release(self, began: float | None, what: str = "errors") -> str:
         """``errors began 40 s after v1.0.0-beta.3``, for what began at ``began`` (monotonic)."""

@@ -72,6 +72,12 @@ class DiskIndex:
         records = self.records(first, 2 * _JITTER)
         return next((first + n for n, (_, record) in enumerate(records) if record.at_us >= edge_us), near)
 
+    def from_about(self, edge_us: int) -> int:
+        """How many lines are of ``edge_us`` or later, but for the few that are out of order there. Asked for often."""
+        if not self._length or self.records(self._length - 1, 1)[0][1].at_us < edge_us:
+            return 0
+        return self._length - self._bisect(lambda record: record.at_us < edge_us)
+
     def _bisect(self, before: Callable[[Record], bool]) -> int:
         low, high = 0, self._length
         while low < high:

@@ -114,10 +114,12 @@ class LogSpool:
                 self._write(name, batch)
             self._make_room()
 
-    def heads(self) -> dict[str, LogHead]:
-        """What each source holds. ``lines`` and ``errors`` are all that ever came, ``dropped`` those no longer here."""
+    def heads(self, since: datetime | None = None) -> dict[str, LogHead]:
+        """What each source holds. ``lines`` and ``errors`` are all that ever came, ``dropped`` those no longer here,
+        ``lately`` the errors from ``since`` on."""
+        edge = _us(since) if since is not None else None
         with self._lock:
-            return {name: _head(source) for name, source in self._sources.items()}
+            return {name: _head(source, edge) for name, source in self._sources.items()}
 
     def page(self, query: LogQuery) -> LogPage:
         """Lines that pass, oldest first; see ``LogQuery``. Raises BadInput for an expression that is none."""
@@ -307,14 +309,23 @@ def _records_in(path: Path) -> int:
     return path.stat().st_size // RECORD.size if path.exists() else 0
 
 
-def _head(source: Source) -> LogHead:
+def _head(source: Source, edge: int | None) -> LogHead:
     return LogHead(
         source=source.name,
         lines=source.lines + source.unwritten,
         errors=source.errors,
+        lately=_lately(source, edge) if edge is not None and source.errors else 0,
         dropped=source.dropped,
         note=source.note,
     )
+
+
+def _lately(source: Source, edge: int) -> int:
+    """What can't be read is said where the lines are asked for: it keeps nobody from looking at all else."""
+    try:
+        return DiskIndex(source, errors=True).from_about(edge)
+    except (OSError, IndexError):
+        return 0
 
 
 def _us(moment: datetime) -> int:

@@ -25,8 +25,8 @@ def entitled(heads: Sequence[LogHead], passing: LogFilter, page: LogPage | None,
         parts.append((f"/ {cut(kept, 60)}: {found} ", "bold $warning"))
     if page is not None and searching and not problem:
         parts.append((f"searched {page.searched * 100 // max(1, page.of)} % ", "$warning"))
-    if errors := sum(head.errors for head in heads):
-        parts.append((f"✖ {errors:,} ", "$error"))
+    if lately := sum(head.lately for head in heads):
+        parts.append((f"✖ {lately:,} {cut(heads[0].over, 40)} ", "$error"))
     if dropped := sum(head.dropped for head in heads):
         parts.append((f"{dropped:,} dropped ", "$warning"))
     parts += [(f"{head.source}: {head.note} ", "$warning") for head in heads if head.note]
