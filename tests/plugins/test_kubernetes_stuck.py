@@ -10,6 +10,7 @@ import pytest
 from warroom_kubernetes.objects.moments import by_time
 from warroom_kubernetes.objects.rollouts import rollout
 from warroom_kubernetes.objects.stuck import Why, summed, troubles
+from warroom_kubernetes.workload.completion import Around, beyond_waiting
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
@@ -266,3 +267,34 @@ def test_how_far_a_daemonset_is() -> None:
     assert rollout({**one, "status": {**told, "numberAvailable": 2}}).status == "waiting"
     assert rollout({**one, "status": {**told, "desiredNumberScheduled": 0}}).status == "failed"
     assert rollout({**one, "status": {**told, "desiredNumberScheduled": 0}}, zero=True).status == "done"
+
+
+def test_an_image_name_of_the_release_that_was_left_ends_no_rollback() -> None:
+    """Its pods are still there at the first look, and no waiting would mend them: they go. Of what was gone back to no
+    waiting mends one; before its ReplicaSet is known, nobody can tell whose pod it is."""
+
+    def owned_by(kind: str, uid: str) -> dict[str, Any]:
+        return {"ownerReferences": [{"kind": kind, "uid": uid, "controller": True}]}
+
+    def of(image: str) -> dict[str, Any]:
+        return {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}
+
+    web = {"kind": "Deployment", "metadata": {"name": "web", "uid": "d"}, "spec": of("shop:v2")}
+    sets = [
+        {"metadata": {"name": f"web-{uid}", "uid": uid, **owned_by("Deployment", "d")}, "spec": of(image)}
+        for uid, image in (("good", "shop:v2"), ("bad", "Shop:V3"))
+    ]
+
+    def ends(uid: str, stored: list[dict[str, Any]]) -> bool:
+        one = pod(**waiting("InvalidImageName"))
+        one["metadata"] |= owned_by("ReplicaSet", uid)
+        return beyond_waiting(web, Around(stored, [one], None), troubles(web, [one], [], NOW))
+
+    assert not ends("bad", sets)
+    assert ends("good", sets)
+    assert not ends("good", [])
+
+
+def test_a_stateful_set_s_old_pod_that_holds_up_the_others_ends_it_all_the_same() -> None:
+    one, broken = stateful(updateRevision="b"), {"metadata": OLD, "status": {"phase": "Running", **LOOP}}
+    assert beyond_waiting(one, Around((), [broken], None), troubles(one, [broken], [], NOW))

@@ -20,7 +20,15 @@ from warroom_kubernetes.objects.revisions import Json
 from warroom_kubernetes.objects.rollouts import Rollout, deadline_of, rollout
 from warroom_kubernetes.objects.stuck import summed, troubles
 from warroom_kubernetes.reach.asking import ApiRefused, Cluster, NotThere, cluster, server_now
-from warroom_kubernetes.workload.completion import Around, Wanted, around, container_of, reasons, settled
+from warroom_kubernetes.workload.completion import (
+    Around,
+    Wanted,
+    around,
+    beyond_waiting,
+    container_of,
+    reasons,
+    settled,
+)
 from warroom_kubernetes.workload.version import word_of
 
 Say = Callable[[str], None]
@@ -262,7 +270,7 @@ class _Waiting:
     async def _trouble(self, one: Json, seen: Around) -> None:
         """Said at once, and not yet a failure: an image may still come. What no waiting mends ends it."""
         found = troubles(one, list(seen.pods), (), server_now(self._ctx))
-        if any(each.hopeless for each in found):
+        if beyond_waiting(one, seen, found):
             await self._fail("The rollout can't come to its end", one, seen)
         now = self._ctx.clock.monotonic()
         if now - self._looked >= TROUBLE_S:

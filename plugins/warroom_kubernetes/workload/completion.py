@@ -209,9 +209,9 @@ async def reasons(ctx: Context, api: Cluster, one: Json, pods: Sequence[Mapping[
     found = beside_the_deadline(troubles(one, pods, events, server_now(ctx)))
     words, told = [], set()
     for each in found:
-        if (each.why, each.container or each.pod) in told:
+        if (each.why, each.container or each.pod in new) in told:
             continue
-        told.add((each.why, each.container or each.pod))
+        told.add((each.why, each.container or each.pod in new))
         words.append(each.words)
         if each.why == "crash" and each.container:
             words += await _last_lines(api, each.pod, each.container, previous=each.restarts)
@@ -230,3 +230,12 @@ async def _last_lines(api: Cluster, pod: str, container: str, *, previous: bool)
 
 def container_of(config: Config, key: str) -> str | None:
     return config.workloads[key].container if key in config.workloads else None
+
+
+def beyond_waiting(one: Json, seen: Around, found: Sequence[Trouble]) -> bool:
+    """Whether no waiting mends it.
+
+    What ails a pod of the template that was left goes with the pod, unless it keeps a StatefulSet's others waiting.
+    """
+    new = {name_of(pod) for pod in seen.pods if is_new(one, seen.stored, pod)}
+    return any(each.hopeless and (each.why == "ordered" or each.pod in new) for each in found)
