@@ -74,7 +74,7 @@ class ResolveScreen(Dialog):
     """A step that is UNKNOWN or failed: what check saw, and what happens to it now."""
 
     heading = "decide about a step"
-    hint = "tab, arrows choose · page keys scroll · enter goes on, then decides · esc"
+    hint = "tab, arrows move · page keys scroll · enter goes on, then decides · esc"
     below_rows = 2
     step = ""
 
