@@ -69,7 +69,7 @@ async def test_a_crash_is_reported_without_anything_of_the_incident(httpserver: 
     (value,) = event["exception"]["values"]
     assert value["type"] == "RuntimeError"
     assert value["value"].startswith("could not read ‹…› of user ‹n›")
-    assert {frame["function"] for frame in value["stacktrace"]["frames"]} >= {"main", "crash"}
+    assert {frame["function"] for frame in value["stacktrace"]["frames"]} >= {"_main", "crash"}
     assert set(event) <= {"event_id", "timestamp", "level", "platform", "release", "exception", "sdk"}
     assert [canary.kind for canary in CANARIES for piece in said(canary) if piece in text] == []
     for hidden in ("a line of the log", socket.gethostname(), str(tmp_path), "vars", "breadcrumbs"):

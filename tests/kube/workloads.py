@@ -151,6 +151,15 @@ class Workload:
             seconds,
         )
 
+    def wait_seen(self, seconds: float = WAIT_S) -> None:
+        """Until its controller says that it has seen its newest template: pods may come before it does."""
+
+        def seen() -> bool:
+            now = self.get()
+            return int(now.get("status", {}).get("observedGeneration", 0)) >= int(now["metadata"]["generation"])
+
+        wait_for(seen, f"what its controller says of {self.kind} {self.name}", seconds)
+
     def delete(self) -> None:
         self.cluster.delete(self.path, propagationPolicy="Background")
 

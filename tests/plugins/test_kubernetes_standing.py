@@ -73,6 +73,7 @@ class TestDeploying:
         web = namespace.workload()
         web.set_image(namespace.cluster.images.bad)
         web.wait_image(namespace.cluster.images.bad)
+        web.wait_seen()
         said = await deploying(namespace)
         assert said.startswith("in kubernetes: Deployment web: ")
         assert "pod" in said or "new" in said

@@ -182,7 +182,7 @@ async def test_a_large_one_is_read_meanwhile_and_said_so(place: Place, monkeypat
     place.make("a.dump")
     go, really = threading.Event(), listings.VERIFIER._keep
     monkeypatch.setattr(listings.VERIFIER, "_keep", lambda found, seen: (go.wait(60), really(found, seen))[1])
-    monkeypatch.setattr(readiness, "PATIENCE", 0.05)
+    monkeypatch.setattr(readiness, "PATIENCE", 3.0)
     row = await place.row()
     assert row.status == "unknown"
     assert "a.dump (" in row.words

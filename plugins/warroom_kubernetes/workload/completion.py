@@ -209,9 +209,9 @@ async def reasons(ctx: Context, api: Cluster, one: Json, pods: Sequence[Mapping[
     found = beside_the_deadline(troubles(one, pods, events, server_now(ctx)))
     words, told = [], set()
     for each in found:
-        if (each.why, each.container or each.pod in new) in told:
+        if (each.why, each.container or each.pod) in told:
             continue
-        told.add((each.why, each.container or each.pod in new))
+        told.add((each.why, each.container or each.pod))
         words.append(each.words)
         if each.why == "crash" and each.container:
             words += await _last_lines(api, each.pod, each.container, previous=each.restarts)
