@@ -71,5 +71,5 @@ def test_two_hundred_signals_and_a_hundred_rules_cost_a_twentieth_of_a_core(full
 @pytest.mark.parametrize("times", [4])
 def test_the_cost_grows_with_the_number_and_no_faster(times: int) -> None:
     """The best of several in turns: what else the machine does makes one dearer, and never cheaper."""
-    each = [(cost(50, 25, 5), cost(50 * times, 25 * times, 5)) for _ in range(5)]
+    each = [(cost(50, 25, 5), cost(50 * times, 25 * times, 5)) for _ in range(3)]
     assert min(large for _, large in each) <= 2.5 * times * min(small for small, _ in each)
